@@ -1,0 +1,35 @@
+// The rooms of ARCHITECTURE.md as rules: what may know what. Data flows one way, from socket to syscall.
+const room = (name) => `^src/${name}/`;
+const only = (name, allowed, comment) => ({
+  name: `${name}-knows-only-its-neighbours`,
+  comment,
+  severity: 'error',
+  from: { path: room(name) },
+  to: { path: '^src/', pathNot: [name, ...allowed].map(room) },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '\\.d\\.ts$' }, to: {} },
+    {
+      name: 'koffi-only-in-syscalls',
+      severity: 'error',
+      from: { path: '^src/', pathNot: room('syscalls') },
+      to: { path: 'node_modules/koffi' },
+    },
+    only('protocol', [], 'Pure: bytes in, values out. Shared with clients of the helper later.'),
+    only('syscalls', [], 'libc and nothing else.'),
+    only('observability', [], 'Loggers and counters.'),
+    only('paths', ['syscalls', 'protocol'], 'Bytes of a request to paths that the kernel takes.'),
+    only('credentials', ['syscalls'], 'Whose ids and capabilities an operation runs with.'),
+    only('security-models', ['credentials', 'paths', 'protocol', 'syscalls'], 'What an operation becomes on the host.'),
+    only('operations', ['security-models', 'protocol', 'syscalls'], 'One table: request to handler.'),
+    only('transport', ['protocol', 'syscalls'], 'Frames in, replies and descriptors out.'),
+    only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
+    only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
+    only('cli', [], 'Flags to a validated configuration.'),
+    only('launch', ['cli', 'confinement', 'syscalls'], 'Everything that needs full privileges.'),
+  ],
+  options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' } },
+};

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// Two cores, real processes, one kernel: test files run one after another so that they do not disturb each other.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    fileParallelism: false,
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
