@@ -2,10 +2,9 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /** Everything that would run on a pool thread, which does not have the credentials of the main thread. */
-const otherThreads = ['fs', 'fs/promises', 'child_process', 'worker_threads', 'dns', 'zlib'].flatMap((name) => [
-  name,
-  `node:${name}`,
-]);
+const otherThreads = ['fs', 'fs/promises', 'child_process', 'worker_threads', 'dns', 'zlib'].flatMap(
+  (name) => [name, `node:${name}`],
+);
 
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', '.cache/'] },
@@ -50,5 +49,9 @@ export default tseslint.config(
       'no-console': 'off',
     },
   },
-  { files: ['**/*.js', '**/*.cjs'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { module: 'writable' } } },
+  {
+    files: ['**/*.js', '**/*.cjs'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { module: 'writable' } },
+  },
 );

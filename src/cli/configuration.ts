@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
+import { type OptionName, type OptionValues, usageError } from './options.js';
+
+/** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
+const MAX_SOCKET_PATH = 107;
+
+/** Where the client comes from. */
+export type Endpoint =
+  | { readonly kind: 'descriptor'; readonly descriptor: number }
+  | {
+      readonly kind: 'path';
+      readonly path: string;
+      /** A name or an id as text; undefined for the caller's. */
+      readonly uid: string | undefined;
+      readonly gid: string | undefined;
+    };
+
+/** What the command line asks for, complete and valid in itself. */
+export interface Configuration {
+  readonly exportPath: string;
+  readonly endpoint: Endpoint;
+  readonly daemon: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+function text(values: OptionValues, name: OptionName): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A path of the command line as an absolute one. Node decodes arguments as UTF-8, and what is not is lost. */
+function absolute(name: OptionName, path: string): string {
+  if (path.includes('\u{fffd}')) {
+    throw usageError(`--${name}: the path is not UTF-8; change to its directory and give a relative one`);
+  }
+  return resolve(path);
+}
+
+function oneOf<Choice extends string>(name: OptionName, value: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined) throw usageError(`--${name} ${value}: must be one of ${choices.join(', ')}`);
+  return choice;
+}
+
+function endpoint(values: OptionValues): Endpoint {
+  const socket = text(values, 'socket');
+  const fd = text(values, 'fd');
+  if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
+  if (fd !== undefined) {
+    if (!/^\d{1,9}$/.test(fd)) throw usageError(`--fd ${fd}: must be the number of an inherited descriptor`);
+    return { kind: 'descriptor', descriptor: Number(fd) };
+  }
+  if (socket === undefined) throw usageError('one of --socket and --fd is required');
+  const path = absolute('socket', socket);
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    throw usageError(
+      `--socket ${path}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`,
+    );
+  }
+  return { kind: 'path', path, uid: text(values, 'uid'), gid: text(values, 'gid') };
+}
+
+/** Checks the options against each other. Throws a usage error. */
+export function configure(values: OptionValues): Configuration {
+  const path = text(values, 'path');
+  if (path === undefined) throw usageError('--path is required');
+  return {
+    exportPath: absolute('path', path),
+    endpoint: endpoint(values),
+    daemon: values.nodaemon !== true,
+    logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),
+    logFormat: oneOf('log-format', text(values, 'log-format') ?? 'text', logFormats),
+  };
+}

@@ -1,0 +1,58 @@
+import { ExitStatus, StartError } from '../exit-status.js';
+import { errnoName } from '../syscalls/errno.js';
+import { AT_FDCWD, close, openat } from '../syscalls/files.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
+import { duplicateTo, exitNow, forkSharingRoot, setSession } from '../syscalls/process.js';
+import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
+
+const O_RDWR = 2;
+const MAX_REPORT_BYTES = 4096;
+/** What the serving program reports when all went well; anything else is the reason why not. */
+export const READY = 'ready';
+
+/** A channel on which the serving program tells the process that the user started how the start went. */
+export interface ReportChannel {
+  readonly toParent: number;
+  readonly fromChild: number;
+}
+
+export function reportChannel(): ReportChannel {
+  const pair = socketPair();
+  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${errnoName(pair)}`);
+  return { fromChild: pair[0], toParent: pair[1] };
+}
+
+/**
+ * Goes on with `child` in the background, in a session of its own and without a terminal, and waits in the foreground
+ * for its report. Returns when the helper is ready; throws a StartError with the reason when it is not.
+ */
+export function inBackground(channel: ReportChannel, child: () => never): void {
+  const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
+  if (devNull < 0) throw new StartError(`cannot open /dev/null: ${errnoName(devNull)}`);
+  const pid = forkSharingRoot();
+  if (pid < 0) throw new StartError(`cannot fork: ${errnoName(pid)}`);
+  if (pid === 0) {
+    setSession();
+    for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
+    try {
+      child();
+    } catch {
+      // the closed channel tells the parent
+      exitNow(ExitStatus.FAILURE);
+    }
+  }
+  close(channel.toParent);
+  const report = readAll(channel.fromChild);
+  if (report !== READY)
+    throw new StartError(report === '' ? 'the background process ended before it was ready' : report);
+}
+
+function readAll(socket: number): string {
+  const chunk = stableMemory(MAX_REPORT_BYTES);
+  let text = '';
+  for (;;) {
+    const bytes = receiveWaiting(socket, chunk, MAX_REPORT_BYTES);
+    if (bytes <= 0) return text;
+    text += new TextDecoder().decode(chunk.subarray(0, bytes));
+  }
+}

@@ -1,0 +1,77 @@
+import { dirname } from 'node:path';
+import { GuestCredentials } from '../credentials/guest-credentials.js';
+import { StartError } from '../exit-status.js';
+import { errno, errnoName } from '../syscalls/errno.js';
+import { chmod, close } from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
+import {
+  bindUnix,
+  chown,
+  connectUnix,
+  fchmod,
+  listen,
+  unixSocket,
+  unixSocketState,
+} from '../syscalls/sockets.js';
+import { FileStatus, lstat } from '../syscalls/status.js';
+
+/** A socket that is ready for the client. */
+export interface ReadySocket {
+  readonly descriptor: number;
+  readonly listening: boolean;
+}
+
+/** Owner and group may connect, as with QEMU's own helper. */
+const SOCKET_MODE = 0o770;
+const OWNER_ONLY = 0o700;
+const S_ISGID = 0o2000;
+
+/** Checks a descriptor that the caller passed. Throws a StartError. */
+export function inheritedSocket(descriptor: number): ReadySocket {
+  const state = unixSocketState(descriptor);
+  if (state === -errno.EBADF) throw new StartError(`--fd ${descriptor}: no such descriptor was passed`);
+  if (state === 'listening' || state === 'connected') return { descriptor, listening: state === 'listening' };
+  throw new StartError(`--fd ${descriptor}: must be a connected or listening unix stream socket`);
+}
+
+/**
+ * Creates a listening socket at a path, with its owner and mode from the first moment: bind(2) makes the file with the
+ * effective ids and with the mode of the unbound socket, the umask being 0. Throws a StartError.
+ */
+export function listenAt(path: string, uid: number, gid: number): ReadySocket {
+  const fail = (error: number): StartError =>
+    new StartError(`cannot create the socket ${path}: ${errnoName(error)}`);
+  const socket = unixSocket();
+  if (socket < 0) throw fail(socket);
+  const name = cString(path);
+
+  // in a set-gid directory the group comes from the directory: until that is put right, nobody but the owner
+  const parent = new FileStatus();
+  const inheritsGroup = lstat(cString(`${dirname(path)}/.`), parent) >= 0 && (parent.mode & S_ISGID) !== 0;
+  fchmod(socket, inheritsGroup ? OWNER_ONLY : SOCKET_MODE);
+
+  const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, (reason) => {
+    throw new StartError(reason);
+  });
+  const bound = credentials.run(uid, gid, bindUnix, socket, path, undefined);
+  if (bound === -errno.EADDRINUSE) throw occupied(path, socket);
+  if (bound < 0) throw fail(bound);
+  if (inheritsGroup) {
+    const changed = Math.min(chown(name, uid, gid), chmod(name, SOCKET_MODE));
+    if (changed < 0) throw fail(changed);
+  }
+  // one client: no backlog for others
+  const listening = listen(socket, 1);
+  if (listening < 0) throw fail(listening);
+  return { descriptor: socket, listening: true };
+}
+
+function occupied(path: string, socket: number): StartError {
+  const connected = connectUnix(socket, path);
+  close(socket);
+  return new StartError(
+    connected === -errno.ECONNREFUSED
+      ? `cannot create the socket ${path}: a socket is there that nobody listens on; remove it first`
+      : `cannot create the socket ${path}: the path is in use`,
+  );
+}

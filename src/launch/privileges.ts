@@ -1,0 +1,65 @@
+import {
+  type Capability,
+  CAP_SETPCAP,
+  CAP_SYS_CHROOT,
+  keptCapabilities,
+} from '../confinement/capabilities.js';
+import { StartError } from '../exit-status.js';
+import { CapabilitySets } from '../syscalls/credentials.js';
+import { errnoName } from '../syscalls/errno.js';
+import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
+
+/** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
+const MAX_CAPABILITY = 63;
+
+/** Checks that everything needed to start and to serve is there. Throws a StartError. */
+export function checkPrivileges(): void {
+  const uid = process.geteuid?.();
+  if (uid !== process.getuid?.() || process.getegid?.() !== process.getgid?.()) {
+    throw new StartError('must not be installed set-uid or set-gid');
+  }
+  const sets = new CapabilitySets();
+  sets.read();
+  const { permitted } = sets;
+  const missing = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SETPCAP].filter(
+    ({ number }) => !has(permitted, number),
+  );
+  if (uid !== 0 || missing.length > 0) {
+    const names = missing.map(({ name, why }) => `${name} (${why})`).join(', ');
+    throw new StartError(
+      `must be started as root, or as root of a user namespace${uid === 0 ? `; missing: ${names}` : ''}`,
+    );
+  }
+}
+
+function has(mask: bigint, number: number): boolean {
+  return ((mask >> BigInt(number)) & 1n) === 1n;
+}
+
+/** Drops the caller's supplementary groups on every thread: the guest's users have none of them. */
+export function clearGroups(): void {
+  if (process.getgroups?.().length === 0) return;
+  try {
+    process.setgroups?.([]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `cannot drop the supplementary groups: ${code}; see setgroups in user_namespaces(7)`,
+    );
+  }
+}
+
+/**
+ * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
+ * the bounding set holds, and no more may be gained ever after. Throws a StartError.
+ */
+export function restrictNextProgram(): void {
+  const kept = new Set(keptCapabilities.map(({ number }: Capability) => number));
+  for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
+    if (kept.has(number) || boundingSetHas(number) === 0) continue;
+    const failed = dropFromBoundingSet(number);
+    if (failed < 0) throw new StartError(`cannot drop capability ${number}: ${errnoName(failed)}`);
+  }
+  const failed = setNoNewPrivileges();
+  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${errnoName(failed)}`);
+}

@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url';
+import { StartError } from '../exit-status.js';
+import { errnoName } from '../syscalls/errno.js';
+import { cString } from '../syscalls/memory.js';
+import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
+import type { Handover } from './handover.js';
+
+/** The serving program, ready to take the place of this one. */
+export class ServingProgram {
+  readonly #node = cString(process.execPath);
+  readonly #arguments: StringVector;
+  readonly #environment: StringVector;
+  readonly #descriptors: readonly number[];
+
+  constructor(handover: Handover) {
+    const program = fileURLToPath(new URL('../serve.js', import.meta.url));
+    this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
+    this.#environment = new StringVector(
+      Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
+    );
+    const { socket, exportDirectory, rootChanger, report } = handover;
+    this.#descriptors = [0, 1, 2, socket.descriptor, exportDirectory, rootChanger.socket];
+    if (report !== undefined) this.#descriptors = [...this.#descriptors, report];
+  }
+
+  /** Replaces this program. Only the descriptors of the handover and the standard ones stay open. */
+  start(): never {
+    closeAllOnExec();
+    for (const descriptor of this.#descriptors) keepOverExec(descriptor);
+    const failed = execve(this.#node, this.#arguments, this.#environment);
+    throw new StartError(`cannot start ${process.execPath}: ${errnoName(failed)}`);
+  }
+}

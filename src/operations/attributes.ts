@@ -1,0 +1,93 @@
+import type { Request } from '../protocol/decoder.js';
+import { StatfsReply, StatReply } from '../protocol/replies.js';
+import { FileStatus, FileSystemStatus } from '../syscalls/status.js';
+import type { OperationContext } from './context.js';
+
+/** Word indices `from, to, from, to, ...` of what is copied from a struct to a reply as it is. */
+type Layout = Uint8Array;
+
+function layout(fields: readonly (readonly [from: number, to: number, words: 1 | 2])[]): Layout {
+  return Uint8Array.from(
+    fields.flatMap(([from, to, words]) => (words === 1 ? [from, to] : [from, to, from + 1, to + 1])),
+  );
+}
+
+const statLayout = layout([
+  [FileStatus.INO, StatReply.INO, 2],
+  [FileStatus.NLINK, StatReply.NLINK, 1],
+  [FileStatus.UID, StatReply.UID, 1],
+  [FileStatus.GID, StatReply.GID, 1],
+  [FileStatus.SIZE, StatReply.SIZE, 2],
+  [FileStatus.BLKSIZE, StatReply.BLKSIZE, 1],
+  [FileStatus.BLOCKS, StatReply.BLOCKS, 2],
+  [FileStatus.ATIME, StatReply.ATIME, 2],
+  [FileStatus.ATIME + 2, StatReply.ATIME_NSEC, 1],
+  [FileStatus.MTIME, StatReply.MTIME, 2],
+  [FileStatus.MTIME + 2, StatReply.MTIME_NSEC, 1],
+  [FileStatus.CTIME, StatReply.CTIME, 2],
+  [FileStatus.CTIME + 2, StatReply.CTIME_NSEC, 1],
+]);
+
+const statfsLayout = layout([
+  [FileSystemStatus.TYPE, StatfsReply.TYPE, 2],
+  [FileSystemStatus.BSIZE, StatfsReply.BSIZE, 2],
+  [FileSystemStatus.BLOCKS, StatfsReply.BLOCKS, 2],
+  [FileSystemStatus.BFREE, StatfsReply.BFREE, 2],
+  [FileSystemStatus.BAVAIL, StatfsReply.BAVAIL, 2],
+  [FileSystemStatus.FILES, StatfsReply.FILES, 2],
+  [FileSystemStatus.FFREE, StatfsReply.FFREE, 2],
+  [FileSystemStatus.FSID, StatfsReply.FSID_0, 1],
+  [FileSystemStatus.FSID + 1, StatfsReply.FSID_1, 1],
+  [FileSystemStatus.NAMELEN, StatfsReply.NAMELEN, 2],
+  [FileSystemStatus.FRSIZE, StatfsReply.FRSIZE, 2],
+]);
+
+function fill(reply: Int32Array, bytes: number, struct: Uint32Array, fields: Layout): void {
+  // the upper words of fields that are wider on the wire than in the struct
+  reply.fill(0, 2, 2 + (bytes >> 2));
+  for (let index = 0; index < fields.length; index += 2) {
+    reply[fields[index + 1] ?? 0] = struct[fields[index] ?? 0] ?? 0;
+  }
+}
+
+/** `dev_t` of glibc in two words, low first: gnu_dev_makedev. */
+function setDevice(reply: Int32Array, at: number, major: number, minor: number): void {
+  reply[at] = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
+  reply[at + 1] = ((minor >>> 20) & 0xfff) | (major & ~0xfff);
+}
+
+/** @returns the length of the payload, or -errno */
+export function lstat(request: Request<'lstat'>, { model, reply, status }: OperationContext): number {
+  const failed = model.lstat(request, status);
+  if (failed < 0) return failed;
+  const { words } = status;
+  fill(reply.words, StatReply.BYTES, words, statLayout);
+  reply.words[StatReply.MODE] = status.mode;
+  setDevice(reply.words, StatReply.DEV, words[FileStatus.DEV_MAJOR] ?? 0, words[FileStatus.DEV_MINOR] ?? 0);
+  setDevice(
+    reply.words,
+    StatReply.RDEV,
+    words[FileStatus.RDEV_MAJOR] ?? 0,
+    words[FileStatus.RDEV_MINOR] ?? 0,
+  );
+  return StatReply.BYTES;
+}
+
+/** @returns the length of the payload, or -errno */
+export function statfs(request: Request<'statfs'>, { model, reply, fileSystem }: OperationContext): number {
+  const failed = model.statfs(request, fileSystem);
+  if (failed < 0) return failed;
+  fill(reply.words, StatfsReply.BYTES, fileSystem.words, statfsLayout);
+  // the reference sends the two ints of f_fsid as signed numbers of 64 bits
+  reply.words[StatfsReply.FSID_0 + 1] = (fileSystem.words[FileSystemStatus.FSID] ?? 0) >> 31;
+  reply.words[StatfsReply.FSID_1 + 1] = (fileSystem.words[FileSystemStatus.FSID + 1] ?? 0) >> 31;
+  return StatfsReply.BYTES;
+}
+
+/** The inode's generation in eight bytes, the upper four zero. @returns the length of the payload, or -errno */
+export function getversion(request: Request<'getversion'>, { model, reply }: OperationContext): number {
+  const failed = model.generation(request, reply.words, 2);
+  if (failed < 0) return failed;
+  reply.words[3] = 0;
+  return 8;
+}

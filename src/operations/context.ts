@@ -1,0 +1,14 @@
+import type { Frame } from '../protocol/frame.js';
+import type { SecurityModel } from '../security-models/security-model.js';
+import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
+
+/** What the handlers work with: made once, used for every request. */
+export interface OperationContext {
+  readonly model: SecurityModel;
+  /** Where the payload of the reply goes. */
+  readonly reply: Frame;
+  /** The reply's memory from where the bytes of a string go. */
+  readonly replyString: Uint8Array;
+  readonly status: FileStatus;
+  readonly fileSystem: FileSystemStatus;
+}

@@ -1,0 +1,129 @@
+import { errno } from '../syscalls/errno.js';
+import {
+  AT_FDCWD,
+  close,
+  closeRange,
+  O_ACCMODE,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECT,
+  O_DIRECTORY,
+  O_DSYNC,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_SYNC,
+  O_TRUNC,
+  openat,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from '../syscalls/files.js';
+import { stableMemory } from '../syscalls/memory.js';
+import { FileStatus, fileType } from '../syscalls/status.js';
+
+/** The open flags that a 9p client has a use for: QEMU, get_dotl_openflags. The others are dropped. */
+const CLIENT_FLAGS =
+  O_ACCMODE |
+  O_TRUNC |
+  O_APPEND |
+  O_DSYNC |
+  O_SYNC |
+  O_DIRECT |
+  O_LARGEFILE |
+  O_NOATIME |
+  O_NOFOLLOW |
+  O_DIRECTORY;
+
+/** How often a name that vanishes and comes back between two calls is tried again. */
+const RACE_ATTEMPTS = 10;
+
+/**
+ * Opens regular files and directories, and nothing else.
+ *
+ * Opening a fifo can block, and opening a device does something, so the path is first opened with O_PATH, which calls
+ * no driver; the type is checked on that descriptor; then the same inode is opened for use through the process's own
+ * /proc/self/fd. A path that is swapped in between makes no difference.
+ */
+export class DescriptorOpener {
+  readonly #ownDescriptors: number;
+  readonly #number = stableMemory(16);
+  readonly #status = new FileStatus();
+  /** The O_PATH descriptor of the last open, to be closed with the one it led to; -1 when there is none. */
+  #located = -1;
+
+  /** @param ownDescriptors an O_PATH descriptor of /proc/self/fd */
+  constructor(ownDescriptors: number) {
+    this.#ownDescriptors = ownDescriptors;
+  }
+
+  /** @returns a descriptor or -errno */
+  open(path: Uint8Array, flags: number): number {
+    const wanted = flags & CLIENT_FLAGS;
+    // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
+    if ((wanted & O_DIRECTORY) !== 0) return openat(AT_FDCWD, path, wanted | O_NOCTTY, 0);
+    const located = openat(AT_FDCWD, path, O_PATH | (wanted & O_NOFOLLOW), 0);
+    if (located < 0) return located;
+    const opened = this.#reopen(located, wanted & ~O_NOFOLLOW);
+    if (opened < 0) close(located);
+    else this.#located = located;
+    return opened;
+  }
+
+  /**
+   * Creates a file, or opens the one that is there unless O_EXCL was asked for; without O_CREAT it only opens. Creating is always exclusive first:
+   * only so it is certain that an existing special file is not opened.
+   */
+  create(path: Uint8Array, flags: number, mode: number): number {
+    if ((flags & O_CREAT) === 0) return this.open(path, flags);
+    const wanted = flags & CLIENT_FLAGS & ~O_DIRECTORY;
+    for (let attempt = 0; ; attempt++) {
+      const created = openat(AT_FDCWD, path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
+      if (created !== -errno.EEXIST || (flags & O_EXCL) !== 0) return created;
+      const opened = this.open(path, wanted);
+      if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
+    }
+  }
+
+  /** Closes a descriptor that `open` or `create` returned. */
+  close(descriptor: number): void {
+    const located = this.#located;
+    this.#located = -1;
+    if (located < 0) close(descriptor);
+    // the two are neighbours nearly always: one call for both
+    else if (descriptor === located + 1) closeRange(located, descriptor);
+    else {
+      close(located);
+      close(descriptor);
+    }
+  }
+
+  #reopen(located: number, flags: number): number {
+    const failed = fileType(located, this.#status);
+    if (failed < 0) return failed;
+    const type = this.#status.mode & S_IFMT;
+    if (type === S_IFDIR) {
+      if ((flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
+    } else if (type !== S_IFREG) {
+      return type === S_IFLNK ? -errno.ELOOP : -errno.ENXIO;
+    }
+    // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait
+    return openat(this.#ownDescriptors, this.#name(located), flags | O_NOCTTY | O_NONBLOCK, 0);
+  }
+
+  /** The name of a descriptor in /proc/self/fd. */
+  #name(descriptor: number): Uint8Array {
+    let end = 1;
+    for (let rest = descriptor; rest >= 10; rest = Math.trunc(rest / 10)) end++;
+    this.#number[end] = 0;
+    for (let at = end - 1, rest = descriptor; at >= 0; at--, rest = Math.trunc(rest / 10)) {
+      this.#number[at] = 0x30 + (rest % 10);
+    }
+    return this.#number;
+  }
+}

@@ -1,0 +1,186 @@
+import type { GuestCredentials } from '../credentials/guest-credentials.js';
+import type { PathResolver } from '../paths/path-resolver.js';
+import type { Request } from '../protocol/decoder.js';
+import { errno } from '../syscalls/errno.js';
+import * as files from '../syscalls/files.js';
+import { stableMemory } from '../syscalls/memory.js';
+import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';
+import * as xattrs from '../syscalls/xattrs.js';
+import type { DescriptorOpener } from './descriptor-opener.js';
+import type { GenerationReader } from './generation-reader.js';
+import type { SecurityModel } from './security-model.js';
+
+/** The guest's owners, modes and special files are the host's. */
+export class Passthrough implements SecurityModel {
+  readonly #paths: PathResolver;
+  readonly #credentials: GuestCredentials;
+  readonly #descriptors: DescriptorOpener;
+  readonly #generations: GenerationReader;
+  readonly #times = stableMemory(32);
+  readonly #timesView = new DataView(this.#times.buffer);
+
+  constructor(
+    paths: PathResolver,
+    credentials: GuestCredentials,
+    descriptors: DescriptorOpener,
+    generations: GenerationReader,
+  ) {
+    this.#paths = paths;
+    this.#credentials = credentials;
+    this.#descriptors = descriptors;
+    this.#generations = generations;
+  }
+
+  open({ path, flags }: Request<'open'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(this.#descriptors.open(at, flags));
+  }
+
+  readonly #create = (path: Uint8Array, flags: number, mode: number): number =>
+    this.#descriptors.create(path, flags, mode);
+
+  create({ path, flags, mode, uid, gid }: Request<'create'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(this.#credentials.run(uid, gid, this.#create, at, flags, mode));
+  }
+
+  closeDescriptor(descriptor: number): void {
+    this.#descriptors.close(descriptor);
+  }
+
+  mknod({ path, mode, device, uid, gid }: Request<'mknod'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(this.#credentials.run(uid, gid, files.mknod, at, mode, device));
+  }
+
+  mkdir({ path, mode, uid, gid }: Request<'mkdir'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(this.#credentials.run(uid, gid, files.mkdir, at, mode, undefined));
+  }
+
+  symlink({ target, path, uid, gid }: Request<'symlink'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    const to = this.#paths.string(target);
+    return this.#paths.done(this.#credentials.run(uid, gid, files.symlink, to, at, undefined));
+  }
+
+  link({ existing, path }: Request<'link'>): number {
+    return this.#twoPaths(existing, path, files.linkat);
+  }
+
+  rename({ existing, path }: Request<'rename'>): number {
+    return this.#twoPaths(existing, path, files.renameat);
+  }
+
+  #twoPaths(
+    existing: Request<'rename'>['existing'],
+    path: Request<'rename'>['path'],
+    call: (oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array) => number,
+  ): number {
+    const from = this.#paths.resolveOld(existing);
+    if (typeof from === 'number') return from;
+    const to = this.#paths.resolve(path);
+    if (typeof to === 'number') return this.#paths.done(to);
+    return this.#paths.done(call(this.#paths.oldDirectory, from, to));
+  }
+
+  remove({ path }: Request<'remove'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    const removed = files.unlink(at);
+    return this.#paths.done(removed === -errno.EISDIR ? files.rmdir(at) : removed);
+  }
+
+  lstat({ path }: Request<'lstat'>, status: FileStatus): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(lstat(at, status));
+  }
+
+  readlink({ path }: Request<'readlink'>, target: Uint8Array, size: number): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(files.readlink(at, target, size));
+  }
+
+  statfs({ path }: Request<'statfs'>, status: FileSystemStatus): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(statfs(at, status));
+  }
+
+  generation({ path }: Request<'getversion'>, generation: Int32Array, index: number): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(this.#generations.read(at, generation, index));
+  }
+
+  chmod({ path, mode }: Request<'chmod'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(files.chmod(at, mode));
+  }
+
+  chown({ path, uid, gid }: Request<'chown'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(files.lchown(at, uid, gid));
+  }
+
+  truncate({ path, length }: Request<'truncate'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(files.truncate(at, length));
+  }
+
+  utime(request: Request<'utime'>): number {
+    const at = this.#paths.resolve(request.path);
+    if (typeof at === 'number') return at;
+    this.#setTime(0, request.atimeSeconds);
+    this.#setTime(8, request.atimeNanoseconds);
+    this.#setTime(16, request.mtimeSeconds);
+    this.#setTime(24, request.mtimeNanoseconds);
+    return this.#paths.done(files.utimensat(at, this.#times));
+  }
+
+  #setTime(at: number, value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.#timesView.setBigInt64(at, value, true);
+    } else {
+      this.#timesView.setInt32(at, value, true);
+      this.#timesView.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    }
+  }
+
+  getxattr({ path, name }: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(xattrs.lgetxattr(at, this.#paths.string(name), value, size));
+  }
+
+  listxattr({ path }: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(xattrs.llistxattr(at, list, size));
+  }
+
+  setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
+    // the value's own length counts; the reference reads past the end when they differ
+    if (size !== value.length) return -errno.EINVAL;
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    const bytes = value.frame.subarray(value.start);
+    return this.#paths.done(xattrs.lsetxattr(at, this.#paths.string(name), bytes, size, flags));
+  }
+
+  removexattr({ path, name }: Request<'lremovexattr'>): number {
+    const at = this.#paths.resolve(path);
+    if (typeof at === 'number') return at;
+    return this.#paths.done(xattrs.lremovexattr(at, this.#paths.string(name)));
+  }
+}

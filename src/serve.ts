@@ -1,0 +1,116 @@
+import { enterRoot } from './confinement/root.js';
+import { GuestCredentials } from './credentials/guest-credentials.js';
+import { ExitStatus, StartError } from './exit-status.js';
+import { READY } from './launch/daemon.js';
+import type { Handover } from './launch/handover.js';
+import { createLogger, type Logger } from './observability/log.js';
+import type { OperationContext } from './operations/context.js';
+import { PathResolver } from './paths/path-resolver.js';
+import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
+import { STRING } from './protocol/replies.js';
+import { DescriptorOpener } from './security-models/descriptor-opener.js';
+import { GenerationReader } from './security-models/generation-reader.js';
+import { Passthrough } from './security-models/passthrough.js';
+import { InputWait } from './session/input-wait.js';
+import { acceptOne } from './session/listener.js';
+import { Session, type SessionEnd } from './session/session.js';
+import { errnoName } from './syscalls/errno.js';
+import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from './syscalls/files.js';
+import { cString, stableMemory } from './syscalls/memory.js';
+import { duplicate, exitNow, MonotonicClock, write } from './syscalls/process.js';
+import { InputPoll } from './syscalls/sockets.js';
+import { FileStatus, FileSystemStatus, statfs } from './syscalls/status.js';
+import { Connection } from './transport/connection.js';
+
+/** The serving program: confines itself to the export and serves one client. Started by `launch/`, never by hand. */
+
+const exitStatus: Readonly<Record<SessionEnd, number>> = {
+  closed: ExitStatus.OK,
+  failed: ExitStatus.FAILURE,
+  violation: ExitStatus.PROTOCOL_VIOLATION,
+};
+
+/** Wires what carries out the operations. */
+function operationContext(log: Logger, ownDescriptors: number): OperationContext {
+  const die = (reason: string): never => {
+    log.fatal(reason);
+    return exitNow(ExitStatus.UNSAFE);
+  };
+  const fileSystem = new FileSystemStatus();
+  const failed = statfs(cString('/'), fileSystem);
+  if (failed < 0) throw new StartError(`cannot use the export: ${errnoName(failed)}`);
+  const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
+  return {
+    model: new Passthrough(
+      new PathResolver(),
+      new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
+      new DescriptorOpener(ownDescriptors),
+      new GenerationReader(fileSystem.type),
+    ),
+    reply,
+    replyString: reply.bytes.subarray(STRING),
+    status: new FileStatus(),
+    fileSystem,
+  };
+}
+
+function serve(descriptor: number, context: OperationContext, log: Logger): Session {
+  const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
+  const wait = new InputWait(connection, new InputPoll(descriptor));
+  const session = new Session(descriptor, connection, wait, new MonotonicClock(), context, log, (end) => {
+    log.info({ requests: session.served }, 'the client has left');
+    process.exit(exitStatus[end]);
+  });
+  return session;
+}
+
+function report(channel: number | undefined, text: string): void {
+  if (channel === undefined) return;
+  const bytes = cString(text);
+  write(channel, bytes, bytes.length - 1);
+  close(channel);
+}
+
+async function main(handover: Handover): Promise<void> {
+  const daemon = handover.report !== undefined;
+  const syslog = daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+  const log = createLogger(handover.logLevel, handover.logFormat, syslog);
+  try {
+    const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
+    if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${errnoName(ownDescriptors)}`);
+    enterRoot(handover.rootChanger, handover.exportDirectory);
+    // to the lowest free number, so that files are opened at numbers in a row, and two can be closed in one call
+    const lowest = duplicate(ownDescriptors);
+    close(ownDescriptors);
+    const context = operationContext(log, lowest);
+    const { descriptor, listening } = handover.socket;
+
+    let end = (): void => {
+      process.exit(ExitStatus.OK);
+    };
+    const connected = (socket: number): void => {
+      log.info({ export: handover.exportPath }, 'serving a client');
+      const session = serve(socket, context, log);
+      end = () => {
+        session.end();
+      };
+    };
+    if (listening) acceptOne(descriptor, connected);
+    else connected(descriptor);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        log.info(`stopped by ${signal}`);
+        end();
+      });
+    }
+    report(handover.report, READY);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    report(handover.report, error.message);
+    if (!daemon) process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
+    process.exitCode = error.status;
+  }
+}
+
+process.title = 'virtfs-proxy-helper';
+await main(JSON.parse(process.argv[2] ?? '{}') as Handover);

@@ -1,0 +1,41 @@
+import { type Handler, handlers } from '../operations/table.js';
+import type { OperationContext } from '../operations/context.js';
+import { RequestDecoder } from '../protocol/decoder.js';
+import type { Frame } from '../protocol/frame.js';
+import { type ReplyKind, type RequestName, requests } from '../protocol/requests.js';
+
+/** One kind of request, ready to be carried out. */
+export interface Operation {
+  readonly name: RequestName;
+  readonly reply: ReplyKind;
+  /** Decodes the payload in the request frame. @returns 0 or -errno */
+  decode(size: number): number;
+  /** Carries out what was decoded. @returns as a handler of `operations/table.ts` does */
+  execute(): number;
+}
+
+function operation(name: RequestName, frame: Frame, context: OperationContext): Operation {
+  const layout = requests[name];
+  const decoder = new RequestDecoder(layout, frame);
+  // the decoder makes an object of exactly the handler's fields: both come from the same layout
+  const request = decoder.request as never;
+  const handler: Handler<never> = handlers[name];
+  return {
+    name,
+    reply: layout.reply,
+    decode: (size) => decoder.decode(size),
+    execute: () => handler(request, context),
+  };
+}
+
+/** The operations by opcode; there is nothing at the numbers that are no request. */
+export function operationsByOpcode(
+  frame: Frame,
+  context: OperationContext,
+): readonly (Operation | undefined)[] {
+  const operations: (Operation | undefined)[] = [];
+  for (const name of Object.keys(requests) as RequestName[]) {
+    operations[requests[name].opcode] = operation(name, frame, context);
+  }
+  return Array.from(operations);
+}

@@ -1,0 +1,211 @@
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import type { Logger } from '../observability/log.js';
+import type { OperationContext } from '../operations/context.js';
+import { encodeDescriptorFailure, encodePayload, encodeStatus } from '../protocol/replies.js';
+import { errno, errnoName } from '../syscalls/errno.js';
+import type { MonotonicClock } from '../syscalls/process.js';
+import type { Connection } from '../transport/connection.js';
+import { type Operation, operationsByOpcode } from './dispatcher.js';
+import type { InputWait } from './input-wait.js';
+
+/** How a session ended: the client left, or it broke the protocol, or the socket failed. */
+export type SessionEnd = 'closed' | 'violation' | 'failed';
+
+/** At most this long without a turn of the event loop, so that signals and timers are served: milliseconds. */
+const TURN_MS = 5;
+/** How long to wait before asking a client that does not read its replies again: milliseconds. */
+const RETRY_MS = 20;
+
+/**
+ * Serves one client from its first request to its end.
+ *
+ * While requests keep coming the session stays in its own loop (`InputWait`); when they stop, libuv waits on the
+ * socket, and an idle session costs nothing.
+ */
+export class Session {
+  readonly #connection: Connection;
+  readonly #wait: InputWait;
+  readonly #clock: MonotonicClock;
+  readonly #log: Logger;
+  readonly #context: OperationContext;
+  readonly #operations: readonly (Operation | undefined)[];
+  readonly #socket: Socket;
+  readonly #ended: (end: SessionEnd) => void;
+  #over = false;
+  #served = 0;
+
+  /** @param descriptor the connected socket, which the session owns from now on */
+  constructor(
+    descriptor: number,
+    connection: Connection,
+    wait: InputWait,
+    clock: MonotonicClock,
+    context: OperationContext,
+    log: Logger,
+    ended: (end: SessionEnd) => void,
+  ) {
+    this.#connection = connection;
+    this.#wait = wait;
+    this.#clock = clock;
+    this.#context = context;
+    this.#log = log;
+    this.#ended = ended;
+    this.#operations = operationsByOpcode(connection.request, context);
+    const onread: OnReadOpts = {
+      buffer: () => connection.space,
+      callback: (bytes) => {
+        connection.received(bytes);
+        return this.#serve();
+      },
+    };
+    // documented for `connect` only, but it works for any socket: no allocation per read, straight into our frame
+    this.#socket = new Socket({ fd: descriptor, onread } as SocketConstructorOpts);
+    this.#socket.on('end', () => {
+      this.#disconnected();
+    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#failed(error.code ?? error.message);
+    });
+    this.#socket.resume();
+  }
+
+  /** Requests answered so far. */
+  get served(): number {
+    return this.#served;
+  }
+
+  /** Ends the session from our side. */
+  end(): void {
+    this.#finish('closed');
+  }
+
+  /** Works until there is nothing to do or a turn is over. @returns whether libuv shall go on reading */
+  #serve(): boolean {
+    const start = this.#clock.milliseconds();
+    for (;;) {
+      if (!this.#serveReceived()) return false;
+      const now = this.#clock.milliseconds();
+      if (now - start >= TURN_MS || now < start) return true;
+      const bytes = this.#wait.next();
+      if (bytes === -errno.EAGAIN) return true;
+      if (bytes <= 0) {
+        if (bytes === 0) this.#disconnected();
+        else this.#failed(errnoName(bytes));
+        return false;
+      }
+    }
+  }
+
+  /** Answers every whole request that was received. @returns whether to go on receiving */
+  #serveReceived(): boolean {
+    const connection = this.#connection;
+    for (;;) {
+      const received = connection.take();
+      if (received === 'incomplete') return true;
+      const { type, payloadBytes } = connection.request;
+      if (received === 'oversized') {
+        this.#violated(`a request of ${payloadBytes} bytes (type ${type}), more than the protocol allows`);
+        return false;
+      }
+      const operation = this.#operations[type];
+      if (operation === undefined) {
+        this.#violated(`a request of unknown type ${type}`);
+        return false;
+      }
+      const failed = this.#answer(operation, payloadBytes);
+      connection.consume();
+      this.#served++;
+      if (failed < 0) {
+        this.#failed(errnoName(failed));
+        return false;
+      }
+      if (connection.blocked) {
+        this.#retryLater();
+        return false;
+      }
+    }
+  }
+
+  /** @returns 0, or -errno when the reply could not be sent */
+  #answer(operation: Operation, size: number): number {
+    const connection = this.#connection;
+    const { reply } = connection;
+    let result = operation.decode(size);
+    if (result < 0) {
+      this.#log.warn({ request: operation.name, error: errnoName(result) }, 'refused a malformed request');
+    } else {
+      result = this.#execute(operation);
+    }
+    switch (operation.reply) {
+      case 'status':
+        return connection.send(encodeStatus(reply, result));
+      case 'payload':
+        return connection.send(result < 0 ? encodeStatus(reply, result) : encodePayload(reply, result));
+      case 'descriptor':
+        return result < 0
+          ? connection.send(encodeDescriptorFailure(reply, result))
+          : this.#answerDescriptor(result);
+    }
+  }
+
+  #answerDescriptor(descriptor: number): number {
+    const failed = this.#connection.sendDescriptor(descriptor);
+    if (!this.#connection.blocked) this.#context.model.closeDescriptor(descriptor);
+    return failed;
+  }
+
+  /** A bug in one operation is an EIO of that operation, not the end of the share. */
+  #execute(operation: Operation): number {
+    try {
+      return operation.execute();
+    } catch (error) {
+      this.#log.error({ request: operation.name, err: error }, 'an operation failed by a bug; answered EIO');
+      return -errno.EIO;
+    }
+  }
+
+  #retryLater(): void {
+    setTimeout(() => {
+      if (this.#over) return;
+      const descriptor = this.#connection.unsentDescriptor;
+      const failed = this.#connection.flush();
+      if (failed < 0) {
+        this.#failed(errnoName(failed));
+        return;
+      }
+      if (this.#connection.blocked) {
+        this.#retryLater();
+        return;
+      }
+      if (descriptor >= 0) this.#context.model.closeDescriptor(descriptor);
+      if (this.#serve()) this.#socket.resume();
+    }, RETRY_MS);
+  }
+
+  #disconnected(): void {
+    if (this.#connection.partial) this.#violated('the client left in the middle of a request');
+    else this.#finish('closed');
+  }
+
+  #violated(reason: string): void {
+    this.#log.error({ requests: this.#served }, `protocol violation: ${reason}`);
+    this.#finish('violation');
+  }
+
+  #failed(reason: string): void {
+    // how a client that was killed looks from here when it had a reply to read
+    const gone = reason === 'EPIPE' || reason === 'ECONNRESET';
+    if (gone) this.#finish('closed');
+    else {
+      this.#log.error({ error: reason }, 'the connection failed');
+      this.#finish('failed');
+    }
+  }
+
+  #finish(end: SessionEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#socket.destroy();
+    this.#ended(end);
+  }
+}

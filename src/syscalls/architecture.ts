@@ -1,0 +1,38 @@
+/** Numbers and flags that differ between architectures: kernel `arch/<arch>/include/uapi/asm`. */
+interface Architecture {
+  readonly syscalls: {
+    readonly clone: number;
+    readonly setresuid: number;
+    readonly setresgid: number;
+    readonly exit_group: number;
+  };
+  readonly O_DIRECTORY: number;
+  readonly O_NOFOLLOW: number;
+  readonly O_DIRECT: number;
+  readonly O_LARGEFILE: number;
+}
+
+const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
+  x64: {
+    syscalls: { clone: 56, setresuid: 117, setresgid: 119, exit_group: 231 },
+    O_DIRECTORY: 0o200000,
+    O_NOFOLLOW: 0o400000,
+    O_DIRECT: 0o40000,
+    O_LARGEFILE: 0o100000,
+  },
+  arm64: {
+    syscalls: { clone: 220, setresuid: 147, setresgid: 149, exit_group: 94 },
+    O_DIRECTORY: 0o40000,
+    O_NOFOLLOW: 0o100000,
+    O_DIRECT: 0o200000,
+    O_LARGEFILE: 0o400000,
+  },
+};
+
+const known = architectures[process.arch];
+if (known === undefined) {
+  throw new Error(
+    `virtfs-proxy-helper knows no system call numbers for ${process.arch} (x64 and arm64 only)`,
+  );
+}
+export const architecture: Architecture = known;

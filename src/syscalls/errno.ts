@@ -1,0 +1,15 @@
+import { constants } from 'node:os';
+
+/** errno numbers of this platform, by name: errno(3). */
+export const errno = { ...constants.errno, ENOTSUP: constants.errno.EOPNOTSUPP };
+
+const names = new Map<number, string>();
+for (const [name, number] of Object.entries(constants.errno)) {
+  // EWOULDBLOCK and EDEADLOCK come after the usual names of the same numbers
+  if (!names.has(number)) names.set(number, name);
+}
+
+/** `ENOENT` for -2 or 2. */
+export function errnoName(number: number): string {
+  return names.get(Math.abs(number)) ?? `errno ${Math.abs(number)}`;
+}

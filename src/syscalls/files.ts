@@ -1,0 +1,132 @@
+import { architecture } from './architecture.js';
+import { declareInt, result } from './libc.js';
+
+/** File system calls, one function per call, named as in section 2 of the manual. All return 0 or a value, or -errno. */
+
+const libc = {
+  openat: declareInt('openat', 'int', 'void *', 'int', 'uint32'),
+  close: declareInt('close', 'int'),
+  closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
+  mknod: declareInt('mknod', 'void *', 'uint32', 'int64'),
+  mkdir: declareInt('mkdir', 'void *', 'uint32'),
+  symlink: declareInt('symlink', 'void *', 'void *'),
+  linkat: declareInt('linkat', 'int', 'void *', 'int', 'void *', 'int'),
+  renameat: declareInt('renameat', 'int', 'void *', 'int', 'void *'),
+  unlink: declareInt('unlink', 'void *'),
+  rmdir: declareInt('rmdir', 'void *'),
+  readlink: declareInt('readlink', 'void *', 'void *', 'int64'),
+  chmod: declareInt('chmod', 'void *', 'uint32'),
+  lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
+  truncate: declareInt('truncate', 'void *', 'int64'),
+  utimensat: declareInt('utimensat', 'int', 'void *', 'void *', 'int'),
+  chdir: declareInt('chdir', 'void *'),
+  fchdir: declareInt('fchdir', 'int'),
+  chroot: declareInt('chroot', 'void *'),
+  umask: declareInt('umask', 'uint32'),
+};
+
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+
+/** Open flags, `<fcntl.h>`. */
+export const O_ACCMODE = 0o3;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_NOCTTY = 0o400;
+export const O_TRUNC = 0o1000;
+export const O_APPEND = 0o2000;
+export const O_NONBLOCK = 0o4000;
+export const O_DSYNC = 0o10000;
+export const O_NOATIME = 0o1000000;
+export const O_CLOEXEC = 0o2000000;
+export const O_SYNC = 0o4010000;
+export const O_PATH = 0o10000000;
+export const { O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE } = architecture;
+
+/** File types in `st_mode`, inode(7). */
+export const S_IFMT = 0o170000;
+export const S_IFREG = 0o100000;
+export const S_IFDIR = 0o040000;
+export const S_IFLNK = 0o120000;
+
+/** @returns the descriptor */
+export function openat(directory: number, path: Uint8Array, flags: number, mode: number): number {
+  return result(libc.openat(directory, path, flags | O_CLOEXEC, mode));
+}
+
+export function close(descriptor: number): number {
+  return result(libc.close(descriptor));
+}
+
+/** Closes `first` to `last`, both included, in one call (Linux 5.9). */
+export function closeRange(first: number, last: number): number {
+  return result(libc.closeRange(first, last, 0));
+}
+
+export function mknod(path: Uint8Array, mode: number, device: number | bigint): number {
+  return result(libc.mknod(path, mode, device));
+}
+
+export function mkdir(path: Uint8Array, mode: number): number {
+  return result(libc.mkdir(path, mode));
+}
+
+export function symlink(target: Uint8Array, path: Uint8Array): number {
+  return result(libc.symlink(target, path));
+}
+
+export function linkat(oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array): number {
+  return result(libc.linkat(oldDirectory, oldPath, AT_FDCWD, newPath, 0));
+}
+
+export function renameat(oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array): number {
+  return result(libc.renameat(oldDirectory, oldPath, AT_FDCWD, newPath));
+}
+
+export function unlink(path: Uint8Array): number {
+  return result(libc.unlink(path));
+}
+
+export function rmdir(path: Uint8Array): number {
+  return result(libc.rmdir(path));
+}
+
+/** @returns the length of what was written to `target`, which is cut at `size` bytes and has no NUL */
+export function readlink(path: Uint8Array, target: Uint8Array, size: number): number {
+  return result(libc.readlink(path, target, size));
+}
+
+export function chmod(path: Uint8Array, mode: number): number {
+  return result(libc.chmod(path, mode));
+}
+
+/** An id of 0xffffffff leaves that id as it is. */
+export function lchown(path: Uint8Array, uid: number, gid: number): number {
+  return result(libc.lchown(path, uid, gid));
+}
+
+export function truncate(path: Uint8Array, length: number | bigint): number {
+  return result(libc.truncate(path, length));
+}
+
+/** @param times two `struct timespec`: access and modification */
+export function utimensat(path: Uint8Array, times: Uint8Array): number {
+  return result(libc.utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
+export function chdir(path: Uint8Array): number {
+  return result(libc.chdir(path));
+}
+
+export function fchdir(directory: number): number {
+  return result(libc.fchdir(directory));
+}
+
+export function chroot(path: Uint8Array): number {
+  return result(libc.chroot(path));
+}
+
+/** @returns the mask before */
+export function umask(mask: number): number {
+  return libc.umask(mask);
+}

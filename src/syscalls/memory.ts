@@ -1,0 +1,25 @@
+const PAGE = 4096;
+
+/** Byte order of every struct: that of the architectures in `architecture.ts`. */
+export const littleEndian = true;
+
+/**
+ * Memory at an address that stays the same, for libc to read and write.
+ *
+ * `Buffer.alloc` of a few bytes lives on V8's heap, which moves; an `ArrayBuffer` of a page or more never does.
+ */
+export function stableMemory(size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(Math.max(size, PAGE)), 0, size);
+}
+
+/** The same memory as 32-bit words: how structs are read and written. */
+export function wordsOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+}
+
+/** A NUL-terminated string for libc, from text that the program itself (not the client) made. */
+export function cString(text: string): Uint8Array {
+  const bytes = stableMemory(Buffer.byteLength(text) + 1);
+  new TextEncoder().encodeInto(text, bytes);
+  return bytes;
+}

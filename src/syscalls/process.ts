@@ -1,0 +1,128 @@
+import { architecture } from './architecture.js';
+import { addressOf, declare, declareInt, result, syscall } from './libc.js';
+import { cString, stableMemory, wordsOf } from './memory.js';
+
+const libc = {
+  prctl: declareInt('prctl', 'int', 'int64', 'int64', 'int64', 'int64'),
+  fcntl: declareInt('fcntl', 'int', 'int', 'int64'),
+  dup2: declareInt('dup2', 'int', 'int'),
+  write: declare('write', 'int', 'void *', 'int64'),
+  execve: declareInt('execve', 'void *', 'void *', 'void *'),
+  closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
+  setsid: declareInt('setsid'),
+  waitpid: declareInt('waitpid', 'int', 'void *', 'int'),
+  clockGettime: declareInt('clock_gettime', 'int', 'void *'),
+  madvise: declareInt('madvise', 'int64', 'int64', 'int'),
+};
+
+const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
+const CLOSE_RANGE_CLOEXEC = 4;
+const LAST_DESCRIPTOR = 0xffff_ffff;
+const PR_CAPBSET_READ = 23;
+const PR_CAPBSET_DROP = 24;
+const PR_SET_NO_NEW_PRIVS = 38;
+const MADV_DOFORK = 11;
+const ADDRESS_SPACE = 2 ** 48 - 4096;
+const CLONE_FS = 0x200;
+const SIGCHLD = 17;
+const CLOCK_MONOTONIC = 1;
+
+/** 1 when the capability is in the bounding set, 0 when not, -EINVAL when the kernel does not know it. */
+export function boundingSetHas(capability: number): number {
+  return result(libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0));
+}
+
+export function dropFromBoundingSet(capability: number): number {
+  return result(libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0));
+}
+
+/** From now on no exec of this thread gives it privileges that it does not have: prctl(2). */
+export function setNoNewPrivileges(): number {
+  return result(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/** Lets a descriptor survive the next exec. */
+export function keepOverExec(descriptor: number): number {
+  return result(libc.fcntl(descriptor, F_SETFD, 0));
+}
+
+/** Has the next exec close every descriptor, also those that a careless caller left open (Linux 5.11). */
+export function closeAllOnExec(): number {
+  return result(libc.closeRange(0, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC));
+}
+
+/** A copy of a descriptor, closed on exec. */
+export function duplicate(descriptor: number): number {
+  return result(libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+}
+
+/** Makes `target` the same as `descriptor`, open over exec. */
+export function duplicateTo(descriptor: number, target: number): number {
+  return result(libc.dup2(descriptor, target));
+}
+
+/** Makes the process the leader of a new session without a terminal: setsid(2). */
+export function setSession(): number {
+  return result(libc.setsid());
+}
+
+export function write(descriptor: number, bytes: Uint8Array, size: number): number {
+  return result(libc.write(descriptor, bytes, size));
+}
+
+/** Strings for execve(2): a NULL-terminated array of pointers. What it returns must be kept until the call. */
+export class StringVector {
+  readonly strings: Uint8Array[];
+  readonly pointers: Uint8Array;
+
+  constructor(strings: readonly string[]) {
+    this.strings = strings.map(cString);
+    this.pointers = stableMemory(8 * (strings.length + 1));
+    new BigUint64Array(this.pointers.buffer).set(this.strings.map(addressOf));
+  }
+}
+
+/** Replaces the program of this process. Returns only when that failed. */
+export function execve(program: Uint8Array, argv: StringVector, environment: StringVector): number {
+  return result(libc.execve(program, argv.pointers, environment.pointers));
+}
+
+/**
+ * `fork(2)`, but parent and child go on sharing root, working directory and umask (CLONE_FS, clone(2)).
+ *
+ * V8 marks its heap MADV_DONTFORK, so that a forked child would fault at its next step; that is taken back first, for
+ * the whole address space in one call, as anything in between could map more of it. The child has one thread and a
+ * copy of everything else: it may make system calls and end or exec, not more.
+ *
+ * @returns 0 in the child, the child's pid in the parent, or -errno
+ */
+export function forkSharingRoot(): number {
+  // always "fails": not all of the range is mapped (ENOMEM), which keeps the kernel from nothing; madvise(2)
+  libc.madvise(0, ADDRESS_SPACE, MADV_DOFORK);
+  return result(syscall(architecture.syscalls.clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0, 0));
+}
+
+/** Waits for a child to end. */
+export function waitForChild(pid: number): number {
+  return result(libc.waitpid(pid, null, 0));
+}
+
+/** Ends the process at once: no handlers, no flushing. */
+export function exitNow(status: number): never {
+  syscall(architecture.syscalls.exit_group, status, 0, 0, 0, 0, 0);
+  throw new Error('exit_group returned');
+}
+
+/** CLOCK_MONOTONIC without allocating: clock_gettime(2). */
+export class MonotonicClock {
+  readonly #time = stableMemory(16);
+  readonly #words = wordsOf(this.#time);
+
+  /** Milliseconds, wrapping around after 12 days: for differences only. */
+  milliseconds(): number {
+    libc.clockGettime(CLOCK_MONOTONIC, this.#time);
+    const seconds = (this.#words[0] ?? 0) & 0xfffff;
+    return seconds * 1000 + Math.trunc((this.#words[2] ?? 0) / 1_000_000);
+  }
+}

@@ -1,0 +1,163 @@
+import { addressOf, declareInt, result } from './libc.js';
+import { littleEndian, stableMemory, wordsOf } from './memory.js';
+
+const libc = {
+  socket: declareInt('socket', 'int', 'int', 'int'),
+  socketpair: declareInt('socketpair', 'int', 'int', 'int', 'void *'),
+  bind: declareInt('bind', 'int', 'void *', 'uint32'),
+  connect: declareInt('connect', 'int', 'void *', 'uint32'),
+  listen: declareInt('listen', 'int', 'int'),
+  fchmod: declareInt('fchmod', 'int', 'uint32'),
+  chown: declareInt('chown', 'void *', 'uint32', 'uint32'),
+  getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
+  recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
+  send: declareInt('send', 'int', 'void *', 'int64', 'int'),
+  sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
+  poll: declareInt('poll', 'void *', 'int64', 'int'),
+};
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SO_PEERCRED = 17;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const SCM_RIGHTS = 1;
+const POLLIN = 1;
+
+/** A new unbound `AF_UNIX` stream socket. */
+export function unixSocket(): number {
+  return result(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+/** Two connected `AF_UNIX` stream sockets, or -errno. */
+export function socketPair(): readonly [number, number] | number {
+  const pair = stableMemory(8);
+  const failed = result(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+  const [one = -1, other = -1] = new Int32Array(pair.buffer, 0, 2);
+  return failed < 0 ? failed : [one, other];
+}
+
+/** `struct sockaddr_un` of a path of at most 107 bytes: unix(7). */
+function unixAddress(path: string): Uint8Array {
+  const address = stableMemory(110);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, littleEndian);
+  new TextEncoder().encodeInto(path, address.subarray(2));
+  return address;
+}
+
+export function bindUnix(socket: number, path: string): number {
+  return result(libc.bind(socket, unixAddress(path), 110));
+}
+
+export function connectUnix(socket: number, path: string): number {
+  return result(libc.connect(socket, unixAddress(path), 110));
+}
+
+export function listen(socket: number, backlog: number): number {
+  return result(libc.listen(socket, backlog));
+}
+
+/** On an unbound socket this sets the mode that bind(2) gives the new socket file. */
+export function fchmod(descriptor: number, mode: number): number {
+  return result(libc.fchmod(descriptor, mode));
+}
+
+export function chown(path: Uint8Array, uid: number, gid: number): number {
+  return result(libc.chown(path, uid, gid));
+}
+
+const optionValue = stableMemory(12);
+const optionLength = stableMemory(4);
+
+function socketOption(socket: number, option: number): number {
+  wordsOf(optionLength)[0] = 4;
+  const failed = result(libc.getsockopt(socket, SOL_SOCKET, option, optionValue, optionLength));
+  return failed < 0 ? failed : (wordsOf(optionValue)[0] ?? 0);
+}
+
+/** What an inherited descriptor is: a stream socket of the unix domain, listening or connected; or -errno. */
+export function unixSocketState(descriptor: number): 'listening' | 'connected' | 'other' | number {
+  const domain = socketOption(descriptor, SO_DOMAIN);
+  if (domain < 0) return domain;
+  if (domain !== AF_UNIX || socketOption(descriptor, SO_TYPE) !== SOCK_STREAM) return 'other';
+  if (socketOption(descriptor, SO_ACCEPTCONN) === 1) return 'listening';
+  return peerCredentials(descriptor) === undefined ? 'other' : 'connected';
+}
+
+/** Who connected, as the kernel saw it at connect or socketpair: unix(7), SO_PEERCRED. */
+export function peerCredentials(socket: number): { pid: number; uid: number; gid: number } | undefined {
+  wordsOf(optionLength)[0] = 12;
+  if (libc.getsockopt(socket, SOL_SOCKET, SO_PEERCRED, optionValue, optionLength) < 0) return undefined;
+  const [pid = 0, uid = 0, gid = 0] = wordsOf(optionValue);
+  // an unconnected socket has a peer with no process and the id -1
+  return pid === 0 && uid === 0xffffffff ? undefined : { pid, uid, gid };
+}
+
+/** Takes what is there without waiting: the number of bytes, 0 at the end of the stream, or -errno (EAGAIN). */
+export function receive(socket: number, into: Uint8Array, size: number): number {
+  return result(libc.recv(socket, into, size, MSG_DONTWAIT));
+}
+
+/** Waits for `size` bytes or the end of the stream. */
+export function receiveWaiting(socket: number, into: Uint8Array, size: number): number {
+  return result(libc.recv(socket, into, size, 0));
+}
+
+/** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
+export function send(socket: number, from: Uint8Array, size: number): number {
+  return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/** Waits on one descriptor for input, at most `milliseconds`. */
+export class InputPoll {
+  readonly #request = stableMemory(8);
+
+  constructor(descriptor: number) {
+    const words = wordsOf(this.#request);
+    words[0] = descriptor;
+    new DataView(this.#request.buffer).setUint16(4, POLLIN, littleEndian);
+  }
+
+  /** @returns 1 when there is input or the peer has gone, 0 at the time-out, or -errno (EINTR) */
+  wait(milliseconds: number): number {
+    return result(libc.poll(this.#request, 1, milliseconds));
+  }
+}
+
+/**
+ * A message of four bytes that carries one descriptor (SCM_RIGHTS, cmsg(3)), laid out once:
+ * `struct msghdr` at 0, `struct iovec` at 64, `struct cmsghdr` with its descriptor at 96, the data at 128.
+ */
+export class DescriptorMessage {
+  readonly #memory = stableMemory(132);
+  readonly #descriptor = new Int32Array(this.#memory.buffer, 112, 1);
+
+  constructor(data: number) {
+    const view = new DataView(this.#memory.buffer);
+    const base = addressOf(this.#memory);
+    const long = (at: number, value: bigint): void => {
+      view.setBigUint64(at, value, littleEndian);
+    };
+    long(16, base + 64n); // msg_iov
+    long(24, 1n); // msg_iovlen
+    long(32, base + 96n); // msg_control
+    long(40, 24n); // msg_controllen = CMSG_SPACE(sizeof(int))
+    long(64, base + 128n); // iov_base
+    long(72, 4n); // iov_len
+    long(96, 20n); // cmsg_len = CMSG_LEN(sizeof(int))
+    view.setInt32(104, SOL_SOCKET, littleEndian);
+    view.setInt32(108, SCM_RIGHTS, littleEndian);
+    view.setInt32(128, data, littleEndian);
+  }
+
+  /** @returns 4, or -errno */
+  send(socket: number, descriptor: number): number {
+    this.#descriptor[0] = descriptor;
+    return result(libc.sendmsg(socket, this.#memory, MSG_DONTWAIT | MSG_NOSIGNAL));
+  }
+}

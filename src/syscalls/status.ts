@@ -1,0 +1,116 @@
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './files.js';
+import { declareInt, result } from './libc.js';
+import { stableMemory, wordsOf } from './memory.js';
+
+const libc = {
+  statx: declareInt('statx', 'int', 'void *', 'int', 'uint32', 'void *'),
+  statfs: declareInt('statfs', 'void *', 'void *'),
+  nameToHandleAt: declareInt('name_to_handle_at', 'int', 'void *', 'void *', 'void *', 'int'),
+};
+
+const AT_SYMLINK_FOLLOW = 0x400;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 0x1;
+const STATX_BASIC_STATS = 0x7ff;
+const EMPTY_PATH = stableMemory(1);
+
+/**
+ * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.
+ * Fields are 32-bit words; a 64-bit field is the word given and the one after it.
+ */
+export class FileStatus {
+  readonly bytes = stableMemory(256);
+  readonly words = wordsOf(this.bytes);
+
+  /** Word index of each field in `words`. */
+  static readonly BLKSIZE = 1;
+  static readonly NLINK = 4;
+  static readonly UID = 5;
+  static readonly GID = 6;
+  static readonly INO = 8;
+  static readonly SIZE = 10;
+  static readonly BLOCKS = 12;
+  static readonly ATIME = 16;
+  static readonly CTIME = 24;
+  static readonly MTIME = 28;
+  static readonly RDEV_MAJOR = 32;
+  static readonly RDEV_MINOR = 33;
+  static readonly DEV_MAJOR = 34;
+  static readonly DEV_MINOR = 35;
+
+  readonly #mode = new Uint16Array(this.bytes.buffer, 28, 1);
+
+  /** File type and permissions, as `st_mode`. */
+  get mode(): number {
+    return this.#mode[0] ?? 0;
+  }
+}
+
+/** `lstat(2)`, by statx. */
+export function lstat(path: Uint8Array, status: FileStatus): number {
+  return result(libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.bytes));
+}
+
+/** `fstat(2)`, by statx. */
+export function fstat(descriptor: number, status: FileStatus): number {
+  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.bytes));
+}
+
+/** Only the file type of what a descriptor (also an O_PATH one) refers to. */
+export function fileType(descriptor: number, status: FileStatus): number {
+  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.bytes));
+}
+
+/** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */
+export class FileSystemStatus {
+  readonly bytes = stableMemory(120);
+  readonly words = wordsOf(this.bytes);
+
+  static readonly TYPE = 0;
+  static readonly BSIZE = 2;
+  static readonly BLOCKS = 4;
+  static readonly BFREE = 6;
+  static readonly BAVAIL = 8;
+  static readonly FILES = 10;
+  static readonly FFREE = 12;
+  static readonly FSID = 14;
+  static readonly NAMELEN = 16;
+  static readonly FRSIZE = 18;
+
+  /** The file system's magic number. */
+  get type(): number {
+    return this.words[FileSystemStatus.TYPE] ?? 0;
+  }
+}
+
+export function statfs(path: Uint8Array, status: FileSystemStatus): number {
+  return result(libc.statfs(path, status.bytes));
+}
+
+const MAX_HANDLE_BYTES = 128;
+
+/** `struct file_handle`, open_by_handle_at(2): two words of head, then what the file system put there. */
+export class FileHandle {
+  readonly bytes = stableMemory(8 + MAX_HANDLE_BYTES);
+  readonly words = wordsOf(this.bytes);
+  readonly mount = stableMemory(4);
+
+  get length(): number {
+    return this.words[0] ?? 0;
+  }
+
+  get type(): number {
+    return this.words[1] ?? 0;
+  }
+
+  /** 32-bit word `index` of the handle itself. */
+  word(index: number): number {
+    return this.words[2 + index] ?? 0;
+  }
+}
+
+/** `name_to_handle_at(2)`: names the inode without opening it and without any privilege. */
+export function nameToHandle(path: Uint8Array, handle: FileHandle): number {
+  handle.words[0] = MAX_HANDLE_BYTES;
+  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.bytes, handle.mount, AT_SYMLINK_FOLLOW));
+}

@@ -1,0 +1,114 @@
+import { type Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
+import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
+import { errno } from '../syscalls/errno.js';
+import { DescriptorMessage, receive, send } from '../syscalls/sockets.js';
+
+/** What `take` found at the head of what was received. */
+export type Received = 'frame' | 'incomplete' | 'oversized';
+
+/**
+ * The client's socket: bytes in, whole frames out; replies in, bytes out. Never waits.
+ *
+ * One request frame and one reply frame of fixed size are all the memory that a client gets.
+ */
+export class Connection {
+  readonly request: Frame;
+  readonly reply: Frame;
+  readonly #socket: number;
+  readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
+  /** Bytes received and not yet consumed, from the start of the request frame's memory. */
+  #filled = 0;
+  /** The part of the reply that the socket did not take yet. */
+  #unsent = 0;
+  #unsentFrom = 0;
+  /** The descriptor that the socket did not take yet. */
+  #unsentDescriptor = -1;
+
+  constructor(socket: number, request: Frame, reply: Frame) {
+    this.#socket = socket;
+    this.request = request;
+    this.reply = reply;
+  }
+
+  /** Whether a reply waits for a client that does not read. */
+  get blocked(): boolean {
+    return this.#unsent > 0 || this.#unsentDescriptor >= 0;
+  }
+
+  /** Whether the client stopped in the middle of a request. */
+  get partial(): boolean {
+    return this.#filled > 0;
+  }
+
+  /** Where the next bytes go when somebody else (libuv) receives them; then `received` says how many came. */
+  get space(): Uint8Array {
+    return this.request.bytes.subarray(this.#filled, MAX_FRAME_BYTES);
+  }
+
+  received(bytes: number): void {
+    this.#filled += bytes;
+  }
+
+  /** Receives what is there. @returns bytes, 0 at the end of the stream, or -errno (EAGAIN: nothing there) */
+  receive(): number {
+    const into = this.#filled === 0 ? this.request.bytes : this.space;
+    const bytes = receive(this.#socket, into, MAX_FRAME_BYTES - this.#filled);
+    if (bytes > 0) this.#filled += bytes;
+    return bytes;
+  }
+
+  /** Looks whether a whole request has come. Its bytes stay in `request` until `consume`. */
+  take(): Received {
+    if (this.#filled < HEADER_BYTES) return 'incomplete';
+    if (this.request.payloadBytes > MAX_PAYLOAD_BYTES) return 'oversized';
+    return this.#filled < HEADER_BYTES + this.request.payloadBytes ? 'incomplete' : 'frame';
+  }
+
+  /** Drops the request at the head. */
+  consume(): void {
+    const end = HEADER_BYTES + this.request.payloadBytes;
+    // a client that waits for its replies, as QEMU does, never has more in the buffer
+    if (this.#filled > end) this.request.bytes.copyWithin(0, end, this.#filled);
+    this.#filled -= end;
+  }
+
+  /** Sends the first `bytes` of the reply frame. @returns 0, or -errno; when the client does not read, `blocked` */
+  send(bytes: number): number {
+    this.#unsentFrom = 0;
+    this.#unsent = bytes;
+    return this.flush();
+  }
+
+  /** Sends an open descriptor with the four bytes that announce it. The caller closes it unless `blocked`. */
+  sendDescriptor(descriptor: number): number {
+    this.#unsentDescriptor = descriptor;
+    return this.flush();
+  }
+
+  /** The descriptor that `flush` still has to send, or -1. */
+  get unsentDescriptor(): number {
+    return this.#unsentDescriptor;
+  }
+
+  /** Goes on with a reply that was blocked. @returns 0, or -errno */
+  flush(): number {
+    if (this.#unsentDescriptor >= 0) {
+      const sent = this.#message.send(this.#socket, this.#unsentDescriptor);
+      if (sent === -errno.EAGAIN) return 0;
+      this.#unsentDescriptor = -1;
+      return Math.min(sent, 0);
+    }
+    while (this.#unsent > 0) {
+      const from = this.#unsentFrom === 0 ? this.reply.bytes : this.reply.bytes.subarray(this.#unsentFrom);
+      const sent = send(this.#socket, from, this.#unsent);
+      if (sent === -errno.EAGAIN) return 0;
+      if (sent < 0) {
+        this.#unsent = 0;
+        return sent;
+      }
+      this.#unsentFrom += sent;
+      this.#unsent -= sent;
+    }
+    return 0;
+  }
+}
