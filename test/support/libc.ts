@@ -1,0 +1,213 @@
+/**
+ * The few libc calls Node does not offer and the tests need: stream sockets that carry descriptors, device nodes,
+ * extended attributes, sparse-file seeking. Written apart from `src/syscalls`, so that a mistake there shows here.
+ */
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+const libc = koffi.load('libc.so.6');
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
+const F_GETFL = 3;
+const AT_FDCWD = -100;
+
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SHUT_WR = 1;
+
+const c = {
+  socketpair: libc.func('int socketpair(int, int, int, void *)') as (
+    domain: number,
+    type: number,
+    protocol: number,
+    pair: Buffer,
+  ) => number,
+  socket: libc.func('int socket(int, int, int)') as (
+    domain: number,
+    type: number,
+    protocol: number,
+  ) => number,
+  connect: libc.func('int connect(int, void *, uint32_t)') as (
+    fd: number,
+    name: Buffer,
+    length: number,
+  ) => number,
+  bind: libc.func('int bind(int, void *, uint32_t)') as (fd: number, name: Buffer, length: number) => number,
+  listen: libc.func('int listen(int, int)') as (fd: number, backlog: number) => number,
+  shutdown: libc.func('int shutdown(int, int)') as (fd: number, how: number) => number,
+  setsockopt: libc.func('int setsockopt(int, int, int, void *, uint32_t)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Buffer,
+    length: number,
+  ) => number,
+  send: libc.func('int64_t send(int, void *, size_t, int)') as (
+    fd: number,
+    bytes: Buffer,
+    length: number,
+    flags: number,
+  ) => number,
+  recvmsg: libc.func('int64_t recvmsg(int, void *, int)') as (
+    fd: number,
+    header: Buffer,
+    flags: number,
+  ) => number,
+  fcntl: libc.func('int fcntl(int, int, int64_t)') as (
+    fd: number,
+    command: number,
+    argument: number,
+  ) => number,
+  lseek: libc.func('int64_t lseek(int, int64_t, int)') as (
+    fd: number,
+    offset: number,
+    whence: number,
+  ) => number,
+  mknodat: libc.func('int mknodat(int, void *, uint32_t, uint64_t)') as (
+    fd: number,
+    path: Buffer,
+    mode: number,
+    rdev: number,
+  ) => number,
+  lsetxattr: libc.func('int lsetxattr(void *, void *, void *, size_t, int)') as (
+    path: Buffer,
+    name: Buffer,
+    value: Buffer,
+    size: number,
+    flags: number,
+  ) => number,
+  lgetxattr: libc.func('int64_t lgetxattr(void *, void *, void *, size_t)') as (
+    path: Buffer,
+    name: Buffer,
+    value: Buffer,
+    size: number,
+  ) => number,
+  llistxattr: libc.func('int64_t llistxattr(void *, void *, size_t)') as (
+    path: Buffer,
+    list: Buffer,
+    size: number,
+  ) => number,
+};
+
+const names = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+names.set(constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'); // Linux: the same number as ENOTSUP
+names.set(constants.errno.EAGAIN, 'EAGAIN'); // Linux: the same number as EWOULDBLOCK
+
+/** The symbolic name of an errno, for messages a person reads. */
+export function errnoName(errno: number): string {
+  return errno === 0 ? 'success' : (names.get(errno) ?? `errno ${errno}`);
+}
+
+export class SystemError extends Error {
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    super(`${call}: ${errnoName(errno)}`);
+    this.errno = errno;
+  }
+}
+
+/** koffi.errno() has to be read before anything else runs, so each call is checked on the spot. */
+function checked(call: string, result: number): number {
+  if (result < 0) throw new SystemError(call, koffi.errno());
+  return result;
+}
+
+const terminated = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.of(0)]);
+
+export function socketpair(): [number, number] {
+  const pair = Buffer.alloc(8);
+  checked('socketpair', c.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+  return [pair.readInt32LE(0), pair.readInt32LE(4)];
+}
+
+function unixAddress(path: string): Buffer {
+  const address = Buffer.alloc(110);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(path, 2, 108);
+  return address;
+}
+
+const unixSocket = (): number => checked('socket', c.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+/** A stream socket connected to the one bound at `path`. */
+export function connectUnix(path: string): number {
+  const fd = unixSocket();
+  checked('connect', c.connect(fd, unixAddress(path), 110));
+  return fd;
+}
+
+/** A listening stream socket at `path`. */
+export function listenUnix(path: string): number {
+  const fd = unixSocket();
+  checked('bind', c.bind(fd, unixAddress(path), 110));
+  checked('listen', c.listen(fd, 1));
+  return fd;
+}
+
+/** Makes blocking calls on a socket give up with EAGAIN, so that a silent helper fails a test instead of hanging it. */
+export function setSocketTimeout(fd: number, seconds: number): void {
+  const value = Buffer.alloc(16);
+  value.writeBigInt64LE(BigInt(Math.floor(seconds)), 0);
+  value.writeBigInt64LE(BigInt(Math.round((seconds % 1) * 1e6)), 8);
+  checked('setsockopt', c.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, value, 16));
+  checked('setsockopt', c.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, value, 16));
+}
+
+export const shutdown = (fd: number, how: number): void => void checked('shutdown', c.shutdown(fd, how));
+
+export const send = (fd: number, bytes: Buffer, flags: number): number =>
+  checked('send', c.send(fd, bytes, bytes.length, flags));
+
+export const recvmsg = (fd: number, header: Buffer, flags: number): number =>
+  checked('recvmsg', c.recvmsg(fd, header, flags));
+
+/** The address of memory that does not move: only of an ArrayBuffer well over V8's 64 bytes of inline storage. */
+export function addressOf(memory: ArrayBuffer): bigint {
+  return koffi.address(memory);
+}
+
+/** The status flags of an open descriptor (access mode, O_APPEND, O_PATH and so on). */
+export const statusFlags = (fd: number): number => checked('fcntl', c.fcntl(fd, F_GETFL, 0));
+
+/** lseek, giving -1 where there is nothing more to find (SEEK_DATA behind the last extent). */
+export const lseek = (fd: number, offset: number, whence: number): number => c.lseek(fd, offset, whence);
+
+export const mknod = (path: Buffer, mode: number, rdev: number): void =>
+  void checked('mknodat', c.mknodat(AT_FDCWD, terminated(path), mode, rdev));
+
+export const setXattr = (path: Buffer, name: Buffer, value: Buffer): void =>
+  void checked('lsetxattr', c.lsetxattr(terminated(path), terminated(name), value, value.length, 0));
+
+const xattrSpace = Buffer.alloc(65_536);
+
+/**
+ * All extended attributes of an object itself (never of what a symlink points to). For a value the kernel refuses to
+ * read back (a security attribute it cannot make sense of) its error's name stands in.
+ */
+export function xattrs(path: Buffer): [name: Buffer, value: Buffer][] {
+  const target = terminated(path);
+  const length = checked('llistxattr', c.llistxattr(target, xattrSpace, xattrSpace.length));
+  if (length === 0) return [];
+  const list = Buffer.from(xattrSpace.subarray(0, length - 1));
+  return splitAtNul(list).map((name) => {
+    const size = c.lgetxattr(target, terminated(name), xattrSpace, xattrSpace.length);
+    return [name, Buffer.from(size < 0 ? errnoName(koffi.errno()) : xattrSpace.subarray(0, size))];
+  });
+}
+
+function splitAtNul(list: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  let start = 0;
+  for (let end = list.indexOf(0); end >= 0; end = list.indexOf(0, start)) {
+    parts.push(list.subarray(start, end));
+    start = end + 1;
+  }
+  return [...parts, list.subarray(start)];
+}
