@@ -1,6 +1,6 @@
 /** Requests that read and change what an object is, not where it is. */
 import { requests } from '../support/requests.js';
-import { owners, modes, oddModes, somewhere } from './object-steps.js';
+import { notSticky, owners, modes, oddModes, somewhere } from './object-steps.js';
 import { BAD_ARGUMENT, type Source, type StepMaker } from './step.js';
 import type { Inode, Kind, Node } from './tree-model.js';
 
@@ -44,11 +44,9 @@ const getversion: StepMaker = (source) => {
 
 const chmod: StepMaker = (source) => {
   const { random } = source;
+  const { path, node } = target(source, 'file', 'directory', 'fifo', 'device');
   const mode = random.pick(random.chance(0.1) ? oddModes : modes);
-  return {
-    name: 'CHMOD',
-    bytes: requests.chmod(target(source, 'file', 'directory', 'fifo', 'device').path, mode),
-  };
+  return { name: 'CHMOD', bytes: requests.chmod(path, node?.inode.kind === 'file' ? mode : notSticky(mode)) };
 };
 
 const chown: StepMaker = (source) => {

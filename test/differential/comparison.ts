@@ -5,6 +5,9 @@ import type { RequestName } from '../support/requests.js';
 import type { TimeView } from '../support/tree.js';
 import type { Reply } from '../support/wire-client.js';
 
+// Have done their work when open returns; QEMU adds O_NOFOLLOW to everything.
+const SPENT_FLAGS = constants.O_NOFOLLOW | constants.O_DIRECTORY;
+
 const S = 1_000_000_000n;
 const MARGIN = 5n * S;
 
@@ -73,7 +76,7 @@ export function descriptorView(reply: Reply, data: Buffer | undefined, time: Tim
   try {
     const stat = fstatSync(fd, { bigint: true });
     const directory = (Number(stat.mode) & constants.S_IFMT) === constants.S_IFDIR;
-    const flags = statusFlags(fd);
+    const flags = statusFlags(fd) & ~SPENT_FLAGS;
     const io: string[] = [];
     if (data !== undefined && !directory) {
       try {

@@ -168,6 +168,6 @@ export class Names {
   }
 
   #bytes(path: string): Buffer {
-    return Buffer.from(path.length > LONGEST_PATH ? '/too-long' : path, 'latin1');
+    return Buffer.from(path.length > LONGEST_PATH ? '/too-long/for/a/path' : path, 'latin1');
   }
 }
