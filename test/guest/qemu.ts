@@ -1,0 +1,232 @@
+/** A virtual machine under QEMU's TCG, run by an unprivileged user, with one or more shares. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GuestAgent, type ScriptResult } from './agent.js';
+import { errorLines } from './helper.js';
+import { guestImage } from './image.js';
+import { Share, type ShareOptions } from './share.js';
+
+/** nobody and nogroup: QEMU must not need more. */
+const qemuIds = { uid: 65534, gid: 65534 };
+const bootTimeout = 90_000;
+const scriptTimeout = 60_000;
+const endTimeout = 20_000;
+
+export interface RunOptions {
+  readonly timeout?: number;
+  /** The guest's user; root when left out. */
+  readonly as?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] };
+}
+
+export interface MachineEnd {
+  readonly qemu: number | string;
+  readonly helpers: readonly {
+    readonly tag: string;
+    readonly end: number | string;
+    readonly errors: readonly string[];
+  }[];
+}
+
+export class Machine {
+  readonly #directory: string;
+  readonly #shares: ReadonlyMap<string, Share>;
+  readonly #agent: GuestAgent;
+  readonly #qemu: ChildProcess;
+  readonly #qemuEnd: Promise<number | string>;
+
+  private constructor(directory: string, shares: readonly Share[], agent: GuestAgent, qemu: ChildProcess) {
+    this.#directory = directory;
+    this.#shares = new Map(shares.map((share) => [share.tag, share]));
+    this.#agent = agent;
+    this.#qemu = qemu;
+    this.#qemuEnd = new Promise((resolve) => {
+      qemu.once('error', (error) => {
+        resolve(error.message);
+      });
+      qemu.once('exit', (status, signal) => {
+        resolve(status ?? String(signal));
+      });
+    });
+    void this.#qemuEnd.then((end) => {
+      agent.fail(new Error(`QEMU ended: ${end}`));
+    });
+  }
+
+  /** Returns when the guest takes scripts; nothing is left behind when it does not get that far. */
+  static async boot(...options: readonly ShareOptions[]): Promise<Machine> {
+    const image = guestImage();
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-guest-'));
+    const run = path.join(directory, 'run');
+    const shares: Share[] = [];
+    let machine: Machine | undefined;
+    try {
+      // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
+      fs.chmodSync(directory, 0o711);
+      fs.mkdirSync(run, { mode: 0o700 });
+      fs.chownSync(run, qemuIds.uid, qemuIds.gid);
+      // The checkout may be out of the reach of QEMU's user.
+      fs.copyFileSync(image.kernel, path.join(run, 'kernel'));
+      fs.copyFileSync(image.initramfs, path.join(run, 'initramfs'));
+
+      const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
+      fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
+      const shareArguments: string[] = [];
+      const inherited: number[] = [];
+      const place = { directory, run, ...qemuIds };
+      for (const option of options) {
+        const setup = await Share.open(option, place, 3 + inherited.length);
+        shares.push(setup.share);
+        shareArguments.push(...setup.arguments);
+        if (setup.inherited !== undefined) inherited.push(setup.inherited);
+      }
+      const qemu = startQemu(directory, shareArguments, inherited);
+      for (const descriptor of inherited) fs.closeSync(descriptor);
+      machine = new Machine(directory, shares, agent, qemu);
+      await machine.#explained(agent.ready(bootTimeout));
+      return machine;
+    } catch (error) {
+      if (machine === undefined) {
+        for (const share of shares) share.helper.kill();
+        removeTree(directory);
+      } else {
+        await machine.destroy();
+      }
+      throw error;
+    }
+  }
+
+  share(tag: string): Share {
+    const share = this.#shares.get(tag);
+    if (share === undefined) throw new Error(`this machine has no share ${tag}`);
+    return share;
+  }
+
+  /** Runs a shell script in the guest, whatever its exit status. */
+  async attempt(script: string, options: RunOptions = {}): Promise<ScriptResult> {
+    const whole = options.as === undefined ? script : asUser(script, options.as);
+    return this.#explained(this.#agent.run(whole, options.timeout ?? scriptTimeout));
+  }
+
+  /** Runs a shell script in the guest, which has to succeed; returns what it printed, less the line ends after it. */
+  async run(script: string, options: RunOptions = {}): Promise<string> {
+    const result = await this.attempt(`set -e\n${script}`, options);
+    const output = result.stdout.toString('latin1').replace(/\n+$/, '');
+    if (result.status !== 0) {
+      const text = `the guest's script exited with ${result.status}\n--- script\n${script}\n--- output\n${output}`;
+      throw new Error(`${text}\n--- errors\n${result.stderr}${this.#logTails()}`);
+    }
+    return output;
+  }
+
+  /** Mounts a share on /mnt/TAG with these options added to the transport's. */
+  async mount(tag: string, options = 'version=9p2000.L'): Promise<void> {
+    await this.run(`mkdir -p /mnt/${tag}; mount -t 9p -o trans=virtio,${options} ${tag} /mnt/${tag}`);
+  }
+
+  async unmount(tag: string): Promise<void> {
+    await this.run(`umount /mnt/${tag}`);
+  }
+
+  /** Turns the guest off and waits for QEMU and, on their own account, the helpers to end. */
+  async powerOff(): Promise<MachineEnd> {
+    void this.#agent.run('sync; poweroff -f', endTimeout).catch(() => undefined); // it never answers
+    const qemu = await inTime(this.#qemuEnd);
+    const helpers = [];
+    for (const { tag, helper } of this.#shares.values()) {
+      const end = await inTime(helper.end);
+      helpers.push({ tag, end, errors: errorLines(helper.log) });
+    }
+    return { qemu, helpers };
+  }
+
+  /** Ends what still runs and removes every file; to be called in any case. */
+  async destroy(): Promise<void> {
+    this.#qemu.kill('SIGKILL');
+    await inTime(this.#qemuEnd);
+    this.#agent.close();
+    for (const { helper } of this.#shares.values()) {
+      helper.kill();
+      await inTime(helper.end);
+    }
+    removeTree(this.#directory);
+  }
+
+  async #explained<T>(pending: Promise<T>): Promise<T> {
+    try {
+      return await pending;
+    } catch (error) {
+      await sleep(100); // let the last words reach the logs
+      throw new Error(`${(error as Error).message}${this.#logTails()}`, { cause: error });
+    }
+  }
+
+  #logTails(): string {
+    const logs = [
+      ['serial console', path.join(this.#directory, 'run', 'serial.log')],
+      ['QEMU', path.join(this.#directory, 'qemu.log')],
+      ...[...this.#shares.keys()].map((tag) => [
+        `helper of ${tag}`,
+        path.join(this.#directory, `${tag}.helper`),
+      ]),
+    ] as [string, string][];
+    return logs.map(([name, file]) => `\n--- ${name}\n${tail(file)}`).join('');
+  }
+}
+
+function startQemu(
+  directory: string,
+  shareArguments: readonly string[],
+  inherited: readonly number[],
+): ChildProcess {
+  const run = path.join(directory, 'run');
+  const log = fs.openSync(path.join(directory, 'qemu.log'), 'a');
+  // setpriv: QEMU dies with its starter, however that ends; the helpers then see their connection closed.
+  const identity = [`--reuid=${qemuIds.uid}`, `--regid=${qemuIds.gid}`, '--clear-groups', '--pdeathsig=KILL'];
+  const qemu = spawn(
+    'setpriv',
+    [
+      ...identity,
+      'qemu-system-x86_64',
+      ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
+      ...['-machine', 'pc', '-accel', 'tcg', '-m', '256', '-smp', '1'],
+      ...['-kernel', path.join(run, 'kernel'), '-initrd', path.join(run, 'initramfs')],
+      ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable audit=0 apparmor=0'],
+      ...['-serial', `file:${path.join(run, 'serial.log')}`],
+      ...['-chardev', `socket,id=agent,path=${path.join(run, 'agent.sock')}`],
+      ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],
+      ...shareArguments,
+    ],
+    { stdio: ['ignore', log, log, ...inherited] },
+  );
+  fs.closeSync(log);
+  return qemu;
+}
+
+function asUser(script: string, { uid, gid, groups }: NonNullable<RunOptions['as']>): string {
+  const groupOption = groups === undefined ? '--clear-groups' : `--groups=${groups.join(',')}`;
+  return `setpriv --reuid=${uid} --regid=${gid} ${groupOption} dash <<'END OF SCRIPT'\n${script}\nEND OF SCRIPT`;
+}
+
+async function inTime<T>(pending: Promise<T>): Promise<T | 'still running'> {
+  const late = new AbortController();
+  const timeout = sleep(endTimeout, 'still running' as const, { signal: late.signal });
+  try {
+    return await Promise.race([pending, timeout]);
+  } finally {
+    timeout.catch(() => undefined);
+    late.abort();
+  }
+}
+
+/** `rm` copes with paths longer than PATH_MAX, which `fs.rmSync` does not. */
+function removeTree(directory: string): void {
+  execFileSync('rm', ['-rf', '--', directory]);
+}
+
+function tail(file: string): string {
+  if (!fs.existsSync(file)) return '(nothing)';
+  return fs.readFileSync(file, 'latin1').trimEnd().split(/\r?\n/).slice(-25).join('\n');
+}

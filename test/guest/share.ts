@@ -1,0 +1,65 @@
+/** One exported directory with its helper, and the words with which QEMU is told of it. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Helper } from './helper.js';
+import { connectedPair } from './socketpair.js';
+
+export interface ShareOptions {
+  /** What the guest mounts; also names the directory. */
+  readonly tag: string;
+  /** How QEMU reaches the helper: `socket=` (the default) or `sock_fd=`. */
+  readonly by?: 'socket' | 'sock_fd';
+  /** `-fsdev` with a device (the default), or `-virtfs`, which is both in one. */
+  readonly option?: '-fsdev' | '-virtfs';
+  /** More of QEMU's words, such as `readonly=on`. */
+  readonly words?: readonly string[];
+}
+
+export interface ShareSetup {
+  readonly share: Share;
+  readonly arguments: readonly string[];
+  /** What QEMU must inherit under the number it was promised. */
+  readonly inherited: number | undefined;
+}
+
+export class Share {
+  readonly tag: string;
+  readonly directory: string;
+  readonly helper: Helper;
+
+  private constructor(tag: string, directory: string, helper: Helper) {
+    this.tag = tag;
+    this.directory = directory;
+    this.helper = helper;
+  }
+
+  /** `nextDescriptor` is the number under which QEMU will find what it inherits for this share. */
+  static async open(
+    options: ShareOptions,
+    place: { readonly directory: string; readonly run: string; readonly uid: number; readonly gid: number },
+    nextDescriptor: number,
+  ): Promise<ShareSetup> {
+    const { tag, by = 'socket', option = '-fsdev', words = [] } = options;
+    const directory = path.join(place.directory, tag);
+    fs.mkdirSync(directory, { recursive: true, mode: 0o755 });
+    const log = path.join(place.directory, `${tag}.helper`);
+
+    const pair = by === 'sock_fd' ? connectedPair() : undefined;
+    const socket = path.join(place.run, `${tag}.sock`);
+    const endpoint =
+      pair === undefined ? { socket, uid: place.uid, gid: place.gid } : { descriptor: pair[1] };
+    const helper = await Helper.start(directory, endpoint, log);
+    if (pair !== undefined) fs.closeSync(pair[1]);
+
+    const reach = pair === undefined ? `socket=${socket}` : `sock_fd=${nextDescriptor}`;
+    const common = ['proxy', `id=${tag}`, reach, ...words];
+    return {
+      share: new Share(tag, directory, helper),
+      arguments:
+        option === '-virtfs'
+          ? ['-virtfs', [...common, `mount_tag=${tag}`].join(',')]
+          : ['-fsdev', common.join(','), '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+      inherited: pair?.[0],
+    };
+  }
+}
