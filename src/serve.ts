@@ -14,12 +14,12 @@ import { Passthrough } from './security-models/passthrough.js';
 import { InputWait } from './session/input-wait.js';
 import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
-import { errnoName } from './syscalls/errno.js';
+import { describeErrno } from './syscalls/errno.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from './syscalls/files.js';
 import { cString, stableMemory } from './syscalls/memory.js';
-import { duplicate, exitNow, MonotonicClock, write } from './syscalls/process.js';
+import { exitNow, MonotonicClock, write } from './syscalls/process.js';
 import { InputPoll } from './syscalls/sockets.js';
-import { FileStatus, FileSystemStatus, statfs } from './syscalls/status.js';
+import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
 
 /** The serving program: confines itself to the export and serves one client. Started by `launch/`, never by hand. */
@@ -31,14 +31,16 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 };
 
 /** Wires what carries out the operations. */
-function operationContext(log: Logger, ownDescriptors: number): OperationContext {
+function operationContext(log: Logger, exportDirectory: number): OperationContext {
   const die = (reason: string): never => {
     log.fatal(reason);
     return exitNow(ExitStatus.UNSAFE);
   };
   const fileSystem = new FileSystemStatus();
-  const failed = statfs(cString('/'), fileSystem);
-  if (failed < 0) throw new StartError(`cannot use the export: ${errnoName(failed)}`);
+  const failed = fstatfs(exportDirectory, fileSystem);
+  if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
+  const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
+  if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${describeErrno(ownDescriptors)}`);
   const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
   return {
     model: new Passthrough(
@@ -54,7 +56,7 @@ function operationContext(log: Logger, ownDescriptors: number): OperationContext
   };
 }
 
-function serve(descriptor: number, context: OperationContext, log: Logger): Session {
+function startSession(descriptor: number, context: OperationContext, log: Logger): Session {
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
   const wait = new InputWait(connection, new InputPoll(descriptor));
   const session = new Session(descriptor, connection, wait, new MonotonicClock(), context, log, (end) => {
@@ -62,6 +64,29 @@ function serve(descriptor: number, context: OperationContext, log: Logger): Sess
     process.exit(exitStatus[end]);
   });
   return session;
+}
+
+/**
+ * Makes everything, then changes the root, all in one turn of the event loop: no request is looked at before. Nothing
+ * of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its first stream).
+ */
+function start({ socket, exportDirectory, exportPath, rootChanger }: Handover, log: Logger): void {
+  const context = operationContext(log, exportDirectory);
+  let session: Session | undefined;
+  const connected = (descriptor: number): void => {
+    session = startSession(descriptor, context, log);
+    log.info({ export: exportPath }, 'serving a client');
+  };
+  if (socket.listening) acceptOne(socket.descriptor, connected);
+  else connected(socket.descriptor);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      log.info(`stopped by ${signal}`);
+      if (session === undefined) process.exit(ExitStatus.OK);
+      session.end();
+    });
+  }
+  enterRoot(rootChanger, exportDirectory);
 }
 
 function report(channel: number | undefined, text: string): void {
@@ -76,33 +101,7 @@ async function main(handover: Handover): Promise<void> {
   const syslog = daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const log = createLogger(handover.logLevel, handover.logFormat, syslog);
   try {
-    const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
-    if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${errnoName(ownDescriptors)}`);
-    enterRoot(handover.rootChanger, handover.exportDirectory);
-    // to the lowest free number, so that files are opened at numbers in a row, and two can be closed in one call
-    const lowest = duplicate(ownDescriptors);
-    close(ownDescriptors);
-    const context = operationContext(log, lowest);
-    const { descriptor, listening } = handover.socket;
-
-    let end = (): void => {
-      process.exit(ExitStatus.OK);
-    };
-    const connected = (socket: number): void => {
-      log.info({ export: handover.exportPath }, 'serving a client');
-      const session = serve(socket, context, log);
-      end = () => {
-        session.end();
-      };
-    };
-    if (listening) acceptOne(descriptor, connected);
-    else connected(descriptor);
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        log.info(`stopped by ${signal}`);
-        end();
-      });
-    }
+    start(handover, log);
     report(handover.report, READY);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

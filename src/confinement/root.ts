@@ -1,5 +1,5 @@
 import { StartError } from '../exit-status.js';
-import { errnoName } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno.js';
 import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
 import { forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
 import { receiveWaiting, send, socketPair } from '../syscalls/sockets.js';
@@ -29,7 +29,7 @@ const ROOT = cString('/');
 /** Forks the root changer. Throws a StartError. */
 export function forkRootChanger(exportDirectory: number): RootChanger {
   const pair = socketPair();
-  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${errnoName(pair)}`);
+  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   const [ours, theirs] = pair;
   const byte = stableMemory(1);
   const answer = stableMemory(4);
@@ -43,7 +43,7 @@ export function forkRootChanger(exportDirectory: number): RootChanger {
   capabilities.setEffective(needed);
 
   const pid = forkSharingRoot();
-  if (pid < 0) throw new StartError(`cannot fork: ${errnoName(pid)}`);
+  if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     // a child that nobody asks, because the start failed, sees its socket close and ends
     close(ours);
@@ -70,7 +70,7 @@ export function enterRoot(changer: RootChanger, exportDirectory: number): void {
   waitForChild(changer.pid);
   if (failed < 0) {
     throw new StartError(
-      `cannot make the export the root directory: ${received === 4 ? errnoName(failed) : 'no answer'}`,
+      `cannot make the export the root directory: ${received === 4 ? describeErrno(failed) : 'no answer'}`,
     );
   }
   if (chdir(ROOT) < 0 || !isRoot(exportDirectory))

@@ -1,5 +1,5 @@
 import { ExitStatus, StartError } from '../exit-status.js';
-import { errnoName } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno.js';
 import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession } from '../syscalls/process.js';
@@ -18,7 +18,7 @@ export interface ReportChannel {
 
 export function reportChannel(): ReportChannel {
   const pair = socketPair();
-  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${errnoName(pair)}`);
+  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   return { fromChild: pair[0], toParent: pair[1] };
 }
 
@@ -28,9 +28,9 @@ export function reportChannel(): ReportChannel {
  */
 export function inBackground(channel: ReportChannel, child: () => never): void {
   const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
-  if (devNull < 0) throw new StartError(`cannot open /dev/null: ${errnoName(devNull)}`);
+  if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
   const pid = forkSharingRoot();
-  if (pid < 0) throw new StartError(`cannot fork: ${errnoName(pid)}`);
+  if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     setSession();
     for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
-import { errno, errnoName } from '../syscalls/errno.js';
+import { errno, describeErrno } from '../syscalls/errno.js';
 import { chmod, close } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import {
@@ -40,7 +40,7 @@ export function inheritedSocket(descriptor: number): ReadySocket {
  */
 export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   const fail = (error: number): StartError =>
-    new StartError(`cannot create the socket ${path}: ${errnoName(error)}`);
+    new StartError(`cannot create the socket ${path}: ${describeErrno(error)}`);
   const socket = unixSocket();
   if (socket < 0) throw fail(socket);
   const name = cString(path);

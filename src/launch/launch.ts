@@ -1,7 +1,7 @@
 import type { Configuration } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
 import { StartError } from '../exit-status.js';
-import { errnoName } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno.js';
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openat, umask } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { groupId, userId } from './accounts.js';
@@ -50,6 +50,6 @@ export async function launch(configuration: Configuration): Promise<void> {
 
 function openExport(path: string): number {
   const directory = openat(AT_FDCWD, cString(path), O_PATH | O_DIRECTORY, 0);
-  if (directory < 0) throw new StartError(`cannot export ${path}: ${errnoName(directory)}`);
+  if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
   return directory;
 }

@@ -6,7 +6,7 @@ import {
 } from '../confinement/capabilities.js';
 import { StartError } from '../exit-status.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
-import { errnoName } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno.js';
 import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
 
 /** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
@@ -58,8 +58,8 @@ export function restrictNextProgram(): void {
   for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
     if (kept.has(number) || boundingSetHas(number) === 0) continue;
     const failed = dropFromBoundingSet(number);
-    if (failed < 0) throw new StartError(`cannot drop capability ${number}: ${errnoName(failed)}`);
+    if (failed < 0) throw new StartError(`cannot drop capability ${number}: ${describeErrno(failed)}`);
   }
   const failed = setNoNewPrivileges();
-  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${errnoName(failed)}`);
+  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
 }

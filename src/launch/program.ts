@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { StartError } from '../exit-status.js';
-import { errnoName } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno.js';
 import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
 import type { Handover } from './handover.js';
@@ -28,6 +28,6 @@ export class ServingProgram {
     closeAllOnExec();
     for (const descriptor of this.#descriptors) keepOverExec(descriptor);
     const failed = execve(this.#node, this.#arguments, this.#environment);
-    throw new StartError(`cannot start ${process.execPath}: ${errnoName(failed)}`);
+    throw new StartError(`cannot start ${process.execPath}: ${describeErrno(failed)}`);
   }
 }

@@ -32,8 +32,11 @@ type XattrCall = (value: Uint8Array, size: number) => number;
  */
 function xattrReply(context: OperationContext, asked: number, read: XattrCall): number {
   if (asked < 0) return -errno.EINVAL;
-  const length = read(context.replyString, Math.min(asked, MAX_STRING_BYTES));
-  if (length === -errno.ERANGE && asked > MAX_STRING_BYTES) return -errno.ENOBUFS;
+  let length = read(context.replyString, Math.min(asked, MAX_STRING_BYTES));
+  if (length === -errno.ERANGE && asked > MAX_STRING_BYTES) {
+    length = read(context.replyString, 0);
+    if (length >= 0) return length > asked ? -errno.ERANGE : -errno.ENOBUFS;
+  }
   if (length < 0) return length;
   if (asked > 0) return stringReply(context, length);
   context.reply.words[2] = length;

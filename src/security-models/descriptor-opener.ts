@@ -64,12 +64,16 @@ export class DescriptorOpener {
 
   /** @returns a descriptor or -errno */
   open(path: Uint8Array, flags: number): number {
+    return this.#open(path, flags, false);
+  }
+
+  #open(path: Uint8Array, flags: number, create: boolean): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
     if ((wanted & O_DIRECTORY) !== 0) return openat(AT_FDCWD, path, wanted | O_NOCTTY, 0);
     const located = openat(AT_FDCWD, path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
-    const opened = this.#reopen(located, wanted & ~O_NOFOLLOW);
+    const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create);
     if (opened < 0) close(located);
     else this.#located = located;
     return opened;
@@ -85,7 +89,7 @@ export class DescriptorOpener {
     for (let attempt = 0; ; attempt++) {
       const created = openat(AT_FDCWD, path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
       if (created !== -errno.EEXIST || (flags & O_EXCL) !== 0) return created;
-      const opened = this.open(path, wanted);
+      const opened = this.#open(path, wanted, true);
       if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
     }
   }
@@ -103,16 +107,17 @@ export class DescriptorOpener {
     }
   }
 
-  #reopen(located: number, flags: number): number {
+  #reopen(located: number, flags: number, create: boolean): number {
     const failed = fileType(located, this.#status);
     if (failed < 0) return failed;
     const type = this.#status.mode & S_IFMT;
     if (type === S_IFDIR) {
-      if ((flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
+      if (create || (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
     } else if (type !== S_IFREG) {
       return type === S_IFLNK ? -errno.ELOOP : -errno.ENXIO;
     }
-    // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait
+    // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait. The client's open file keeps
+    // the flag, which means nothing for a regular file or a directory
     return openat(this.#ownDescriptors, this.#name(located), flags | O_NOCTTY | O_NONBLOCK, 0);
   }
 

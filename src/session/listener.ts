@@ -14,5 +14,5 @@ export function acceptOne(listening: number, connected: (descriptor: number) => 
     socket.destroy();
     connected(descriptor);
   });
-  server.listen({ fd: listening });
+  server.listen({ fd: listening, backlog: 1 });
 }

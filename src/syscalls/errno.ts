@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 
 /** errno numbers of this platform, by name: errno(3). */
 export const errno = { ...constants.errno, ENOTSUP: constants.errno.EOPNOTSUPP };
@@ -12,4 +13,10 @@ for (const [name, number] of Object.entries(constants.errno)) {
 /** `ENOENT` for -2 or 2. */
 export function errnoName(number: number): string {
   return names.get(Math.abs(number)) ?? `errno ${Math.abs(number)}`;
+}
+
+/** For a person: `no such file or directory (ENOENT)` for -2 or 2. */
+export function describeErrno(number: number): string {
+  const [, text = 'unknown error'] = getSystemErrorMap().get(-Math.abs(number)) ?? [];
+  return `${text} (${errnoName(number)})`;
 }

@@ -5,6 +5,7 @@ import { stableMemory, wordsOf } from './memory.js';
 const libc = {
   statx: declareInt('statx', 'int', 'void *', 'int', 'uint32', 'void *'),
   statfs: declareInt('statfs', 'void *', 'void *'),
+  fstatfs: declareInt('fstatfs', 'int', 'void *'),
   nameToHandleAt: declareInt('name_to_handle_at', 'int', 'void *', 'void *', 'void *', 'int'),
 };
 
@@ -85,6 +86,10 @@ export class FileSystemStatus {
 
 export function statfs(path: Uint8Array, status: FileSystemStatus): number {
   return result(libc.statfs(path, status.bytes));
+}
+
+export function fstatfs(descriptor: number, status: FileSystemStatus): number {
+  return result(libc.fstatfs(descriptor, status.bytes));
 }
 
 const MAX_HANDLE_BYTES = 128;
