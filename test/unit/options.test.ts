@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { configure } from '../../src/cli/configuration.js';
+import { helpText, options, parseOptions } from '../../src/cli/options.js';
+import { ExitStatus, StartError } from '../../src/exit-status.js';
+
+const configuration = (...argv: string[]): ReturnType<typeof configure> => configure(parseOptions(argv));
+
+function refusal(...argv: string[]): string {
+  try {
+    configuration(...argv);
+  } catch (error) {
+    if (error instanceof StartError && error.status === ExitStatus.USAGE) return error.message;
+    throw error;
+  }
+  throw new Error(`${argv.join(' ')} was accepted`);
+}
+
+describe('the command line', () => {
+  it('takes the long, the short and the joined form of the reference', () => {
+    const expected = configuration(
+      '--path',
+      '/srv',
+      '--socket',
+      '/run/s',
+      '--uid',
+      'qemu',
+      '--gid',
+      '9',
+      '--nodaemon',
+    );
+    expect(configuration('-p', '/srv', '-s', '/run/s', '-u', 'qemu', '-g', '9', '-n')).toEqual(expected);
+    expect(configuration('-p/srv', '-s/run/s', '--uid=qemu', '-g9', '-n')).toEqual(expected);
+    expect(expected).toEqual({
+      exportPath: '/srv',
+      endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9' },
+      daemon: false,
+      logLevel: 'info',
+      logFormat: 'text',
+    });
+  });
+
+  it('takes what LXD and Incus give', () => {
+    expect(configuration('--nodaemon', '--fd', '3', '--path', '/srv').endpoint).toEqual({
+      kind: 'descriptor',
+      descriptor: 3,
+    });
+  });
+
+  it('resolves relative paths, as the working directory changes later', () => {
+    expect(configuration('-p', '.', '-f', '3').exportPath).toBe(process.cwd());
+  });
+
+  it.each([
+    [['-f', '3'], '--path is required'],
+    [['-p', '/srv'], 'one of --socket and --fd is required'],
+    [['-p', '/srv', '-f', '3', '-s', '/run/s'], '--socket and --fd exclude each other'],
+    [['-p', '/srv', '-f', 'x'], '--fd x: must be the number of an inherited descriptor'],
+    [['-p', '/srv', '-f', '-1'], '-f'],
+    [['-p', '/srv', '-s', `/${'x'.repeat(107)}`], 'longer than the 107 bytes'],
+    [['-p', '/srv', '-f', '3', '--log-level', 'loud'], 'must be one of fatal, error'],
+    [['-p', '/srv', '-f', '3', '--log-format', 'xml'], 'must be one of text, json'],
+    [['-p', '/srv', '-f', '3', 'rest'], 'unexpected argument rest'],
+    [['-p', '/srv', '-f', '3', '--bogus'], 'unknown option --bogus'],
+    [['-p'], '-p needs a value: DIR'],
+    [['--nodaemon=yes', '-p', '/srv', '-f', '3'], '--nodaemon takes no value'],
+    [['-p', '/srv\u{fffd}', '-f', '3'], 'not UTF-8'],
+  ])('refuses %j in one line that says why', (argv, reason) => {
+    const message = refusal(...argv);
+    expect(message).toContain(reason);
+    expect(message).not.toContain('\n');
+  });
+
+  it('shows every option in the help text', () => {
+    for (const name of Object.keys(options)) expect(helpText()).toContain(`--${name}`);
+  });
+});
