@@ -17,6 +17,7 @@ export class GuestAgent {
   #socket: net.Socket | undefined;
   #received = Buffer.alloc(0);
   #waiter: Waiter | undefined;
+  #stuck = false;
 
   private constructor(server: net.Server) {
     this.#server = server;
@@ -68,9 +69,11 @@ export class GuestAgent {
   }
 
   #reply(timeout: number, late: string): Promise<ScriptResult> {
+    if (this.#stuck) throw new Error('the guest is stuck in an earlier script');
     if (this.#waiter !== undefined) throw new Error('the guest runs one script at a time');
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
+        this.#stuck = true;
         this.fail(new Error(`${late} within ${timeout / 1000} s`));
       }, timeout);
       this.#waiter = {

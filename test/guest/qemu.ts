@@ -12,7 +12,8 @@ import { Share, type ShareOptions } from './share.js';
 /** nobody and nogroup: QEMU must not need more. */
 const qemuIds = { uid: 65534, gid: 65534 };
 const bootTimeout = 90_000;
-const scriptTimeout = 60_000;
+/** Less than a test may take, so that the failure tells what the logs say. */
+const scriptTimeout = 25_000;
 const endTimeout = 20_000;
 
 export interface RunOptions {
