@@ -142,8 +142,8 @@ export function compareSnapshots(ours: Snapshot, theirs: Snapshot, limit = 20): 
 }
 
 /** A new empty directory with mode 0755; the caller removes it with `removeTree`. */
-export function makeExport(): string {
-  const path = mkdtempSync(join(tmpdir(), 'export-'));
+export function makeExport(directory = tmpdir()): string {
+  const path = mkdtempSync(join(directory, 'export-'));
   chmodSync(path, 0o755);
   return path;
 }
@@ -154,8 +154,8 @@ export function removeTree(path: string): void {
 }
 
 /** The same for one test, removed however the test ends. */
-export function exportForTest(): string {
-  const path = makeExport();
+export function exportForTest(directory?: string): string {
+  const path = makeExport(directory);
   onTestFinished(() => {
     removeTree(path);
   });

@@ -1,0 +1,16 @@
+import type { Observed } from './observation.js';
+
+/** Something in which our helper deliberately differs from the reference. */
+export interface Difference {
+  readonly name: string;
+  readonly reason: string;
+  /** Puts into the export what the observation needs. */
+  readonly prepare?: (root: string) => void;
+  readonly observe: (helper: Observed) => string | Promise<string>;
+  readonly reference: string | RegExp;
+  readonly ours: string;
+  /** Where the export lies, when it has to be a special file system. */
+  readonly directory?: string;
+  /** A program that starts the helper. */
+  readonly wrapper?: (root: string) => readonly string[];
+}

@@ -1,0 +1,40 @@
+/** Each deliberate difference, seen on both sides: one that is gone has to leave the list. */
+import { describe, expect, it } from 'vitest';
+import { OURS, REFERENCE, sessionForTest, whyNoReference } from '../support/helper-process.js';
+import { exportForTest } from '../support/tree.js';
+import type { Difference } from './difference.js';
+import { differences } from './differences.js';
+import { PATIENCE_S } from './observation.js';
+
+const skipped = whyNoReference();
+if (skipped !== undefined) console.warn(`deliberate differences skipped: ${skipped}`);
+
+async function observe(difference: Difference, program: string): Promise<string> {
+  const root = exportForTest(difference.directory);
+  difference.prepare?.(root);
+  const wrapper = difference.wrapper?.(root) ?? [];
+  return difference.observe({
+    root,
+    ...sessionForTest(root, { program, wrapper, timeoutSeconds: PATIENCE_S }),
+  });
+}
+
+describe.skipIf(skipped !== undefined)('deliberate differences', () => {
+  describe.each(differences)('$name', (difference) => {
+    it('is there in the reference', async () => {
+      expect(await observe(difference, REFERENCE), difference.reason).toMatch(
+        difference.reference instanceof RegExp
+          ? difference.reference
+          : new RegExp(`^${escape(difference.reference)}$`),
+      );
+    });
+
+    it('is there in ours', async () => {
+      expect(await observe(difference, OURS), difference.reason).toBe(difference.ours);
+    });
+  });
+});
+
+function escape(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+}
