@@ -5,8 +5,8 @@ import type { RequestName } from '../support/requests.js';
 import type { TimeView } from '../support/tree.js';
 import type { Reply } from '../support/wire-client.js';
 
-// Have done their work when open returns; QEMU adds O_NOFOLLOW to everything.
-const SPENT_FLAGS = constants.O_NOFOLLOW | constants.O_DIRECTORY;
+// Have done their work when open returns; QEMU adds O_NOFOLLOW to everything. O_NONBLOCK: see differences.ts.
+const SPENT_FLAGS = constants.O_NOFOLLOW | constants.O_DIRECTORY | constants.O_NONBLOCK;
 
 const S = 1_000_000_000n;
 const MARGIN = 5n * S;

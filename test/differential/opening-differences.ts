@@ -6,7 +6,7 @@ import { requests } from '../support/requests.js';
 import type { Difference } from './difference.js';
 import { ask, askAll, fifo, link, SILENCE, touch } from './observation.js';
 
-const { O_RDWR, O_CREAT, O_DIRECTORY, S_IFCHR } = constants;
+const { O_RDWR, O_CREAT, O_DIRECTORY, O_NONBLOCK, S_IFCHR } = constants;
 const O_PATH = 0o10000000;
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const root = { uid: 0, gid: 0 };
@@ -93,6 +93,17 @@ export const openFlags: readonly Difference[] = [
     ),
     reference: 'an O_PATH descriptor',
     ours: 'a readable descriptor',
+  },
+  {
+    name: 'O_NONBLOCK of an opened file',
+    reason:
+      'ours opens with it so as not to wait for the holder of a lease; reading and writing a file ignore it',
+    prepare: touch('f'),
+    observe: ask(requests.open('/f', O_RDWR), (reply) =>
+      (statusFlags(reply.descriptor!) & O_NONBLOCK) === 0 ? 'not set' : 'set',
+    ),
+    reference: 'not set',
+    ours: 'set',
   },
   {
     name: 'CREATE with O_DIRECTORY',
