@@ -22,10 +22,16 @@ export function commandLine(program: string, args: readonly string[]): readonly 
   return program.endsWith('.js') ? [process.execPath, [program, ...args]] : [program, args];
 }
 
+/** Why tests that start a helper cannot run here, or undefined if they can. */
+export function whyNotRoot(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'needs root: a helper chroots and switches users';
+}
+
 /** Why the reference cannot run here, or undefined if it can. */
 export function whyNoReference(): string | undefined {
-  if (!existsSync(REFERENCE)) return `${REFERENCE} is not installed (Debian 12: qemu-system-common)`;
-  return process.getuid?.() === 0 ? undefined : 'the reference needs root: it chroots and switches users';
+  return existsSync(REFERENCE)
+    ? whyNotRoot()
+    : `${REFERENCE} is not installed (Debian 12: qemu-system-common)`;
 }
 
 const running = new Set<ChildProcess>();

@@ -14,6 +14,7 @@ const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const F_GETFL = 3;
+const FS_IOC_GETVERSION = 0x80087601;
 const AT_FDCWD = -100;
 
 export const MSG_DONTWAIT = 0x40;
@@ -63,6 +64,11 @@ const c = {
     fd: number,
     command: number,
     argument: number,
+  ) => number,
+  ioctl: libc.func('int ioctl(int, uint64_t, void *)') as (
+    fd: number,
+    request: number,
+    argument: Buffer,
   ) => number,
   lseek: libc.func('int64_t lseek(int, int64_t, int)') as (
     fd: number,
@@ -175,6 +181,12 @@ export function addressOf(memory: ArrayBuffer): bigint {
 
 /** The status flags of an open descriptor (access mode, O_APPEND, O_PATH and so on). */
 export const statusFlags = (fd: number): number => checked('fcntl', c.fcntl(fd, F_GETFL, 0));
+
+/** The generation of an open file's inode, or undefined where the file system has none. */
+export function inodeGeneration(fd: number): number | undefined {
+  const value = Buffer.alloc(8);
+  return c.ioctl(fd, FS_IOC_GETVERSION, value) < 0 ? undefined : value.readUInt32LE(0);
+}
 
 /** lseek, giving -1 where there is nothing more to find (SEEK_DATA behind the last extent). */
 export const lseek = (fd: number, offset: number, whence: number): number => c.lseek(fd, offset, whence);
