@@ -14,6 +14,7 @@ export type HelperEndpoint =
 export class Helper {
   readonly #process: ChildProcess;
   readonly #logFile: string;
+  readonly commandLine: string;
   /** An exit status, or the name of the signal that ended it. */
   readonly end: Promise<number | string>;
   #ended = false;
@@ -29,6 +30,7 @@ export class Helper {
     }
     const inherited = 'socket' in endpoint ? [] : [endpoint.descriptor];
     this.#logFile = logFile;
+    this.commandLine = argv.join(' ');
     this.#process = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', log, log, ...inherited] });
     fs.closeSync(log);
     this.end = new Promise((resolve) => {

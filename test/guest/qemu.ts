@@ -74,16 +74,18 @@ export class Machine {
 
       const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
       fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
-      const shareArguments: string[] = [];
       const inherited: number[] = [];
       const place = { directory, run, ...qemuIds };
       for (const option of options) {
         const setup = await Share.open(option, place, 3 + inherited.length);
         shares.push(setup.share);
-        shareArguments.push(...setup.arguments);
         if (setup.inherited !== undefined) inherited.push(setup.inherited);
       }
-      const qemu = startQemu(directory, shareArguments, inherited);
+      const qemu = startQemu(
+        directory,
+        shares.flatMap((share) => share.qemuArguments),
+        inherited,
+      );
       for (const descriptor of inherited) fs.closeSync(descriptor);
       machine = new Machine(directory, shares, agent, qemu);
       await machine.#explained(agent.ready(bootTimeout));

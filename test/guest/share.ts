@@ -17,7 +17,6 @@ export interface ShareOptions {
 
 export interface ShareSetup {
   readonly share: Share;
-  readonly arguments: readonly string[];
   /** What QEMU must inherit under the number it was promised. */
   readonly inherited: number | undefined;
 }
@@ -26,11 +25,13 @@ export class Share {
   readonly tag: string;
   readonly directory: string;
   readonly helper: Helper;
+  readonly qemuArguments: readonly string[];
 
-  private constructor(tag: string, directory: string, helper: Helper) {
+  private constructor(tag: string, directory: string, helper: Helper, qemuArguments: readonly string[]) {
     this.tag = tag;
     this.directory = directory;
     this.helper = helper;
+    this.qemuArguments = qemuArguments;
   }
 
   /** `nextDescriptor` is the number under which QEMU will find what it inherits for this share. */
@@ -53,13 +54,10 @@ export class Share {
 
     const reach = pair === undefined ? `socket=${socket}` : `sock_fd=${nextDescriptor}`;
     const common = ['proxy', `id=${tag}`, reach, ...words];
-    return {
-      share: new Share(tag, directory, helper),
-      arguments:
-        option === '-virtfs'
-          ? ['-virtfs', [...common, `mount_tag=${tag}`].join(',')]
-          : ['-fsdev', common.join(','), '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
-      inherited: pair?.[0],
-    };
+    const qemuArguments =
+      option === '-virtfs'
+        ? ['-virtfs', [...common, `mount_tag=${tag}`].join(',')]
+        : ['-fsdev', common.join(','), '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
+    return { share: new Share(tag, directory, helper, qemuArguments), inherited: pair?.[0] };
   }
 }
