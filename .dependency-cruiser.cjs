@@ -38,7 +38,7 @@ module.exports = {
     only('transport', ['protocol', 'syscalls'], 'Frames in, replies and descriptors out.'),
     only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
-    only('cli', ['observability'], 'Flags to a validated configuration.'),
+    only('cli', ['confinement', 'observability'], 'Flags to a validated configuration.'),
     only(
       'launch',
       ['cli', 'confinement', 'credentials', 'observability', 'syscalls'],

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { configure } from './cli/configuration.js';
+import { configure, seccompMode } from './cli/configuration.js';
 import { helpText, parseOptions } from './cli/options.js';
+import { describePrivileges } from './confinement/description.js';
 import { ExitStatus, StartError } from './exit-status.js';
 
 /** The starting program: reads the command line, prepares, and becomes `serve.ts`. */
@@ -17,6 +18,8 @@ try {
     process.stdout.write(helpText());
   } else if (values.version === true) {
     process.stdout.write(`virtfs-proxy-helper ${version()}\n`);
+  } else if (values['print-privileges'] === true) {
+    process.stdout.write(describePrivileges(seccompMode(values)));
   } else {
     const configuration = configure(values);
     // loads libc, which the help text must not need

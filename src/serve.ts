@@ -1,9 +1,11 @@
 import { enterRoot } from './confinement/root.js';
+import { filterSystemCalls } from './confinement/seccomp.js';
 import { GuestCredentials } from './credentials/guest-credentials.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import { READY } from './launch/daemon.js';
 import type { Handover } from './launch/handover.js';
 import { createLogger, type Logger } from './observability/log.js';
+import { Refusals } from './observability/refusals.js';
 import type { OperationContext } from './operations/context.js';
 import { PathResolver } from './paths/path-resolver.js';
 import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
@@ -11,13 +13,14 @@ import { STRING } from './protocol/replies.js';
 import { DescriptorOpener } from './security-models/descriptor-opener.js';
 import { GenerationReader } from './security-models/generation-reader.js';
 import { Passthrough } from './security-models/passthrough.js';
+import { ReadOnly } from './security-models/read-only.js';
 import { InputWait } from './session/input-wait.js';
 import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from './syscalls/files.js';
 import { cString, stableMemory } from './syscalls/memory.js';
-import { exitNow, MonotonicClock, write } from './syscalls/process.js';
+import { exitNow, MonotonicClock, setNotDumpable, write } from './syscalls/process.js';
 import { InputPoll } from './syscalls/sockets.js';
 import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
@@ -31,24 +34,31 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 };
 
 /** Wires what carries out the operations. */
-function operationContext(log: Logger, exportDirectory: number): OperationContext {
+function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
+  const { directory, hasProcfs } = handover.export;
   const die = (reason: string): never => {
     log.fatal(reason);
     return exitNow(ExitStatus.UNSAFE);
   };
   const fileSystem = new FileSystemStatus();
-  const failed = fstatfs(exportDirectory, fileSystem);
+  const failed = fstatfs(directory, fileSystem);
   if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
   const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
   if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${describeErrno(ownDescriptors)}`);
+  const passthrough = new Passthrough(
+    new PathResolver(ownDescriptors, hasProcfs),
+    new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
+    new DescriptorOpener(ownDescriptors, () => {
+      refusals.report('refused to open a special file', { error: 'ENXIO' });
+    }),
+    new GenerationReader(fileSystem.type),
+  );
+  const refuseChange = (request: string): void => {
+    refusals.report('refused a change of a read-only export', { request, error: 'EROFS' });
+  };
   const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
   return {
-    model: new Passthrough(
-      new PathResolver(),
-      new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
-      new DescriptorOpener(ownDescriptors),
-      new GenerationReader(fileSystem.type),
-    ),
+    model: handover.readOnly ? new ReadOnly(passthrough, refuseChange) : passthrough,
     reply,
     replyString: reply.bytes.subarray(STRING),
     status: new FileStatus(),
@@ -56,28 +66,48 @@ function operationContext(log: Logger, exportDirectory: number): OperationContex
   };
 }
 
-function startSession(descriptor: number, context: OperationContext, log: Logger): Session {
+function startSession(
+  descriptor: number,
+  context: OperationContext,
+  log: Logger,
+  refusals: Refusals,
+): Session {
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
   const wait = new InputWait(connection, new InputPoll(descriptor));
-  const session = new Session(descriptor, connection, wait, new MonotonicClock(), context, log, (end) => {
-    log.info({ requests: session.served }, 'the client has left');
-    process.exit(exitStatus[end]);
-  });
+  const session = new Session(
+    descriptor,
+    connection,
+    wait,
+    new MonotonicClock(),
+    context,
+    log,
+    refusals,
+    (end) => {
+      log.info({ requests: session.served }, 'the client has left');
+      process.exit(exitStatus[end]);
+    },
+  );
   return session;
 }
 
 /**
- * Makes everything, then changes the root, all in one turn of the event loop: no request is looked at before. Nothing
- * of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its first stream).
+ * Makes everything, then gives up what only making it took, all in one turn of the event loop: no request is looked at
+ * before. Nothing of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its
+ * first stream).
  */
-function start({ socket, exportDirectory, exportPath, rootChanger }: Handover, log: Logger): void {
-  const context = operationContext(log, exportDirectory);
+function start(handover: Handover, log: Logger): void {
+  const { socket, rootChanger, seccomp } = handover;
+  const refusals = new Refusals(log);
+  const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, context, log);
-    log.info({ export: exportPath }, 'serving a client');
+    session = startSession(descriptor, context, log, refusals);
+    log.info({ export: handover.export.path }, 'serving a client');
   };
-  if (socket.listening) acceptOne(socket.descriptor, connected);
+  const refused = (uid: number | undefined): void => {
+    refusals.report('refused a client that is neither the socket owner nor root', { uid });
+  };
+  if (socket.listening) acceptOne(socket.descriptor, socket.clientUid, connected, refused);
   else connected(socket.descriptor);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -86,7 +116,9 @@ function start({ socket, exportDirectory, exportPath, rootChanger }: Handover, l
       session.end();
     });
   }
-  enterRoot(rootChanger, exportDirectory);
+  setNotDumpable();
+  enterRoot(rootChanger, handover.export.directory);
+  filterSystemCalls(seccomp);
 }
 
 function report(channel: number | undefined, text: string): void {

@@ -1,26 +1,28 @@
 import { resolve } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
+import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
 import { type OptionName, type OptionValues, usageError } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
 const MAX_SOCKET_PATH = 107;
 
 /** Where the client comes from. */
-export type Endpoint =
+export type Endpoint = {
+  /** A name or an id as text; undefined when not given. */
+  readonly uid: string | undefined;
+  readonly gid: string | undefined;
+} & (
   | { readonly kind: 'descriptor'; readonly descriptor: number }
-  | {
-      readonly kind: 'path';
-      readonly path: string;
-      /** A name or an id as text; undefined for the caller's. */
-      readonly uid: string | undefined;
-      readonly gid: string | undefined;
-    };
+  | { readonly kind: 'path'; readonly path: string }
+);
 
 /** What the command line asks for, complete and valid in itself. */
 export interface Configuration {
   readonly exportPath: string;
   readonly endpoint: Endpoint;
   readonly daemon: boolean;
+  readonly readOnly: boolean;
+  readonly seccomp: SeccompMode;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -47,10 +49,11 @@ function oneOf<Choice extends string>(name: OptionName, value: string, choices: 
 function endpoint(values: OptionValues): Endpoint {
   const socket = text(values, 'socket');
   const fd = text(values, 'fd');
+  const owner = { uid: text(values, 'uid'), gid: text(values, 'gid') };
   if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
   if (fd !== undefined) {
     if (!/^\d{1,9}$/.test(fd)) throw usageError(`--fd ${fd}: must be the number of an inherited descriptor`);
-    return { kind: 'descriptor', descriptor: Number(fd) };
+    return { kind: 'descriptor', descriptor: Number(fd), ...owner };
   }
   if (socket === undefined) throw usageError('one of --socket and --fd is required');
   const path = absolute('socket', socket);
@@ -59,7 +62,11 @@ function endpoint(values: OptionValues): Endpoint {
       `--socket ${path}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`,
     );
   }
-  return { kind: 'path', path, uid: text(values, 'uid'), gid: text(values, 'gid') };
+  return { kind: 'path', path, ...owner };
+}
+
+export function seccompMode(values: OptionValues): SeccompMode {
+  return oneOf('seccomp', text(values, 'seccomp') ?? 'kill', seccompModes);
 }
 
 /** Checks the options against each other. Throws a usage error. */
@@ -70,6 +77,8 @@ export function configure(values: OptionValues): Configuration {
     exportPath: absolute('path', path),
     endpoint: endpoint(values),
     daemon: values.nodaemon !== true,
+    readOnly: values.readonly === true,
+    seccomp: seccompMode(values),
     logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),
     logFormat: oneOf('log-format', text(values, 'log-format') ?? 'text', logFormats),
   };

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
 import { errno, describeErrno } from '../syscalls/errno.js';
-import { chmod, close } from '../syscalls/files.js';
+import { chmod, close, unlink } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import {
   bindUnix,
@@ -19,18 +20,23 @@ import { FileStatus, lstat } from '../syscalls/status.js';
 export interface ReadySocket {
   readonly descriptor: number;
   readonly listening: boolean;
+  /** Who may connect besides root; undefined for everybody whom the socket's mode lets. */
+  readonly clientUid: number | undefined;
 }
 
 /** Owner and group may connect, as with QEMU's own helper. */
 const SOCKET_MODE = 0o770;
 const OWNER_ONLY = 0o700;
 const S_ISGID = 0o2000;
+const S_IFSOCK = 0o140000;
 
 /** Checks a descriptor that the caller passed. Throws a StartError. */
-export function inheritedSocket(descriptor: number): ReadySocket {
+export function inheritedSocket(descriptor: number, clientUid: number | undefined): ReadySocket {
   const state = unixSocketState(descriptor);
   if (state === -errno.EBADF) throw new StartError(`--fd ${descriptor}: no such descriptor was passed`);
-  if (state === 'listening' || state === 'connected') return { descriptor, listening: state === 'listening' };
+  if (state === 'listening' || state === 'connected') {
+    return { descriptor, listening: state === 'listening', clientUid };
+  }
   throw new StartError(`--fd ${descriptor}: must be a connected or listening unix stream socket`);
 }
 
@@ -53,8 +59,12 @@ export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, (reason) => {
     throw new StartError(reason);
   });
-  const bound = credentials.run(uid, gid, bindUnix, socket, path, undefined);
-  if (bound === -errno.EADDRINUSE) throw occupied(path, socket);
+  const bind = (): number => credentials.run(uid, gid, bindUnix, socket, path, undefined);
+  let bound = bind();
+  if (bound === -errno.EADDRINUSE) {
+    removeStale(path, uid, gid);
+    bound = bind();
+  }
   if (bound < 0) throw fail(bound);
   if (inheritsGroup) {
     const changed = Math.min(chown(name, uid, gid), chmod(name, SOCKET_MODE));
@@ -63,15 +73,40 @@ export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   // one client: no backlog for others
   const listening = listen(socket, 1);
   if (listening < 0) throw fail(listening);
-  return { descriptor: socket, listening: true };
+  return { descriptor: socket, listening: true, clientUid: uid };
 }
 
-function occupied(path: string, socket: number): StartError {
-  const connected = connectUnix(socket, path);
-  close(socket);
-  return new StartError(
-    connected === -errno.ECONNREFUSED
-      ? `cannot create the socket ${path}: a socket is there that nobody listens on; remove it first`
-      : `cannot create the socket ${path}: the path is in use`,
-  );
+/**
+ * Removes the socket that a helper left behind which was killed before its client came. It is removed only when it is
+ * certain that it is one: a socket with the owner, group and mode that we give, that refuses a connection, and that no
+ * living process has bound (it could be about to listen). Throws a StartError when it is anything else.
+ */
+function removeStale(path: string, uid: number, gid: number): void {
+  const name = cString(path);
+  const status = new FileStatus();
+  const isOurs =
+    lstat(name, status) >= 0 &&
+    status.mode === (S_IFSOCK | SOCKET_MODE) &&
+    status.words[FileStatus.UID] === uid &&
+    status.words[FileStatus.GID] === gid;
+  if (!isOurs)
+    throw new StartError(`cannot create the socket ${path}: something else is there; remove it first`);
+  if (isBound(path) || !isRefused(path)) {
+    throw new StartError(`cannot create the socket ${path}: another process uses it`);
+  }
+  unlink(name);
+}
+
+/** Whether a socket of this network namespace has the path: proc_net(5), unix. */
+function isBound(path: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(` ${path}`));
+}
+
+function isRefused(path: string): boolean {
+  const probe = unixSocket();
+  const connected = connectUnix(probe, path);
+  close(probe);
+  return connected === -errno.ECONNREFUSED;
 }

@@ -1,12 +1,10 @@
-import type { Configuration } from '../cli/configuration.js';
+import type { Configuration, Endpoint } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
-import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno.js';
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openat, umask } from '../syscalls/files.js';
-import { cString } from '../syscalls/memory.js';
+import { umask } from '../syscalls/files.js';
 import { groupId, userId } from './accounts.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
+import { openExport } from './export.js';
 import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
 import { ServingProgram } from './program.js';
 
@@ -17,30 +15,23 @@ import { ServingProgram } from './program.js';
  * The open-file limit needs nothing here: Node raises it to the hard limit when it starts.
  */
 export async function launch(configuration: Configuration): Promise<void> {
-  const { endpoint, exportPath, daemon, logLevel, logFormat } = configuration;
+  const { endpoint, daemon } = configuration;
   checkPrivileges();
-  const exportDirectory = openExport(exportPath);
+  const exported = openExport(configuration.exportPath);
   clearGroups();
   umask(0);
-  const socket: ReadySocket =
-    endpoint.kind === 'descriptor'
-      ? inheritedSocket(endpoint.descriptor)
-      : listenAt(
-          endpoint.path,
-          endpoint.uid === undefined ? (process.getuid?.() ?? 0) : await userId(endpoint.uid),
-          endpoint.gid === undefined ? (process.getgid?.() ?? 0) : await groupId(endpoint.gid),
-        );
-
-  const rootChanger = forkRootChanger(exportDirectory);
+  const socket = await readySocket(endpoint);
+  const rootChanger = forkRootChanger(exported.directory);
   const channel = daemon ? reportChannel() : undefined;
   const program = new ServingProgram({
-    exportPath,
-    exportDirectory,
+    export: exported,
     socket,
     rootChanger,
     report: channel?.toParent,
-    logLevel,
-    logFormat,
+    readOnly: configuration.readOnly,
+    seccomp: configuration.seccomp,
+    logLevel: configuration.logLevel,
+    logFormat: configuration.logFormat,
   });
   restrictNextProgram();
   const start = (): never => program.start();
@@ -48,8 +39,13 @@ export async function launch(configuration: Configuration): Promise<void> {
   else inBackground(channel, start);
 }
 
-function openExport(path: string): number {
-  const directory = openat(AT_FDCWD, cString(path), O_PATH | O_DIRECTORY, 0);
-  if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
-  return directory;
+async function readySocket(endpoint: Endpoint): Promise<ReadySocket> {
+  const owner = async (): Promise<number> =>
+    endpoint.uid === undefined ? (process.getuid?.() ?? 0) : await userId(endpoint.uid);
+  if (endpoint.kind === 'descriptor') {
+    // the caller made the socket and its permissions; an owner is checked only when one was named
+    return inheritedSocket(endpoint.descriptor, endpoint.uid === undefined ? undefined : await owner());
+  }
+  const gid = endpoint.gid === undefined ? (process.getgid?.() ?? 0) : await groupId(endpoint.gid);
+  return listenAt(endpoint.path, await owner(), gid);
 }

@@ -7,16 +7,24 @@ import {
 import { StartError } from '../exit-status.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
 import { describeErrno } from '../syscalls/errno.js';
-import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
+import {
+  boundingSetHas,
+  dropFromBoundingSet,
+  isSecureExecution,
+  setNoNewPrivileges,
+} from '../syscalls/process.js';
 
 /** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
 const MAX_CAPABILITY = 63;
 
 /** Checks that everything needed to start and to serve is there. Throws a StartError. */
 export function checkPrivileges(): void {
+  // the loader, NODE_OPTIONS and the environment could be used against a program that has more rights than its caller
+  if (isSecureExecution())
+    throw new StartError('must not be started set-uid, set-gid or with file capabilities');
   const uid = process.geteuid?.();
   if (uid !== process.getuid?.() || process.getegid?.() !== process.getgid?.()) {
-    throw new StartError('must not be installed set-uid or set-gid');
+    throw new StartError('the real and the effective ids must be the same');
   }
   const sets = new CapabilitySets();
   sets.read();

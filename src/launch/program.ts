@@ -18,8 +18,8 @@ export class ServingProgram {
     this.#environment = new StringVector(
       Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
     );
-    const { socket, exportDirectory, rootChanger, report } = handover;
-    this.#descriptors = [0, 1, 2, socket.descriptor, exportDirectory, rootChanger.socket];
+    const { socket, rootChanger, report } = handover;
+    this.#descriptors = [0, 1, 2, socket.descriptor, handover.export.directory, rootChanger.socket];
     if (report !== undefined) this.#descriptors = [...this.#descriptors, report];
   }
 

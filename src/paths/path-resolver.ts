@@ -1,6 +1,15 @@
 import type { ByteSpan } from '../protocol/frame.js';
 import { errno } from '../syscalls/errno.js';
-import { AT_FDCWD, chdir, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
+import {
+  AT_FDCWD,
+  chdir,
+  close,
+  fchdir,
+  O_DIRECTORY,
+  O_PATH,
+  openat,
+  openOrdinary,
+} from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 
 /** A path with its NUL, as the kernel takes it: limits.h. */
@@ -10,6 +19,7 @@ const MAX_STRING_BYTES = 65_535;
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
+const NONE = -1;
 const ROOT = cString('/');
 const HERE = cString('.');
 
@@ -20,10 +30,23 @@ const HERE = cString('.');
  * to the working directory. Nothing but this class uses the working directory, which is the root otherwise.
  */
 export class PathResolver {
+  /** Whether there may be magic links on the way, which are never followed: see `#enter`. */
+  readonly #careful: boolean;
+  readonly #ownDescriptors: number;
   readonly #first = stableMemory(MAX_STRING_BYTES + 1);
   readonly #second = stableMemory(MAX_STRING_BYTES + 1);
   #atRoot = true;
+  #followed = NONE;
   #directory = AT_FDCWD;
+
+  /**
+   * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
+   * @param careful whether a procfs is mounted inside the export
+   */
+  constructor(ownDescriptors: number, careful: boolean) {
+    this.#ownDescriptors = ownDescriptors;
+    this.#careful = careful;
+  }
 
   /** The directory that a path of `resolveOld` is relative to, for the *at calls. */
   get oldDirectory(): number {
@@ -33,6 +56,22 @@ export class PathResolver {
   /** A path, or -errno. To be followed by `done` when the operation is over. */
   resolve(path: ByteSpan): Uint8Array | number {
     return this.#resolve(path, this.#first);
+  }
+
+  /**
+   * As `resolve`, for a call that follows a symbolic link at the end of its path. Where there are magic links, what
+   * the path leads to is opened without following any, and the call gets it by its name among our own descriptors.
+   */
+  resolveFollowing(path: ByteSpan): Uint8Array | number {
+    const rest = this.#resolve(path, this.#first);
+    if (!this.#careful || typeof rest === 'number') return rest;
+    const followed = openOrdinary(rest, O_PATH, 0);
+    if (followed < 0) return this.done(followed);
+    this.#followed = followed;
+    const failed = fchdir(this.#ownDescriptors);
+    if (failed < 0) return this.done(failed);
+    this.#atRoot = false;
+    return cString(String(followed));
   }
 
   /** The first of two paths: what is left of a long one is relative to `oldDirectory`. */
@@ -58,6 +97,10 @@ export class PathResolver {
       close(this.#directory);
       this.#directory = AT_FDCWD;
     }
+    if (this.#followed !== NONE) {
+      close(this.#followed);
+      this.#followed = NONE;
+    }
     return result;
   }
 
@@ -69,25 +112,58 @@ export class PathResolver {
 
   #resolve(path: ByteSpan, memory: Uint8Array): Uint8Array | number {
     copy(path, memory);
-    return path.length < PATH_MAX ? memory : this.#walk(memory, path.length);
+    return path.length < PATH_MAX && !this.#careful ? memory : this.#walk(memory, path.length);
   }
 
   #walk(path: Uint8Array, length: number): Uint8Array | number {
     // `..` could climb past a directory that somebody moved out of the export while we stand in it
-    if (hasDotDot(path, length)) return -errno.ENAMETOOLONG;
+    if (length >= PATH_MAX && hasDotDot(path, length)) return -errno.ENAMETOOLONG;
+    if (length === 0) return path;
     let start = 0;
     while (length - start >= PATH_MAX) {
       const cut = path.lastIndexOf(SLASH, start + PATH_MAX - 1);
       if (cut <= start) return this.#abandon(errno.ENAMETOOLONG);
       path[cut] = 0;
-      const failed = chdir(path.subarray(start));
+      const failed = this.#enter(path.subarray(start));
       if (failed < 0) return this.#abandon(-failed);
-      this.#atRoot = false;
       start = cut + 1;
       while (path[start] === SLASH) start++;
     }
     // a path that ended in the cut slash names the directory itself
-    return start >= length ? HERE : path.subarray(start);
+    const rest = start >= length ? HERE : path.subarray(start, length + 1);
+    return this.#careful ? this.#lastComponent(rest) : rest;
+  }
+
+  /** Makes a directory the working directory. Where there are magic links, without following one. */
+  #enter(directory: Uint8Array): number {
+    if (!this.#careful) return this.#entered(chdir(directory));
+    const descriptor = openOrdinary(directory, O_PATH | O_DIRECTORY, 0);
+    if (descriptor < 0) return descriptor;
+    const failed = this.#entered(fchdir(descriptor));
+    close(descriptor);
+    return failed;
+  }
+
+  #entered(result: number): number {
+    if (result >= 0) this.#atRoot = false;
+    return result;
+  }
+
+  /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */
+  #lastComponent(path: Uint8Array): Uint8Array | number {
+    let end = path.length - 1;
+    while (end > 0 && path[end - 1] === SLASH) end--;
+    const slash = end === 0 ? -1 : path.lastIndexOf(SLASH, end - 1);
+    const name = path.subarray(slash + 1, end);
+    const isDots = name.length <= 2 && name.every((byte) => byte === DOT);
+    if (isDots) {
+      const failed = this.#enter(path);
+      return failed < 0 ? this.#abandon(-failed) : HERE;
+    }
+    if (slash < 0) return path;
+    path[slash] = 0;
+    const failed = this.#enter(slash === 0 ? ROOT : path);
+    return failed < 0 ? this.#abandon(-failed) : path.subarray(slash + 1);
   }
 
   #abandon(error: number): number {

@@ -1,6 +1,5 @@
 import { errno } from '../syscalls/errno.js';
 import {
-  AT_FDCWD,
   close,
   closeRange,
   O_ACCMODE,
@@ -19,6 +18,7 @@ import {
   O_SYNC,
   O_TRUNC,
   openat,
+  openOrdinary,
   S_IFDIR,
   S_IFLNK,
   S_IFMT,
@@ -57,9 +57,15 @@ export class DescriptorOpener {
   /** The O_PATH descriptor of the last open, to be closed with the one it led to; -1 when there is none. */
   #located = -1;
 
-  /** @param ownDescriptors an O_PATH descriptor of /proc/self/fd */
-  constructor(ownDescriptors: number) {
+  readonly #refused: () => void;
+
+  /**
+   * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
+   * @param refused is told of every special file that was not opened
+   */
+  constructor(ownDescriptors: number, refused: () => void) {
     this.#ownDescriptors = ownDescriptors;
+    this.#refused = refused;
   }
 
   /** @returns a descriptor or -errno */
@@ -70,8 +76,8 @@ export class DescriptorOpener {
   #open(path: Uint8Array, flags: number, create: boolean): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
-    if ((wanted & O_DIRECTORY) !== 0) return openat(AT_FDCWD, path, wanted | O_NOCTTY, 0);
-    const located = openat(AT_FDCWD, path, O_PATH | (wanted & O_NOFOLLOW), 0);
+    if ((wanted & O_DIRECTORY) !== 0) return openOrdinary(path, wanted | O_NOCTTY, 0);
+    const located = openOrdinary(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
     const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create);
     if (opened < 0) close(located);
@@ -87,7 +93,7 @@ export class DescriptorOpener {
     if ((flags & O_CREAT) === 0) return this.open(path, flags);
     const wanted = flags & CLIENT_FLAGS & ~O_DIRECTORY;
     for (let attempt = 0; ; attempt++) {
-      const created = openat(AT_FDCWD, path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
+      const created = openOrdinary(path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
       if (created !== -errno.EEXIST || (flags & O_EXCL) !== 0) return created;
       const opened = this.#open(path, wanted, true);
       if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
@@ -114,7 +120,9 @@ export class DescriptorOpener {
     if (type === S_IFDIR) {
       if (create || (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
     } else if (type !== S_IFREG) {
-      return type === S_IFLNK ? -errno.ELOOP : -errno.ENXIO;
+      if (type === S_IFLNK) return -errno.ELOOP;
+      this.#refused();
+      return -errno.ENXIO;
     }
     // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait. The client's open file keeps
     // the flag, which means nothing for a regular file or a directory

@@ -109,19 +109,19 @@ export class Passthrough implements SecurityModel {
   }
 
   statfs({ path }: Request<'statfs'>, status: FileSystemStatus): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(statfs(at, status));
   }
 
   generation({ path }: Request<'getversion'>, generation: Int32Array, index: number): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#generations.read(at, generation, index));
   }
 
   chmod({ path, mode }: Request<'chmod'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(files.chmod(at, mode));
   }
@@ -133,7 +133,7 @@ export class Passthrough implements SecurityModel {
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(files.truncate(at, length));
   }

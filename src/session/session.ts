@@ -1,5 +1,6 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Logger } from '../observability/log.js';
+import type { Refusals } from '../observability/refusals.js';
 import type { OperationContext } from '../operations/context.js';
 import { encodeDescriptorFailure, encodePayload, encodeStatus } from '../protocol/replies.js';
 import { errno, errnoName } from '../syscalls/errno.js';
@@ -27,6 +28,7 @@ export class Session {
   readonly #wait: InputWait;
   readonly #clock: MonotonicClock;
   readonly #log: Logger;
+  readonly #refusals: Refusals;
   readonly #context: OperationContext;
   readonly #operations: readonly (Operation | undefined)[];
   readonly #socket: Socket;
@@ -42,6 +44,7 @@ export class Session {
     clock: MonotonicClock,
     context: OperationContext,
     log: Logger,
+    refusals: Refusals,
     ended: (end: SessionEnd) => void,
   ) {
     this.#connection = connection;
@@ -49,6 +52,7 @@ export class Session {
     this.#clock = clock;
     this.#context = context;
     this.#log = log;
+    this.#refusals = refusals;
     this.#ended = ended;
     this.#operations = operationsByOpcode(connection.request, context);
     const onread: OnReadOpts = {
@@ -132,7 +136,10 @@ export class Session {
     const { reply } = connection;
     let result = operation.decode(size);
     if (result < 0) {
-      this.#log.warn({ request: operation.name, error: errnoName(result) }, 'refused a malformed request');
+      this.#refusals.report('refused a malformed request', {
+        request: operation.name,
+        error: errnoName(result),
+      });
     } else {
       result = this.#execute(operation);
     }

@@ -1,10 +1,12 @@
 import { architecture } from './architecture.js';
-import { declareInt, result } from './libc.js';
+import { addressOf, declareInt, result } from './libc.js';
+import { stableMemory, wordsOf } from './memory.js';
 
 /** File system calls, one function per call, named as in section 2 of the manual. All return 0 or a value, or -errno. */
 
 const libc = {
   openat: declareInt('openat', 'int', 'void *', 'int', 'uint32'),
+  openat2: declareInt('syscall', 'int64', 'int64', 'void *', 'int64', 'int64', 'int64', 'int64'),
   close: declareInt('close', 'int'),
   closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
   mknod: declareInt('mknod', 'void *', 'uint32', 'int64'),
@@ -52,6 +54,23 @@ export const S_IFLNK = 0o120000;
 /** @returns the descriptor */
 export function openat(directory: number, path: Uint8Array, flags: number, mode: number): number {
   return result(libc.openat(directory, path, flags | O_CLOEXEC, mode));
+}
+
+/** `struct open_how` of openat2(2): flags, mode and resolve, 64 bits each. */
+const openHow = stableMemory(24);
+const openHowWords = wordsOf(openHow);
+const openHowAddress = addressOf(openHow);
+const OPEN_HOW_BYTES = 24;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+
+/** `open(2)` that follows no magic link of a procfs (ELOOP), which could lead anywhere. @returns the descriptor */
+export function openOrdinary(path: Uint8Array, flags: number, mode: number): number {
+  openHowWords[0] = flags | O_CLOEXEC;
+  openHowWords[2] = mode & 0o7777;
+  openHowWords[4] = RESOLVE_NO_MAGICLINKS;
+  return result(
+    libc.openat2(architecture.syscalls.openat2, AT_FDCWD, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
+  );
 }
 
 export function close(descriptor: number): number {

@@ -10,6 +10,7 @@ const libc = {
   execve: declareInt('execve', 'void *', 'void *', 'void *'),
   closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
   setsid: declareInt('setsid'),
+  getauxval: declare('getauxval', 'int64'),
   waitpid: declareInt('waitpid', 'int', 'void *', 'int'),
   clockGettime: declareInt('clock_gettime', 'int', 'void *'),
   madvise: declareInt('madvise', 'int64', 'int64', 'int'),
@@ -21,7 +22,13 @@ const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0xffff_ffff;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
+const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
+const AT_SECURE = 23;
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+// the filter guards trusted code: it shall not turn on mitigations against that code itself, which cost time
+const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 const MADV_DOFORK = 11;
 const ADDRESS_SPACE = 2 ** 48 - 4096;
 const CLONE_FS = 0x200;
@@ -40,6 +47,28 @@ export function dropFromBoundingSet(capability: number): number {
 /** From now on no exec of this thread gives it privileges that it does not have: prctl(2). */
 export function setNoNewPrivileges(): number {
   return result(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/** No core files, no ptrace and no /proc/PID by others of the same uid: prctl(2), PR_SET_DUMPABLE. */
+export function setNotDumpable(): number {
+  return result(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+/** Whether the kernel started this program with more rights than its caller has: getauxval(3), AT_SECURE. */
+export function isSecureExecution(): boolean {
+  return libc.getauxval(AT_SECURE) !== 0;
+}
+
+/**
+ * Installs a seccomp filter on all threads: seccomp(2).
+ *
+ * @param program a `struct sock_fprog`
+ * @returns 0, the id of a thread that could not be brought under it, or -errno
+ */
+export function installFilter(program: Uint8Array): number {
+  const flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  const address = addressOf(program);
+  return result(syscall(architecture.syscalls.seccomp, SECCOMP_SET_MODE_FILTER, flags, address, 0, 0, 0));
 }
 
 /** Lets a descriptor survive the next exec. */

@@ -34,6 +34,8 @@ describe('the command line', () => {
       exportPath: '/srv',
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9' },
       daemon: false,
+      readOnly: false,
+      seccomp: 'kill',
       logLevel: 'info',
       logFormat: 'text',
     });
@@ -43,6 +45,8 @@ describe('the command line', () => {
     expect(configuration('--nodaemon', '--fd', '3', '--path', '/srv').endpoint).toEqual({
       kind: 'descriptor',
       descriptor: 3,
+      uid: undefined,
+      gid: undefined,
     });
   });
 
@@ -58,6 +62,7 @@ describe('the command line', () => {
     [['-p', '/srv', '-f', '-1'], '-f'],
     [['-p', '/srv', '-s', `/${'x'.repeat(107)}`], 'longer than the 107 bytes'],
     [['-p', '/srv', '-f', '3', '--log-level', 'loud'], 'must be one of fatal, error'],
+    [['-p', '/srv', '-f', '3', '--seccomp', 'maybe'], 'must be one of kill, log, none'],
     [['-p', '/srv', '-f', '3', '--log-format', 'xml'], 'must be one of text, json'],
     [['-p', '/srv', '-f', '3', 'rest'], 'unexpected argument rest'],
     [['-p', '/srv', '-f', '3', '--bogus'], 'unknown option --bogus'],

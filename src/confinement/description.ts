@@ -1,0 +1,29 @@
+import { keptCapabilities } from './capabilities.js';
+import { allowedCalls, forbiddenCalls } from './seccomp-calls.js';
+import type { SeccompMode } from './seccomp-modes.js';
+
+/** The text of --print-privileges. */
+export function describePrivileges(seccomp: SeccompMode): string {
+  const list = (calls: Readonly<Record<string, unknown>>): string => Object.keys(calls).sort().join(' ');
+  const capabilities = keptCapabilities.map(({ name, why }) => `  ${name.padEnd(18)} ${why}`);
+  return `While it serves, the helper keeps on every thread of its process:
+
+capabilities (permitted, effective and bounding; nothing inheritable or ambient)
+${capabilities.join('\n')}
+  While it creates an object with the ids of the guest only CAP_DAC_OVERRIDE is effective.
+
+root directory       the export, without CAP_SYS_CHROOT
+supplementary groups none
+no_new_privs         set
+core dumps, ptrace   off (not dumpable)
+descriptors          the client's socket, standard input and outputs, one O_PATH descriptor of its own /proc/self/fd
+seccomp              ${seccomp}
+
+system calls allowed
+  ${list(allowedCalls)}
+  clone (threads only), ioctl (TCGETS, FIONREAD, FIONBIO, FIOCLEX), prctl (names)
+system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}
+  ${list(forbiddenCalls)}
+All others fail with ENOSYS.
+`;
+}
