@@ -52,10 +52,10 @@ export class RequestDecoder {
         const length = frame.uint16(at);
         at += 2;
         if (end - at < length) return -ENOBUFS;
-        if (kind === 'string' && containsNul(frame.bytes, at, length)) return -EINVAL;
         const span = this.request[name] as ByteSpan;
         span.start = at;
-        span.length = length;
+        span.length = kind === 'string' ? stringLength(frame.bytes, at, length) : length;
+        if (span.length < 0) return span.length;
         at += length;
       } else if (kind === 'int64') {
         if (end - at < 8) return -ENOBUFS;
@@ -71,7 +71,9 @@ export class RequestDecoder {
   }
 }
 
-function containsNul(bytes: Uint8Array, start: number, length: number): boolean {
+/** The length without the NUL that QEMU sends at the end of a path, but not of a name; -EINVAL for any other NUL. */
+function stringLength(bytes: Uint8Array, start: number, length: number): number {
   const nul = bytes.indexOf(0, start);
-  return nul !== -1 && nul < start + length;
+  if (nul === -1 || nul >= start + length) return length;
+  return nul === start + length - 1 ? length - 1 : -EINVAL;
 }

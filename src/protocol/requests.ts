@@ -3,7 +3,7 @@
  * order. Source: QEMU, hw/9pfs/9p-proxy.h (numbers) and the marshalling formats of hw/9pfs/9p-proxy.c.
  *
  * Field kinds: `uint32`, `int32` and `int64` in host byte order; `string` is a 16-bit length and that many bytes, in
- * which a NUL is an error; `data` is the same with any bytes.
+ * which a NUL is an error but at the end; `data` is the same with any bytes.
  * Reply kinds: `descriptor` (four bytes, an open file over SCM_RIGHTS), `status`, `payload`.
  */
 export type FieldKind = 'uint32' | 'int32' | 'int64' | 'string' | 'data';
