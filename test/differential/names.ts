@@ -167,7 +167,9 @@ export class Names {
     return path.startsWith(`${target}/`) ? `${this.#tree.pathOf(link)}${path.slice(target.length)}` : path;
   }
 
+  /** A path as QEMU sends it is sometimes with the NUL at its end. */
   #bytes(path: string): Buffer {
-    return Buffer.from(path.length > LONGEST_PATH ? '/too-long/for/a/path' : path, 'latin1');
+    const ending = this.#random.chance(0.4) ? '\0' : '';
+    return Buffer.from(`${path.length > LONGEST_PATH ? '/too-long/for/a/path' : path}${ending}`, 'latin1');
   }
 }

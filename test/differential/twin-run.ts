@@ -77,7 +77,9 @@ export class TwinRun {
   }
 
   compareTrees(): void {
-    const [ours, theirs] = [this.#ours, this.#theirs].map(({ root }) => snapshot(root, this.#time));
+    const [ours, theirs] = [this.#ours, this.#theirs].map(({ root }) =>
+      snapshot(root, this.#time, this.#time),
+    );
     const differences = compareSnapshots(ours!, theirs!);
     this.treesCompared++;
     this.largestTree = Math.max(this.largestTree, ours!.size);

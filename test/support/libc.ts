@@ -11,6 +11,7 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const F_GETFL = 3;
@@ -48,6 +49,13 @@ const c = {
     name: number,
     value: Buffer,
     length: number,
+  ) => number,
+  getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Buffer,
+    length: Buffer,
   ) => number,
   send: libc.func('int64_t send(int, void *, size_t, int)') as (
     fd: number,
@@ -164,6 +172,14 @@ export function setSocketTimeout(fd: number, seconds: number): void {
   value.writeBigInt64LE(BigInt(Math.round((seconds % 1) * 1e6)), 8);
   checked('setsockopt', c.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, value, 16));
   checked('setsockopt', c.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, value, 16));
+}
+
+/** The pid of the process that listened, or that made the pair. */
+export function socketPeer(fd: number): number {
+  const credentials = Buffer.alloc(12);
+  const length = Buffer.of(12, 0, 0, 0);
+  checked('getsockopt', c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length));
+  return credentials.readInt32LE(0);
 }
 
 export const shutdown = (fd: number, how: number): void => void checked('shutdown', c.shutdown(fd, how));

@@ -76,8 +76,11 @@ function contentHash(path: Buffer): string {
   return hash.digest('hex').slice(0, 32);
 }
 
+/** To look at a tree changes the times of access in it, so they are not compared by default. */
+const noTime: TimeView = () => '';
+
 /** Describes everything at and below a directory. Directories are opened one by one, so depth has no limit. */
-export function snapshot(root: string, time: TimeView = String): Snapshot {
+export function snapshot(root: string, time: TimeView = String, accessTime: TimeView = noTime): Snapshot {
   const entries = new Map<string, Entry>();
   const firstNames = new Map<bigint, string>();
 
@@ -96,7 +99,7 @@ export function snapshot(root: string, time: TimeView = String): Snapshot {
       size: kind === constants.S_IFDIR ? '' : String(stat.size),
       content: kind === constants.S_IFREG && stat.size > 0n ? contentHash(access) : '',
       target: kind === constants.S_IFLNK ? readlinkSync(access, { encoding: 'latin1' }) : '',
-      atime: time(stat.atimeNs),
+      atime: accessTime(stat.atimeNs),
       mtime: time(stat.mtimeNs),
       xattrs: xattrs(access)
         .map(([key, value]) => `${key.toString('latin1')}=${value.toString('hex')}`)

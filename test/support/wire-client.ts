@@ -16,6 +16,7 @@ import {
   shutdown,
   SHUT_WR,
   socketpair,
+  socketPeer,
   SystemError,
 } from './libc.js';
 import { requestTypes } from './requests.js';
@@ -108,6 +109,26 @@ export class WireClient {
       : this.#receivePayload();
   }
 
+  /** Waits for bytes and gives them as they come, of whatever replies. Descriptors among them are closed. */
+  receiveRaw(): Buffer {
+    const length = this.#receiveSome(0, LARGEST_REPLY, CONTROL_SIZE);
+    const descriptor = this.#receivedDescriptor();
+    if (descriptor !== undefined) closeSync(descriptor);
+    if (length === 0) throw new WireError('the helper closed the connection');
+    return this.#copy(0, length);
+  }
+
+  /** Waits for exactly so many bytes, whatever they are. */
+  receiveExactly(length: number): Buffer {
+    let have = 0;
+    while (have < length) {
+      const more = this.#receiveSome(have, length - have, 0);
+      if (more === 0) throw new WireError('the helper closed the connection');
+      have += more;
+    }
+    return this.#copy(0, length);
+  }
+
   /** True when the helper has closed its end and nothing is left to read. */
   atEnd(): boolean {
     return this.#receiveSome(0, 1, 0) === 0;
@@ -116,6 +137,11 @@ export class WireClient {
   /** Says that no more requests come, while still listening. */
   finishSending(): void {
     shutdown(this.fd, SHUT_WR);
+  }
+
+  /** The process that was at the other end when the connection was made. */
+  peerPid(): number {
+    return socketPeer(this.fd);
   }
 
   close(): void {

@@ -1,0 +1,109 @@
+/** As LXD and Incus start it for an instance with an id map: as root of a user namespace, on a connected descriptor. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { helperForTest, type Session, whyNotRoot } from '../support/helper-process.js';
+import { errnoName } from '../support/libc.js';
+import { requests } from '../support/requests.js';
+import { exportForTest } from '../support/tree.js';
+import { WireClient } from '../support/wire-client.js';
+
+const FIRST_ID = 100_000;
+const IDS = 65_536;
+const owner = { uid: 1000, gid: 1000 };
+
+function whyNoUserNamespaces(): string | undefined {
+  try {
+    execFileSync('unshare', ['--user', 'true'], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `user namespaces cannot be made here: ${String(error)}`;
+  }
+}
+
+const skipped = whyNotRoot() ?? whyNoUserNamespaces();
+if (skipped !== undefined) console.warn(`user namespace tests skipped: ${skipped}`);
+
+describe.skipIf(skipped !== undefined)('in a user namespace with an id map', () => {
+  /** Keeps the namespace alive. */
+  let holder: ChildProcess;
+  let enter: readonly string[];
+
+  beforeAll(async () => {
+    holder = spawn('unshare', ['--user', 'sleep', '600'], { stdio: 'ignore' });
+    const namespace = `/proc/${holder.pid!}/ns/user`;
+    while (readlinkSync(namespace) === readlinkSync('/proc/self/ns/user')) await wait(5);
+    for (const map of ['uid_map', 'gid_map']) {
+      writeFileSync(`/proc/${holder.pid!}/${map}`, `0 ${FIRST_ID} ${IDS}\n`);
+    }
+    // nsenter becomes root of the namespace, with the namespace's capabilities and no others.
+    enter = ['nsenter', `--user=${namespace}`];
+  });
+
+  afterAll(() => {
+    holder.kill('SIGKILL');
+  });
+
+  function start(): Session & { directory: string } {
+    const directory = exportForTest();
+    execFileSync('chown', [`${FIRST_ID}:${FIRST_ID}`, directory]);
+    const { client, peer } = WireClient.pair();
+    const args = ['--nodaemon', '--fd', '3', '--path', directory];
+    return { directory, client, helper: helperForTest(args, { inherit: [peer], wrapper: enter }) };
+  }
+
+  it('serves, and what is made belongs to the ids of the namespace', async () => {
+    const { directory, client, helper } = start();
+    const created = client.request(requests.create('/f', 0x42, 0o644, owner));
+    expect(errnoName(created.errno), helper.stderr()).toBe('success');
+    closeSync(created.descriptor!);
+    expect(client.request(requests.mkdir({ uid: 0, gid: 500 }, '/d', 0o755)).errno).toBe(0);
+    expect(client.request(requests.chown('/f', { uid: 5, gid: 6 })).errno).toBe(0);
+    expect(client.request(requests.symlink(owner, 'target', '/s')).errno).toBe(0);
+    expect(client.request(requests.lstat('/d')).payload.readUInt32LE(32)).toBe(500);
+    const owners = ['f', 'd', 's'].map((name) => {
+      const { uid, gid } = lstatSync(join(directory, name));
+      return [uid - FIRST_ID, gid - FIRST_ID];
+    });
+    expect(owners).toEqual([
+      [5, 6],
+      [0, 500],
+      [1000, 1000],
+    ]);
+    client.close();
+    expect((await helper.exit()).status).toBe(0);
+  });
+
+  it('refuses an id outside the map, makes nothing, and goes on with all its rights', () => {
+    const { directory, client } = start();
+    for (const outside of [
+      { uid: 70_000, gid: 1000 },
+      { uid: 1000, gid: 70_000 },
+      { uid: 70_000, gid: 70_000 },
+    ]) {
+      expect(errnoName(client.request(requests.mkdir(outside, '/no', 0o755)).errno)).toBe('EINVAL');
+    }
+    expect(existsSync(join(directory, 'no'))).toBe(false);
+    expect(client.request(requests.mkdir(owner, '/yes', 0o755)).errno).toBe(0);
+    expect(client.request(requests.chown('/yes', { uid: 1, gid: 2 })).errno).toBe(0);
+    expect(lstatSync(join(directory, 'yes')).uid).toBe(FIRST_ID + 1);
+  });
+
+  it('answers EPERM for a device node, which no user namespace may make', () => {
+    const { client } = start();
+    const node = requests.mknod({ uid: 0, gid: 0 }, '/null', 0o20666, 0x103);
+    expect(errnoName(client.request(node).errno)).toBe('EPERM');
+    expect(client.request(requests.mknod({ uid: 0, gid: 0 }, '/fifo', 0o10666, 0)).errno).toBe(0);
+  });
+
+  it('keeps only the capabilities it needs, in the namespace', () => {
+    const { client, helper } = start();
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const status = readFileSync(`/proc/${helper.pid}/status`, 'utf8');
+    expect(/^CapEff:\s*(\w+)$/m.exec(status)?.[1]).toBe('00000000080000db');
+    expect(/^CapBnd:\s*(\w+)$/m.exec(status)?.[1]).toBe('00000000080000db');
+    expect(/^Uid:\s*(\d+)/m.exec(status)?.[1]).toBe(String(FIRST_ID));
+  });
+});
