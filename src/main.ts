@@ -1,18 +1,22 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { configure, seccompMode } from './cli/configuration.js';
 import { helpText, parseOptions } from './cli/options.js';
 import { describePrivileges } from './confinement/description.js';
-import { ExitStatus, StartError } from './exit-status.js';
+import { StartError } from './exit-status.js';
 
 /** The starting program: reads the command line, prepares, and becomes `serve.ts`. */
 
+/** The installed programs lie side by side; the command's name is a link to this one. */
+const here = dirname(realpathSync(process.argv[1] ?? ''));
+
 function version(): string {
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const manifest = readFileSync(join(here, '..', 'package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-try {
+async function main(): Promise<void> {
   const values = parseOptions(process.argv.slice(2));
   if (values.help === true) {
     process.stdout.write(helpText());
@@ -24,11 +28,12 @@ try {
     const configuration = configure(values);
     // loads libc, which the help text must not need
     const { launch } = await import('./launch/launch.js');
-    await launch(configuration);
+    await launch(configuration, join(here, 'serve.js'));
   }
-} catch (error) {
+}
+
+main().catch((error: unknown) => {
   if (!(error instanceof StartError)) throw error;
   process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
   process.exitCode = error.status;
-}
-process.exitCode ??= ExitStatus.OK;
+});

@@ -144,4 +144,4 @@ async function main(handover: Handover): Promise<void> {
 }
 
 process.title = 'virtfs-proxy-helper';
-await main(JSON.parse(process.argv[2] ?? '{}') as Handover);
+void main(JSON.parse(process.argv[2] ?? '{}') as Handover);

@@ -14,7 +14,7 @@ import { ServingProgram } from './program.js';
  *
  * The open-file limit needs nothing here: Node raises it to the hard limit when it starts.
  */
-export async function launch(configuration: Configuration): Promise<void> {
+export async function launch(configuration: Configuration, servingProgram: string): Promise<void> {
   const { endpoint, daemon } = configuration;
   checkPrivileges();
   const exported = openExport(configuration.exportPath);
@@ -23,7 +23,7 @@ export async function launch(configuration: Configuration): Promise<void> {
   const socket = await readySocket(endpoint);
   const rootChanger = forkRootChanger(exported.directory);
   const channel = daemon ? reportChannel() : undefined;
-  const program = new ServingProgram({
+  const program = new ServingProgram(servingProgram, {
     export: exported,
     socket,
     rootChanger,

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno.js';
 import { cString } from '../syscalls/memory.js';
@@ -12,8 +11,7 @@ export class ServingProgram {
   readonly #environment: StringVector;
   readonly #descriptors: readonly number[];
 
-  constructor(handover: Handover) {
-    const program = fileURLToPath(new URL('../serve.js', import.meta.url));
+  constructor(program: string, handover: Handover) {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
     this.#environment = new StringVector(
       Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
