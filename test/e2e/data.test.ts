@@ -2,6 +2,7 @@ import { createHash, randomFillSync } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { onHost } from './both-sides.js';
 import { describeInGuest, plainMount } from './describe-in-guest.js';
 
 const sha256 = (content: Buffer | string): string => createHash('sha256').update(content).digest('hex');
@@ -10,17 +11,25 @@ describeInGuest('amounts', [{ tag: 'work', mount: plainMount }], (machine) => {
   const host = (name: string): string => path.join(machine().share('work').directory, name);
   const run = (script: string): Promise<string> => machine().run(`cd /mnt/work; ${script}`);
 
-  it('carries 64 MiB in both directions unchanged', { timeout: 90_000 }, async () => {
-    const content = randomFillSync(Buffer.alloc(64 * 1024 * 1024));
-    fs.writeFileSync(host('data'), content);
-    const expected = sha256(content);
-    expect(await run('sha256sum <data')).toBe(`${expected}  -`);
-    await run('dd if=data of=copy bs=1M conv=fsync status=none');
-    const copy = fs.readFileSync(host('copy'));
-    expect(copy).toHaveLength(content.length);
-    expect(sha256(copy)).toBe(expected);
-    await run('rm data copy');
-  });
+  it(
+    'carries 64 MiB in both directions unchanged, the way back for an ordinary user',
+    { timeout: 90_000 },
+    async () => {
+      const content = randomFillSync(Buffer.alloc(64 * 1024 * 1024));
+      fs.writeFileSync(host('data'), content);
+      const expected = sha256(content);
+      expect(await run('sha256sum <data')).toBe(`${expected}  -`);
+      await run('mkdir -m 777 users');
+      await machine().run('cd /mnt/work; dd if=data of=users/copy bs=1M conv=fsync status=none', {
+        as: { uid: 1000, gid: 1000 },
+      });
+      expect(onHost(host('users/copy'))).toMatchObject({ owner: '1000:1000', size: content.length });
+      const copy = fs.readFileSync(host('users/copy'));
+      expect(copy).toHaveLength(content.length);
+      expect(sha256(copy)).toBe(expected);
+      await run('rm -r data users');
+    },
+  );
 
   it('lists 5,000 entries of the host completely', { timeout: 90_000 }, async () => {
     fs.mkdirSync(host('many'));

@@ -2,12 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Machine } from './qemu.js';
+import { exitOnSignals, Machine } from './qemu.js';
 
 const step = (text: string): void => {
   console.log(`\n== ${text}`);
 };
 
+exitOnSignals();
 step('Booting a guest without hardware acceleration: about 10 seconds');
 const machine = await Machine.boot({ tag: 'share' });
 try {

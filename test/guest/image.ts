@@ -15,8 +15,8 @@ export interface GuestImage {
 const wantedModules = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p'];
 
 /**
- * Busybox has most commands; these are the ones that show nanoseconds, xattrs, ACLs, or other ids. dash, because
- * busybox's own shell prefers its built-in commands to those in PATH.
+ * Busybox has most commands; these are the ones that show nanoseconds, xattrs, ACLs, other ids, or go deeper than
+ * PATH_MAX. dash, because busybox's own shell prefers its built-in commands to those in PATH.
  */
 const tools = [
   'dash',
@@ -30,6 +30,7 @@ const tools = [
   'getfacl',
   'setpriv',
   'truncate',
+  'rm',
 ];
 
 const busybox = '/bin/busybox';

@@ -33,16 +33,59 @@ export interface MachineEnd {
 
 export class Machine {
   readonly #directory: string;
-  readonly #shares: ReadonlyMap<string, Share>;
-  readonly #agent: GuestAgent;
-  readonly #qemu: ChildProcess;
-  readonly #qemuEnd: Promise<number | string>;
+  readonly #shares = new Map<string, Share>();
+  #agent: GuestAgent | undefined;
+  #qemu: ChildProcess | undefined;
+  #qemuEnd: Promise<number | string> = Promise.resolve('never started');
+  /** For an end that no one catches, such as by a signal: leaves as little as destroy() does. */
+  readonly #abandon = (): void => {
+    this.#killAll();
+    removeTree(this.#directory);
+  };
 
-  private constructor(directory: string, shares: readonly Share[], agent: GuestAgent, qemu: ChildProcess) {
-    this.#directory = directory;
-    this.#shares = new Map(shares.map((share) => [share.tag, share]));
+  private constructor() {
+    this.#directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-guest-'));
+    process.once('exit', this.#abandon);
+  }
+
+  /** Returns when the guest takes scripts; nothing is left behind when it does not get that far. */
+  static async boot(...options: readonly ShareOptions[]): Promise<Machine> {
+    const machine = new Machine();
+    try {
+      await machine.#start(options);
+      return machine;
+    } catch (error) {
+      await machine.destroy();
+      throw error;
+    }
+  }
+
+  async #start(options: readonly ShareOptions[]): Promise<void> {
+    const image = guestImage();
+    const run = path.join(this.#directory, 'run');
+    // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
+    fs.chmodSync(this.#directory, 0o711);
+    fs.mkdirSync(run, { mode: 0o700 });
+    fs.chownSync(run, qemuIds.uid, qemuIds.gid);
+    // The checkout may be out of the reach of QEMU's user.
+    fs.copyFileSync(image.kernel, path.join(run, 'kernel'));
+    fs.copyFileSync(image.initramfs, path.join(run, 'initramfs'));
+    for (const file of ['kernel', 'initramfs']) fs.chmodSync(path.join(run, file), 0o644);
+
+    const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
     this.#agent = agent;
+    fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
+    const inherited: number[] = [];
+    const place = { directory: this.#directory, run, ...qemuIds };
+    for (const option of options) {
+      const setup = await Share.open(option, place, 3 + inherited.length);
+      this.#shares.set(option.tag, setup.share);
+      if (setup.inherited !== undefined) inherited.push(setup.inherited);
+    }
+    const shareArguments = [...this.#shares.values()].flatMap((share) => share.qemuArguments);
+    const qemu = startQemu(this.#directory, shareArguments, inherited);
     this.#qemu = qemu;
+    for (const descriptor of inherited) fs.closeSync(descriptor);
     this.#qemuEnd = new Promise((resolve) => {
       qemu.once('error', (error) => {
         resolve(error.message);
@@ -54,51 +97,11 @@ export class Machine {
     void this.#qemuEnd.then((end) => {
       agent.fail(new Error(`QEMU ended: ${end}`));
     });
+    await this.#explained(agent.ready(bootTimeout));
   }
 
-  /** Returns when the guest takes scripts; nothing is left behind when it does not get that far. */
-  static async boot(...options: readonly ShareOptions[]): Promise<Machine> {
-    const image = guestImage();
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-guest-'));
-    const run = path.join(directory, 'run');
-    const shares: Share[] = [];
-    let machine: Machine | undefined;
-    try {
-      // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
-      fs.chmodSync(directory, 0o711);
-      fs.mkdirSync(run, { mode: 0o700 });
-      fs.chownSync(run, qemuIds.uid, qemuIds.gid);
-      // The checkout may be out of the reach of QEMU's user.
-      fs.copyFileSync(image.kernel, path.join(run, 'kernel'));
-      fs.copyFileSync(image.initramfs, path.join(run, 'initramfs'));
-
-      const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
-      fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
-      const inherited: number[] = [];
-      const place = { directory, run, ...qemuIds };
-      for (const option of options) {
-        const setup = await Share.open(option, place, 3 + inherited.length);
-        shares.push(setup.share);
-        if (setup.inherited !== undefined) inherited.push(setup.inherited);
-      }
-      const qemu = startQemu(
-        directory,
-        shares.flatMap((share) => share.qemuArguments),
-        inherited,
-      );
-      for (const descriptor of inherited) fs.closeSync(descriptor);
-      machine = new Machine(directory, shares, agent, qemu);
-      await machine.#explained(agent.ready(bootTimeout));
-      return machine;
-    } catch (error) {
-      if (machine === undefined) {
-        for (const share of shares) share.helper.kill();
-        removeTree(directory);
-      } else {
-        await machine.destroy();
-      }
-      throw error;
-    }
+  get qemuPid(): number {
+    return this.#qemu!.pid!;
   }
 
   share(tag: string): Share {
@@ -110,7 +113,7 @@ export class Machine {
   /** Runs a shell script in the guest, whatever its exit status. */
   async attempt(script: string, options: RunOptions = {}): Promise<ScriptResult> {
     const whole = options.as === undefined ? script : asUser(script, options.as);
-    return this.#explained(this.#agent.run(whole, options.timeout ?? scriptTimeout));
+    return this.#explained(this.#agent!.run(whole, options.timeout ?? scriptTimeout));
   }
 
   /** Runs a shell script in the guest, which has to succeed; returns what it printed, less the line ends after it. */
@@ -135,7 +138,7 @@ export class Machine {
 
   /** Turns the guest off and waits for QEMU and, on their own account, the helpers to end. */
   async powerOff(): Promise<MachineEnd> {
-    void this.#agent.run('sync; poweroff -f', endTimeout).catch(() => undefined); // it never answers
+    void this.#agent!.run('sync; poweroff -f', endTimeout).catch(() => undefined); // it never answers
     const qemu = await inTime(this.#qemuEnd);
     const helpers = [];
     for (const { tag, helper } of this.#shares.values()) {
@@ -147,14 +150,17 @@ export class Machine {
 
   /** Ends what still runs and removes every file; to be called in any case. */
   async destroy(): Promise<void> {
-    this.#qemu.kill('SIGKILL');
+    this.#killAll();
     await inTime(this.#qemuEnd);
-    this.#agent.close();
-    for (const { helper } of this.#shares.values()) {
-      helper.kill();
-      await inTime(helper.end);
-    }
+    this.#agent?.close();
+    for (const { helper } of this.#shares.values()) await inTime(helper.end);
+    process.off('exit', this.#abandon);
     removeTree(this.#directory);
+  }
+
+  #killAll(): void {
+    this.#qemu?.kill('SIGKILL');
+    for (const { helper } of this.#shares.values()) helper.kill();
   }
 
   async #explained<T>(pending: Promise<T>): Promise<T> {
@@ -176,6 +182,13 @@ export class Machine {
       ]),
     ] as [string, string][];
     return logs.map(([name, file]) => `\n--- ${name}\n${tail(file)}`).join('');
+  }
+}
+
+/** Without this a signal ends the program before it can clean up. */
+export function exitOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => process.exit(1));
   }
 }
 
