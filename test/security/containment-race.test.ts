@@ -1,0 +1,174 @@
+/**
+ * A host process swaps directories, files and symlinks at full speed while requests of every type run through them.
+ *
+ *   VIRTFS_RACE_REQUESTS  how many requests (60000); in full:
+ *   VIRTFS_RACE_REQUESTS=1000000 npm test -- test/security/containment-race.test.ts
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Random } from '../differential/random.js';
+import { sessionForTest } from '../support/helper-process.js';
+import { type RequestName, requestTypes } from '../support/requests.js';
+import type { WireClient } from '../support/wire-client.js';
+import { anyAttack, newName, type Paths } from './attack-requests.js';
+import { programForTest } from './child-program.js';
+import { type Outside, outsideForTest } from './outside.js';
+import type { Side, SwapPlan } from './programs/swap.js';
+import { countFrom, skipUnlessRoot } from './root-only.js';
+
+const skip = skipUnlessRoot('containment races');
+const count = countFrom('VIRTFS_RACE_REQUESTS', 60_000);
+const LOOK_OUTSIDE_EVERY = 20_000;
+
+const content = ['f', 'sub/', 'sub/f', 'empty/', 'link'];
+
+function plan({ host, exportPath, path: outside }: Outside): SwapPlan {
+  const inside = (name: string): string => join(exportPath, name);
+  const directory = (name: string): Side => ({ path: inside(name), kind: 'directory', content });
+  const symlink = (name: string, target: string): Side => ({ path: inside(name), kind: 'symlink', target });
+  const file = (name: string): Side => ({ path: inside(name), kind: 'file' });
+  mkdirSync(inside('attic'));
+  mkdirSync(inside('deep/er/and'), { recursive: true });
+  return {
+    exchange: [
+      [directory('d'), symlink('d-link', outside)],
+      [directory('e'), symlink('e-link', '../outside')],
+      [directory('chained'), symlink('chained-link', 'hop')],
+      [directory('hop'), symlink('hop-link', `${'../'.repeat(30)}${outside}`)],
+      [file('file'), symlink('file-link', `${outside}/f`)],
+      [file('either'), directory('either-directory')],
+      // `..` of the same directory means something else from one moment to the next
+      [directory('deep/er/and/deeper'), directory('shallow')],
+    ],
+    move: [],
+    attic: inside('attic'),
+    counter: join(host, 'swaps'),
+  };
+}
+
+const roots = [
+  'd',
+  'd-link',
+  'e',
+  'e-link',
+  'chained',
+  'chained-link',
+  'hop',
+  'either',
+  'shallow',
+  'deep/er/and/deeper',
+];
+
+function paths({ path: outside }: Outside): Paths {
+  const behind = [
+    '',
+    '/f',
+    '/f',
+    '/sub/f',
+    '/empty',
+    '/link',
+    '/sub/../f',
+    '/../outside/f',
+    '/../../outside/sub',
+  ];
+  const climbs = ['/sub/../../../outside/f', `/${'../'.repeat(20)}${outside}/f`, `${'/.'.repeat(2_100)}/f`];
+  return (random) => {
+    if (random.chance(0.08)) return random.pick(['/file', '/file-link', `${outside}/f`, '/../outside/f']);
+    if (random.chance(0.1)) return `/${newName(random)}`;
+    return `/${random.pick(roots)}${random.pick(random.chance(0.25) ? climbs : behind)}`;
+  };
+}
+
+interface Tally {
+  readonly types: Map<RequestName, { sent: number; succeeded: number }>;
+  readonly found: string[];
+}
+
+async function run(
+  client: WireClient,
+  outside: Outside,
+  draw: Paths,
+  targets: readonly string[],
+): Promise<Tally> {
+  const random = new Random(5);
+  const tally: Tally = { types: new Map(), found: [] };
+  for (let index = 1; index <= count && tally.found.length === 0; index++) {
+    const { name, bytes } = anyAttack(random, draw, targets);
+    const reply = client.request(bytes);
+    const type = tally.types.get(name) ?? { sent: 0, succeeded: 0 };
+    tally.types.set(name, type);
+    type.sent++;
+    if (reply.errno === 0) type.succeeded++;
+    const leak = outside.leak(requestTypes[name], reply);
+    if (leak !== undefined) tally.found.push(`request ${index}, ${name}: ${leak}`);
+    if (index % LOOK_OUTSIDE_EVERY === 0 || index === count) {
+      tally.found.push(...outside.changes().map((change) => `by request ${index}: ${change}`));
+      // the blocking client starves the event loop, on which the test runner depends
+      await new Promise(setImmediate);
+    }
+  }
+  return tally;
+}
+
+function report(title: string, swaps: number, milliseconds: number, { types }: Tally): void {
+  const rows = [...types].map(
+    ([name, { sent, succeeded }]) =>
+      `${name.padEnd(13)} ${String(sent).padStart(7)} sent, ${String(succeeded).padStart(7)} succeeded`,
+  );
+  console.log(
+    `${title}: ${count} requests, ${swaps} swaps, ${(milliseconds / 1_000).toFixed(1)} s\n${rows.join('\n')}`,
+  );
+}
+
+describe.skipIf(skip)('containment while names are swapped', { timeout: 3_600_000 }, () => {
+  const attackDuring = async (
+    title: string,
+    make: (outside: Outside) => SwapPlan,
+    draw: (outside: Outside) => Paths,
+  ): Promise<void> => {
+    const outside = outsideForTest();
+    const swaps = make(outside);
+    await programForTest('swap', swaps);
+    const { client, helper } = sessionForTest(outside.exportPath);
+    const began = Date.now();
+    const tally = await run(client, outside, draw(outside), [
+      outside.path,
+      '../outside',
+      '../../outside',
+      'd',
+      '/e/sub',
+    ]);
+    const swapped = readFileSync(swaps.counter).readDoubleLE(0);
+    report(title, swapped, Date.now() - began, tally);
+    expect(tally.found).toEqual([]);
+    expect(helper.child.exitCode, helper.stderr()).toBeNull();
+    expect(swapped, 'swaps').toBeGreaterThan(count / 10);
+    // a race in which nearly everything fails shows nothing
+    for (const [name, { sent, succeeded }] of tally.types) {
+      expect(succeeded / sent, `share of ${name} requests that succeed`).toBeGreaterThan(0.02);
+    }
+  };
+
+  it(`${count} requests never leave the export`, () => attackDuring('swaps', plan, paths));
+
+  it(`${count} requests never leave through a directory that is moved out of the export and back`, () =>
+    attackDuring(
+      'moves',
+      ({ host, exportPath }) => {
+        mkdirSync(join(exportPath, 'x/y'), { recursive: true });
+        mkdirSync(join(exportPath, 'attic'));
+        return {
+          exchange: [],
+          move: [[join(exportPath, 'x/y'), join(host, 'moved')]],
+          attic: join(exportPath, 'attic'),
+          counter: join(host, 'swaps'),
+        };
+      },
+      () => {
+        const waits = '/.'.repeat(700);
+        const tails = ['/outside/f', '/outside/sub/f', '/outside/empty', '/outside/link', '/outside', ''];
+        return (random) => `/x/y${waits}/${random.pick(['..', '../..', '../../..'])}${random.pick(tails)}`;
+      },
+    ));
+});

@@ -1,0 +1,273 @@
+/** Paths that stand still and try to leave the export: symlinks, `..`, and the magic links of procfs. */
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Random } from '../differential/random.js';
+import { type HelperProcess, sessionForTest } from '../support/helper-process.js';
+import { type RequestName, requestNames, requests, requestTypes } from '../support/requests.js';
+import type { WireClient } from '../support/wire-client.js';
+import { attack } from './attack-requests.js';
+import { type Outside, outsideForTest } from './outside.js';
+import { skipUnlessRoot } from './root-only.js';
+
+const skip = skipUnlessRoot('containment tests');
+/** How often each type of request is drawn for each path: flags, owners and second paths differ. */
+const DRAWS = 4;
+/** Ways out to show when there are any. */
+const SHOWN = 6;
+
+/** Links to the outside in all the ways a link can be written, and an inside of the same names. */
+function fill({ exportPath, path: outside }: Outside): void {
+  for (const name of readdirSync(exportPath)) {
+    if (name !== 'proc') rmSync(join(exportPath, name), { recursive: true, force: true });
+  }
+  for (const directory of ['d', 'd/sub', 'd/empty']) mkdirSync(join(exportPath, directory));
+  for (const file of ['d/f', 'd/sub/f']) writeFileSync(join(exportPath, file), 'inside');
+  const links: Readonly<Record<string, string>> = {
+    absolute: outside,
+    relative: '../outside',
+    high: `${'../'.repeat(40)}${outside}`,
+    'd/relative': '../../outside',
+    'd/sub/relative': '../../../outside',
+    up: '..',
+    'd/up': '../..',
+    root: '/',
+    chain1: 'chain2',
+    chain2: '/d/chain3',
+    'd/chain3': './../chain4',
+    chain4: 'd/sub/../../absolute',
+    through: 'up/outside',
+    file: `${outside}/f`,
+    'file-relative': '../outside/f',
+    'magic-root': '/proc/self/root',
+    'magic-cwd': '/proc/self/cwd/..',
+  };
+  for (const [name, target] of Object.entries(links)) symlinkSync(target, join(exportPath, name));
+}
+
+function linkPaths(): string[] {
+  const links = [
+    'absolute',
+    'relative',
+    'high',
+    'd/relative',
+    'd/sub/relative',
+    'chain1',
+    'chain2',
+    'through',
+  ];
+  const upward = ['up', 'd/up', 'root', 'up/up/up', 'd/up/../up'].map((link) => `${link}/outside`);
+  return [
+    ...[...links, ...upward].flatMap((link) =>
+      ['', '/f', '/sub/f', '/empty', '/link'].map((rest) => `/${link}${rest}`),
+    ),
+    '/file',
+    '/file-relative',
+    '/up',
+    '/root',
+    '/up/..',
+  ];
+}
+
+function dotDotPaths({ path: outside }: Outside): string[] {
+  const climbs = [
+    '..',
+    '../..',
+    'd/../..',
+    'd/sub/../../..',
+    'd/./../..',
+    'd//..//..',
+    'd/sub/../../../d/../..',
+  ];
+  const many = '../'.repeat(60);
+  return [
+    ...climbs.flatMap((climb) => [
+      `/${climb}/outside/f`,
+      `${climb}/outside/f`,
+      `/${climb}`,
+      `//${climb}//outside//sub//f`,
+    ]),
+    `/${many}${outside}/f`,
+    `${many}${outside}/f`,
+    `${outside}/f`,
+    '../outside/empty',
+    '../outside/link',
+    '..',
+    '/..',
+    '.',
+    '',
+  ];
+}
+
+/** Longer than the kernel takes in one call, so that the helper has to walk. */
+function deepPaths({ path: outside }: Outside): string[] {
+  const there = 'd/sub/../../';
+  return [400, 1_020, 2_000].flatMap((repetitions) => [
+    `/${there.repeat(repetitions)}../outside/f`,
+    `/${'d/../'.repeat(repetitions)}${'../'.repeat(30)}${outside}/f`,
+    `/${'./'.repeat(repetitions)}absolute/f`,
+    `/${'d/./'.repeat(1)}${'./'.repeat(2 * repetitions)}relative/f`,
+    `/${'./'.repeat(2 * repetitions)}file`,
+    `/d${'/.'.repeat(2 * repetitions)}/../../outside/f`,
+    `/${'/'.repeat(4 * repetitions)}relative/f`,
+  ]);
+}
+
+/** Every type of request on every path. Names of the types that had a success, and each way out that was found. */
+function attackAll(
+  client: WireClient,
+  outside: Outside,
+  paths: readonly string[],
+  seed: number,
+): Set<RequestName> {
+  const random = new Random(seed);
+  const found: string[] = [];
+  const worked = new Set<RequestName>();
+  for (const name of requestNames) {
+    for (const path of paths) {
+      for (let draw = 0; draw < DRAWS; draw++) {
+        const { bytes } = attack(name, random, () => (random.chance(0.8) ? path : '/d/f'), [
+          outside.path,
+          '../outside',
+        ]);
+        const reply = client.request(bytes);
+        if (reply.errno === 0) worked.add(name);
+        const leak = outside.leak(requestTypes[name], reply);
+        if (leak !== undefined) found.push(`${name} ${path.slice(0, 200)}: ${leak}`);
+      }
+    }
+    found.push(...outside.changes().map((change) => `${name}: ${change}`));
+    fill(outside);
+  }
+  expect(found.slice(0, SHOWN)).toEqual([]);
+  return worked;
+}
+
+describe.skipIf(skip)('containment', { timeout: 240_000 }, () => {
+  const start = (): { outside: Outside; client: WireClient } => {
+    const outside = outsideForTest();
+    fill(outside);
+    return { outside, client: sessionForTest(outside.exportPath).client };
+  };
+
+  it('holds for relative, absolute and chained symlinks', () => {
+    const { outside, client } = start();
+    attackAll(client, outside, linkPaths(), 1);
+  });
+
+  it('holds for `..` in every position, and for paths without a slash in front', () => {
+    const { outside, client } = start();
+    attackAll(client, outside, dotDotPaths(outside), 2);
+  });
+
+  it('holds for paths that are longer than PATH_MAX', () => {
+    const { outside, client } = start();
+    attackAll(client, outside, deepPaths(outside), 3);
+  });
+
+  it('leaves what is inside alone: the same names resolve there', () => {
+    const { outside, client } = start();
+    for (const path of [
+      '/d/f',
+      '/d/../d/f',
+      '/../d/f',
+      '/root/d/f',
+      '/up/d/f',
+      `/${'d/../'.repeat(500)}d/f`,
+    ]) {
+      const reply = client.request(requests.lstat(path));
+      expect(reply.errno, path).toBe(0);
+      expect(reply.payload.readBigUInt64LE(8)).toBe(
+        statSync(join(outside.exportPath, 'd/f'), { bigint: true }).ino,
+      );
+    }
+  });
+});
+
+/** The magic links of the helper itself and of other processes, which lead where their owner is, not where we are. */
+function magicPaths(helper: HelperProcess, { path: outside }: Outside): string[] {
+  const processes = ['self', 'thread-self', 'self/task/..', '1', String(helper.pid), String(process.pid)];
+  const links = processes.flatMap((id) =>
+    ['root', 'cwd', 'fd/0/../..', 'task/../root'].map((link) => `${id}/${link}`),
+  );
+  const descriptors = Array.from({ length: 40 }, (_, fd) => `self/fd/${fd}`);
+  return [
+    ...links.flatMap((link) => [`/proc/${link}${outside}/f`, `/proc/${link}/../outside/f`, `/proc/${link}`]),
+    ...descriptors.flatMap((link) => [`/proc/${link}`, `/proc/${link}/../../../../../../..${outside}/f`]),
+    `/magic-root${outside}/f`,
+    '/magic-cwd/outside/f',
+    '/proc/self/exe',
+    `/proc/${process.pid}/exe`,
+  ];
+}
+
+/** What a descriptor of the helper refers to, except for its size and times: a log grows. */
+function ownFile(helper: HelperProcess, descriptor: number): string {
+  const { dev, ino, mode, uid, gid, nlink } = statSync(`/proc/${helper.pid}/fd/${descriptor}`);
+  return [dev, ino, mode, uid, gid, nlink].join(' ');
+}
+
+const MOUNT_BEFORE = 'mount -t proc proc "$0" && exec "$@"';
+const MOUNT_AFTER = '(sleep 2; mount -t proc proc "$0") & exec "$@"';
+
+function wait(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+describe.skipIf(skip)('with a procfs mounted inside the export', { timeout: 240_000 }, () => {
+  const start = (mount = MOUNT_BEFORE): { outside: Outside; client: WireClient; helper: HelperProcess } => {
+    const outside = outsideForTest();
+    fill(outside);
+    mkdirSync(join(outside.exportPath, 'proc'));
+    // the mount is seen by the helper alone and goes with it, however the test ends
+    const wrapper = [
+      'unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      mount,
+      `${outside.exportPath}/proc`,
+    ];
+    const session = sessionForTest(outside.exportPath, { wrapper });
+    const mounted = (): number => session.client.request(requests.lstat('/proc/self/status')).errno;
+    const deadline = Date.now() + 10_000;
+    while (mounted() !== 0 && Date.now() < deadline) wait(50);
+    expect(mounted(), 'lstat of a plain file of procfs').toBe(0);
+    return { outside, ...session };
+  };
+
+  it.each([
+    ['before', MOUNT_BEFORE],
+    ['after', MOUNT_AFTER],
+  ])('does not follow magic links, mounted %s the start', (_, mount) => {
+    const { outside, client, helper } = start(mount);
+    const log = ownFile(helper, 2);
+    // nobody but requests for a magic link could name these
+    const harmless: readonly RequestName[] = ['RENAME', 'REMOVE', 'LINK'];
+    const paths = magicPaths(helper, outside);
+    const random = new Random(4);
+    const found: string[] = [];
+    for (const name of requestNames) {
+      if (harmless.includes(name)) continue;
+      for (const path of paths) {
+        const { bytes } = attack(name, random, () => path, [outside.path]);
+        const leak = outside.leak(requestTypes[name], client.request(bytes));
+        if (leak !== undefined) found.push(`${name} ${path}: ${leak}`);
+      }
+      found.push(...outside.changes().map((change) => `${name}: ${change}`));
+    }
+    expect(found.slice(0, SHOWN)).toEqual([]);
+    expect(ownFile(helper, 2), 'the log, which is the helper’s descriptor 2').toBe(log);
+  });
+
+  it('does not hand out its own memory', () => {
+    const { outside, client } = start();
+    for (const path of ['/proc/self/mem', '/proc/thread-self/mem']) {
+      const reply = client.request(requests.open(path, 2));
+      expect(outside.leak(requestTypes.OPEN, reply), path).toBeUndefined();
+      expect(reply.errno, path).not.toBe(0);
+    }
+  });
+});
