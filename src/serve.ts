@@ -68,25 +68,18 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
 
 function startSession(
   descriptor: number,
+  pollCeiling: number,
   context: OperationContext,
   log: Logger,
   refusals: Refusals,
 ): Session {
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
-  const wait = new InputWait(connection, new InputPoll(descriptor));
-  const session = new Session(
-    descriptor,
-    connection,
-    wait,
-    new MonotonicClock(),
-    context,
-    log,
-    refusals,
-    (end) => {
-      log.info({ requests: session.served }, 'the client has left');
-      process.exit(exitStatus[end]);
-    },
-  );
+  const clock = new MonotonicClock();
+  const wait = new InputWait(connection, new InputPoll(descriptor), clock, pollCeiling);
+  const session = new Session(descriptor, connection, wait, clock, context, log, refusals, (end) => {
+    log.info({ requests: session.served }, 'the client has left');
+    process.exit(exitStatus[end]);
+  });
   return session;
 }
 
@@ -101,7 +94,7 @@ function start(handover: Handover, log: Logger): void {
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, context, log, refusals);
+    session = startSession(descriptor, handover.pollCeiling, context, log, refusals);
     log.info({ export: handover.export.path }, 'serving a client');
   };
   const refused = (uid: number | undefined): void => {

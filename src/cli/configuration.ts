@@ -5,6 +5,8 @@ import { type OptionName, type OptionValues, usageError } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
 const MAX_SOCKET_PATH = 107;
+/** Longer polling keeps signals waiting. */
+const MAX_POLL_US = 1000;
 
 /** Where the client comes from. */
 export type Endpoint = {
@@ -23,6 +25,8 @@ export interface Configuration {
   readonly daemon: boolean;
   readonly readOnly: boolean;
   readonly seccomp: SeccompMode;
+  /** The longest time to poll for a request, microseconds. */
+  readonly pollCeiling: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -65,6 +69,14 @@ function endpoint(values: OptionValues): Endpoint {
   return { kind: 'path', path, ...owner };
 }
 
+function pollCeiling(values: OptionValues): number {
+  const microseconds = text(values, 'poll-us') ?? '100';
+  if (!/^\d{1,4}$/.test(microseconds) || Number(microseconds) > MAX_POLL_US) {
+    throw usageError(`--poll-us ${microseconds}: must be a number from 0 to ${MAX_POLL_US}`);
+  }
+  return Number(microseconds);
+}
+
 export function seccompMode(values: OptionValues): SeccompMode {
   return oneOf('seccomp', text(values, 'seccomp') ?? 'kill', seccompModes);
 }
@@ -79,6 +91,7 @@ export function configure(values: OptionValues): Configuration {
     daemon: values.nodaemon !== true,
     readOnly: values.readonly === true,
     seccomp: seccompMode(values),
+    pollCeiling: pollCeiling(values),
     logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),
     logFormat: oneOf('log-format', text(values, 'log-format') ?? 'text', logFormats),
   };

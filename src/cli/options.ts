@@ -27,6 +27,10 @@ export const options = {
   readonly: { help: 'refuse every change with EROFS, whatever the client asks' },
   seccomp: { value: 'MODE', help: 'at a forbidden system call: kill (default), log, or none for no filter' },
   'print-privileges': { help: 'print what the helper keeps while it serves, and why' },
+  'poll-us': {
+    value: 'N',
+    help: 'poll for the next request at most N microseconds: 0 (never) to 1000, default 100',
+  },
   'log-level': { value: 'LEVEL', help: 'fatal, error, warn, info (default), debug, trace or silent' },
   'log-format': { value: 'FORMAT', help: 'text (default) or json' },
   version: { help: 'print the version' },

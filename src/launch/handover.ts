@@ -13,6 +13,8 @@ export interface Handover {
   readonly report: number | undefined;
   readonly readOnly: boolean;
   readonly seccomp: SeccompMode;
+  /** Microseconds. */
+  readonly pollCeiling: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }

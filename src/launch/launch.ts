@@ -30,6 +30,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
     report: channel?.toParent,
     readOnly: configuration.readOnly,
     seccomp: configuration.seccomp,
+    pollCeiling: configuration.pollCeiling,
     logLevel: configuration.logLevel,
     logFormat: configuration.logFormat,
   });

@@ -59,9 +59,15 @@ export function clearGroups(): void {
 
 /**
  * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
- * the bounding set holds, and no more may be gained ever after. Throws a StartError.
+ * the bounding set holds and what is inheritable, and no more may be gained ever after. Throws a StartError.
  */
 export function restrictNextProgram(): void {
+  const sets = new CapabilitySets();
+  sets.read();
+  sets.clearInheritable();
+  const refused = sets.apply();
+  if (refused < 0)
+    throw new StartError(`cannot clear the inheritable capabilities: ${describeErrno(refused)}`);
   const kept = new Set(keptCapabilities.map(({ number }: Capability) => number));
   for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
     if (kept.has(number) || boundingSetHas(number) === 0) continue;

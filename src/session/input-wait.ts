@@ -1,33 +1,97 @@
-import type { Connection } from '../transport/connection.js';
 import { errno } from '../syscalls/errno.js';
+import type { MonotonicClock } from '../syscalls/process.js';
 import type { InputPoll } from '../syscalls/sockets.js';
+import type { Connection } from '../transport/connection.js';
 
-/** How often the socket is asked after a reply before the process goes to sleep: about 50 µs. */
-const POLL_ATTEMPTS = 128;
+/** The shortest window worth polling for, microseconds. */
+const SHORTEST_US = 10;
+/** How often the socket is asked between two looks at the clock. */
+const ATTEMPTS_PER_LOOK = 4;
+/** When this much passes between two looks, somebody else had the processor: polling takes it from those who need it. */
+const PREEMPTED_US = 150;
+/** At most this many requests are waited for without polling before it is tried again. */
+const MOST_SKIPPED = 1024;
 /** How long the process sleeps on the socket alone, in milliseconds, before libuv takes over. */
 const SLEEP_MS = 10;
 
 /**
- * Waits for the next request in the two ways that are quicker than libuv: asking the socket over and over while the
- * answer of the client is on its way (waking a process costs more than a whole request), then sleeping in poll(2).
+ * Waits for the next request in the two ways that are quicker than libuv: asking the socket over and over (waking a
+ * process costs more than most requests), then sleeping in poll(2).
+ *
+ * The polling window follows the time that the client really takes, up to a ceiling, as KVM's halt_poll_ns does. Unlike
+ * there, a poll in vain also has the next one left out, then the next two, four, and so on: on a processor that client
+ * and helper share, the client cannot even begin while the helper polls, and every poll is in vain.
  */
 export class InputWait {
   readonly #connection: Connection;
   readonly #poll: InputPoll;
+  readonly #clock: MonotonicClock;
+  readonly #ceiling: number;
+  #window: number;
+  /** Requests still to be waited for without polling, and how many there were in this row. */
+  #skip = 0;
+  #skipped = 0;
+  #now = 0;
 
-  constructor(connection: Connection, poll: InputPoll) {
+  /** @param ceiling the longest polling window in microseconds; 0: never poll */
+  constructor(connection: Connection, poll: InputPoll, clock: MonotonicClock, ceiling: number) {
     this.#connection = connection;
     this.#poll = poll;
+    this.#clock = clock;
+    this.#ceiling = ceiling;
+    this.#window = Math.min(ceiling, SHORTEST_US);
+  }
+
+  /** When `next` last returned, in microseconds of the clock. */
+  get now(): number {
+    return this.#now;
   }
 
   /** @returns bytes received, 0 at the end of the stream, or -errno; -EAGAIN: nothing came, it is libuv's turn */
   next(): number {
-    for (let attempt = 0; attempt < POLL_ATTEMPTS; attempt++) {
-      const bytes = this.#connection.receive();
-      if (bytes !== -errno.EAGAIN) return bytes;
+    const start = this.#clock.microseconds();
+    this.#now = start;
+    let bytes = -errno.EAGAIN;
+    if (this.#ceiling > 0) {
+      if (this.#skip > 0) this.#skip--;
+      else bytes = this.#spin(start);
     }
+    if (bytes === -errno.EAGAIN) bytes = this.#sleep(start);
+    return bytes;
+  }
+
+  #spin(start: number): number {
+    for (;;) {
+      for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
+        const bytes = this.#connection.receive();
+        if (bytes !== -errno.EAGAIN) {
+          this.#skipped = 0;
+          return bytes;
+        }
+      }
+      const now = this.#clock.microseconds();
+      const preempted = now - this.#now >= PREEMPTED_US;
+      this.#now = now;
+      // a negative difference: the clock went round
+      if (preempted || now - start >= this.#window || now < start) {
+        this.#skipped = Math.min(Math.max(1, 2 * this.#skipped), MOST_SKIPPED);
+        this.#skip = this.#skipped;
+        return -errno.EAGAIN;
+      }
+    }
+  }
+
+  #sleep(start: number): number {
     const ready = this.#poll.wait(SLEEP_MS);
+    this.#now = this.#clock.microseconds();
+    if (this.#ceiling > 0) this.#adapt(this.#now - start);
     // a signal (EINTR) is for libuv to handle
     return ready > 0 ? this.#connection.receive() : -errno.EAGAIN;
+  }
+
+  /** @param waited how long the client took, microseconds */
+  #adapt(waited: number): void {
+    if (waited > this.#ceiling) this.#window = Math.max(SHORTEST_US, this.#window >> 1);
+    else if (waited > this.#window) this.#window = Math.min(this.#ceiling, 2 * waited);
   }
 }

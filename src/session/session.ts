@@ -12,8 +12,8 @@ import type { InputWait } from './input-wait.js';
 /** How a session ended: the client left, or it broke the protocol, or the socket failed. */
 export type SessionEnd = 'closed' | 'violation' | 'failed';
 
-/** At most this long without a turn of the event loop, so that signals and timers are served: milliseconds. */
-const TURN_MS = 5;
+/** At most about this long without a turn of the event loop, so that signals and timers are served: microseconds. */
+const TURN_US = 5000;
 /** How long to wait before asking a client that does not read its replies again: milliseconds. */
 const RETRY_MS = 20;
 
@@ -85,11 +85,9 @@ export class Session {
 
   /** Works until there is nothing to do or a turn is over. @returns whether libuv shall go on reading */
   #serve(): boolean {
-    const start = this.#clock.milliseconds();
+    const start = this.#clock.microseconds();
     for (;;) {
       if (!this.#serveReceived()) return false;
-      const now = this.#clock.milliseconds();
-      if (now - start >= TURN_MS || now < start) return true;
       const bytes = this.#wait.next();
       if (bytes === -errno.EAGAIN) return true;
       if (bytes <= 0) {
@@ -97,6 +95,9 @@ export class Session {
         else this.#failed(errnoName(bytes));
         return false;
       }
+      // what came is answered before the turn ends
+      const { now } = this.#wait;
+      if (now - start >= TURN_US || now < start) return this.#serveReceived();
     }
   }
 

@@ -62,6 +62,12 @@ export class CapabilitySets {
     this.#words[3] = Number(mask >> 32n);
   }
 
+  /** Without inheritable capabilities there are no ambient ones either. */
+  clearInheritable(): void {
+    this.#words[2] = 0;
+    this.#words[5] = 0;
+  }
+
   get effectiveIsPermitted(): boolean {
     return this.#words[0] === this.#words[1] && this.#words[3] === this.#words[4];
   }

@@ -148,10 +148,10 @@ export class MonotonicClock {
   readonly #time = stableMemory(16);
   readonly #words = wordsOf(this.#time);
 
-  /** Milliseconds, wrapping around after 12 days: for differences only. */
-  milliseconds(): number {
+  /** Microseconds, starting again at 0 every 17 minutes (so as to stay small integers): for short differences only. */
+  microseconds(): number {
     libc.clockGettime(CLOCK_MONOTONIC, this.#time);
-    const seconds = (this.#words[0] ?? 0) & 0xfffff;
-    return seconds * 1000 + Math.trunc((this.#words[2] ?? 0) / 1_000_000);
+    const seconds = (this.#words[0] ?? 0) & 0x3ff;
+    return seconds * 1_000_000 + Math.trunc((this.#words[2] ?? 0) / 1000);
   }
 }

@@ -36,6 +36,7 @@ describe('the command line', () => {
       daemon: false,
       readOnly: false,
       seccomp: 'kill',
+      pollCeiling: 100,
       logLevel: 'info',
       logFormat: 'text',
     });
@@ -63,6 +64,7 @@ describe('the command line', () => {
     [['-p', '/srv', '-s', `/${'x'.repeat(107)}`], 'longer than the 107 bytes'],
     [['-p', '/srv', '-f', '3', '--log-level', 'loud'], 'must be one of fatal, error'],
     [['-p', '/srv', '-f', '3', '--seccomp', 'maybe'], 'must be one of kill, log, none'],
+    [['-p', '/srv', '-f', '3', '--poll-us', '1001'], 'must be a number from 0 to 1000'],
     [['-p', '/srv', '-f', '3', '--log-format', 'xml'], 'must be one of text, json'],
     [['-p', '/srv', '-f', '3', 'rest'], 'unexpected argument rest'],
     [['-p', '/srv', '-f', '3', '--bogus'], 'unknown option --bogus'],
