@@ -2,11 +2,11 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Session, sessionForTest, startSession, whyNotRoot } from '../support/helper-process.js';
 import { errnoName } from '../support/libc.js';
 import { d, frame, q, requestNames, requests, requestTypes, s } from '../support/requests.js';
-import { compareSnapshots, exportForTest, snapshot } from '../support/tree.js';
+import { compareSnapshots, exportForTest, makeExport, removeTree, snapshot } from '../support/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`session tests skipped: ${skipped}`);
@@ -85,10 +85,23 @@ const wellFormed = {
 };
 
 describe.skipIf(skipped !== undefined)('malformed payloads', () => {
+  let root: string;
+  let session: Session;
+
+  beforeAll(() => {
+    root = makeExport();
+    session = startSession(root);
+    expect(session.client.request(requests.mknod({ uid: 0, gid: 0 }, '/f', 0o100644, 0)).errno).toBe(0);
+  });
+
+  afterAll(async () => {
+    session.client.close();
+    await session.helper.stop();
+    removeTree(root);
+  });
+
   it.each(requestNames)('%s, cut anywhere, is ENOBUFS and changes nothing', (name) => {
-    const root = exportForTest();
-    const { client } = sessionForTest(root);
-    expect(client.request(requests.mknod({ uid: 0, gid: 0 }, '/f', 0o100644, 0)).errno).toBe(0);
+    const { client } = session;
     const before = snapshot(root);
     const payload = wellFormed[name].subarray(8);
     for (let length = 0; length < payload.length; length++) {
@@ -99,7 +112,7 @@ describe.skipIf(skipped !== undefined)('malformed payloads', () => {
   });
 
   it('a string longer than its frame is ENOBUFS, and the session goes on', () => {
-    const { client } = sessionForTest(exportForTest());
+    const { client } = session;
     for (const length of [2, 3, 255, 256, 4_096, 32_768, 65_535]) {
       const lying = frame(requestTypes.LSTAT, u16(length), Buffer.from('/'));
       expect(errnoName(client.request(lying).errno)).toBe('ENOBUFS');
@@ -136,9 +149,7 @@ describe.skipIf(skipped !== undefined)('malformed payloads', () => {
     ['LREMOVEXATTR name', requests.lremovexattr('/f', 'user.a\0x')],
     ['GETVERSION', requests.getversion('/f\0x')],
   ])('a NUL inside the string of %s is EINVAL and changes nothing', (_name, bytes) => {
-    const root = exportForTest();
-    const { client } = sessionForTest(root);
-    expect(client.request(requests.mknod({ uid: 0, gid: 0 }, '/f', 0o100644, 0)).errno).toBe(0);
+    const { client } = session;
     const before = snapshot(root);
     expect(errnoName(client.request(bytes).errno)).toBe('EINVAL');
     expect(compareSnapshots(snapshot(root), before)).toEqual([]);
