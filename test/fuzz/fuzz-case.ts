@@ -38,7 +38,7 @@ function noise(random: Random): Buffer {
 /** Several requests in one write, of which QEMU never makes use. */
 function burst(random: Random): Buffer {
   return Buffer.concat(
-    Array.from({ length: 2 + random.below(15) }, () =>
+    Array.from({ length: 2 + random.below(31) }, () =>
       random.chance(0.5) ? mutated(random) : validRequest(random.pick(requestNames), random),
     ),
   );

@@ -1,6 +1,8 @@
 /** Sends cases to real helpers and checks after each what the helper answered, and what it left behind. */
 import { readdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Session, startSession } from '../support/helper-process.js';
+import { SystemError } from '../support/libc.js';
 import { type RequestName, requestTypes } from '../support/requests.js';
 import { type WireClient, WireError } from '../support/wire-client.js';
 import { Outside } from '../security/outside.js';
@@ -55,7 +57,7 @@ export class FuzzRun {
     try {
       return (await this.#exchange(fuzz)) ?? this.#descriptorProblem();
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
+      if (!(error instanceof WireError) && !(error instanceof SystemError)) throw error;
       return `${error.message}; its stderr ends with: ${this.#session.helper.stderr().slice(-1_500)}`;
     }
   }
@@ -85,12 +87,18 @@ export class FuzzRun {
   async #exchange({ bytes, cuts }: FuzzCase): Promise<string | undefined> {
     const { client } = this.#session;
     const { frames, end } = split(bytes);
-    let from = 0;
-    for (const cut of cuts) {
-      client.send(bytes.subarray(from, cut));
-      from = cut;
+    try {
+      let from = 0;
+      for (const cut of cuts) {
+        client.send(bytes.subarray(from, cut));
+        from = cut;
+      }
+      client.send(bytes.subarray(from));
+    } catch (error) {
+      // of a request that is cut into pieces the first may be reason enough to end
+      const ended = error instanceof SystemError && error.errno === constants.errno.EPIPE;
+      if (!ended || end !== 'violation') throw error;
     }
-    client.send(bytes.subarray(from));
     const receiver = frames.length > 1 ? new PipelinedReplies(client.fd) : client;
     for (const frame of frames) {
       const problem = this.#receive(frame, receiver);
