@@ -66,6 +66,7 @@ export class Helper {
   }
 
   openDescriptors(): string[] {
+    if (this.#ended) throw new Error(`the helper has ended; its log:\n${this.log}`);
     const directory = `/proc/${this.pid}/fd`;
     return fs.readdirSync(directory).map((fd) => `${fd} -> ${fs.readlinkSync(`${directory}/${fd}`)}`);
   }
