@@ -1,11 +1,11 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 /**
  * Each of the two programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
  * started for every virtual machine. The packages with machine code stay outside.
  */
-rmSync('dist', { recursive: true, force: true });
+
 await build({
   entryPoints: ['src/main.ts', 'src/serve.ts'],
   outdir: 'dist',

@@ -29,6 +29,7 @@ import { Connection } from './transport/connection.js';
 
 const exitStatus: Readonly<Record<SessionEnd, number>> = {
   closed: ExitStatus.OK,
+  stopped: ExitStatus.OK,
   failed: ExitStatus.FAILURE,
   violation: ExitStatus.PROTOCOL_VIOLATION,
 };
@@ -77,7 +78,7 @@ function startSession(
   const clock = new MonotonicClock();
   const wait = new InputWait(connection, new InputPoll(descriptor), clock, pollCeiling);
   const session = new Session(descriptor, connection, wait, clock, context, log, refusals, (end) => {
-    log.info({ requests: session.served }, 'the client has left');
+    if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
     process.exit(exitStatus[end]);
   });
   return session;

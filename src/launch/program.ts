@@ -4,7 +4,10 @@ import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
 import type { Handover } from './handover.js';
 
-/** The serving program, ready to take the place of this one. */
+/**
+ * The serving program, ready to take the place of this one. Of the environment it gets only what its caller may want to
+ * tell Node: everything else (certificates, time zone, locale) would be read from files, some of them too late.
+ */
 export class ServingProgram {
   readonly #node = cString(process.execPath);
   readonly #arguments: StringVector;
@@ -13,9 +16,8 @@ export class ServingProgram {
 
   constructor(program: string, handover: Handover) {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
-    this.#environment = new StringVector(
-      Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
-    );
+    const { NODE_OPTIONS } = process.env;
+    this.#environment = new StringVector(NODE_OPTIONS === undefined ? [] : [`NODE_OPTIONS=${NODE_OPTIONS}`]);
     const { socket, rootChanger, report } = handover;
     this.#descriptors = [0, 1, 2, socket.descriptor, handover.export.directory, rootChanger.socket];
     if (report !== undefined) this.#descriptors = [...this.#descriptors, report];

@@ -9,8 +9,8 @@ import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from './dispatcher.js';
 import type { InputWait } from './input-wait.js';
 
-/** How a session ended: the client left, or it broke the protocol, or the socket failed. */
-export type SessionEnd = 'closed' | 'violation' | 'failed';
+/** How a session ended: the client left, it broke the protocol, the socket failed, or we were told to stop. */
+export type SessionEnd = 'closed' | 'violation' | 'failed' | 'stopped';
 
 /** At most about this long without a turn of the event loop, so that signals and timers are served: microseconds. */
 const TURN_US = 5000;
@@ -80,7 +80,7 @@ export class Session {
 
   /** Ends the session from our side. */
   end(): void {
-    this.#finish('closed');
+    this.#finish('stopped');
   }
 
   /** Works until there is nothing to do or a turn is over. @returns whether libuv shall go on reading */
