@@ -1,0 +1,59 @@
+import fs from 'node:fs';
+import { progress } from '../progress.js';
+import { median } from '../statistics.js';
+import { BenchMachine, type ShareKind } from './machine.js';
+
+export interface GuestResult {
+  readonly files: number;
+  readonly treeFiles: number;
+  readonly megabytes: number;
+  readonly rounds: number;
+  readonly mounts: Readonly<Record<ShareKind, string>>;
+  /** Median seconds, by the name of the work. */
+  readonly seconds: Readonly<Partial<Record<ShareKind, Readonly<Record<string, number>>>>>;
+}
+
+const ninep = '-t 9p -o trans=virtio,version=9p2000.L,msize=262144';
+const mounts: Readonly<Record<ShareKind, string>> = {
+  ours: ninep,
+  reference: ninep,
+  local: ninep,
+  virtiofs: '-t virtiofs',
+};
+
+/** The same work over each kind of share in turns, within one boot of one guest. */
+export async function measureGuest(quick: boolean): Promise<GuestResult | undefined> {
+  if (!fs.existsSync('/usr/bin/qemu-system-x86_64')) return undefined;
+  const files = quick ? 100 : 1000;
+  const treeFiles = quick ? 200 : 3000;
+  const megabytes = quick ? 8 : 64;
+  const rounds = quick ? 1 : 5;
+  progress('guest: booting');
+  const machine = await BenchMachine.boot(treeFiles);
+  const samples = new Map<ShareKind, Map<string, number[]>>();
+  try {
+    for (let round = 0; round < rounds; round++) {
+      // who goes first changes with every round
+      const order = machine.kinds.map((_, index) => machine.kinds[(index + round) % machine.kinds.length]);
+      for (const kind of order) {
+        if (kind === undefined) continue;
+        progress(`guest: round ${round + 1} of ${rounds}, ${kind}`);
+        const times = samples.get(kind) ?? new Map<string, number[]>();
+        samples.set(kind, times);
+        const work = `perl /bench/work.pl /mnt/${kind} ${files} ${megabytes}`;
+        const mount = `mkdir -p /mnt/${kind}; mount ${mounts[kind]} ${kind} /mnt/${kind}`;
+        const output = await machine.run(`${mount}\n${work}\numount /mnt/${kind}`);
+        for (const [, name = '', seconds] of output.matchAll(/^(\S+) ([\d.]+)$/gm)) {
+          times.set(name, [...(times.get(name) ?? []), Number(seconds)]);
+        }
+      }
+    }
+  } finally {
+    await machine.destroy();
+  }
+  const seconds = [...samples].map(
+    ([kind, times]) =>
+      [kind, Object.fromEntries([...times].map(([name, all]) => [name, median(all)]))] as const,
+  );
+  return { files, treeFiles, megabytes, rounds, mounts, seconds: Object.fromEntries(seconds) };
+}

@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { type CpioEntry, cpioArchive } from '../../test/guest/cpio.js';
+import { guestImage } from '../../test/guest/image.js';
+import { repositoryRoot } from '../../test/guest/repository.js';
+
+const perl = '/usr/bin/perl';
+const virtiofsModules = ['fuse', 'virtiofs'];
+const FILES_PER_DIRECTORY = 10;
+
+/** Writes the tests' guest with what the work here needs besides: perl, the virtiofs modules, a tree to unpack. */
+export function writeBenchImage(directory: string, treeFiles: number): { kernel: string; initramfs: string } {
+  const { kernel, initramfs } = guestImage();
+  const release = path.basename(kernel).replace('vmlinuz-', '');
+  const entries = new Map<string, CpioEntry>();
+  const add = (target: string, mode: number, content?: Buffer): void => {
+    const name = target.replace(/^\/+/, '');
+    const parent = path.dirname(name);
+    if (parent !== '.' && !entries.has(parent)) add(parent, fs.constants.S_IFDIR | 0o755);
+    entries.set(name, content === undefined ? { path: name, mode } : { path: name, mode, content });
+  };
+  const addFile = (target: string, content: Buffer): void => {
+    add(target, fs.constants.S_IFREG | 0o755, content);
+  };
+  for (const file of [perl, ...sharedLibraries(perl)]) addFile(file, fs.readFileSync(file));
+  for (const module of virtiofsModules) {
+    addFile(`/bench/${module}.ko`, fs.readFileSync(`/lib/modules/${release}/kernel/fs/fuse/${module}.ko`));
+  }
+  addFile('/bench/work.pl', fs.readFileSync(path.join(repositoryRoot, 'bench', 'guest', 'work.pl')));
+  addFile('/bench/tree.tar', treeArchive(treeFiles));
+  // the kernel unpacks archives that follow each other one after the other
+  const whole = path.join(directory, 'initramfs');
+  fs.copyFileSync(initramfs, whole);
+  fs.appendFileSync(whole, cpioArchive([...entries.values()]));
+  return { kernel, initramfs: whole };
+}
+
+function sharedLibraries(program: string): string[] {
+  const listing = execFileSync('ldd', [program], { encoding: 'utf8' });
+  return [...listing.matchAll(/(?:=> |^\s*)(\/\S+)/gm)].map(([, library = '']) => library);
+}
+
+function treeArchive(files: number): Buffer {
+  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-bench-tree-'));
+  try {
+    for (let file = 0; file < files; file++) {
+      const directory = path.join(place, 'tree', String(Math.floor(file / FILES_PER_DIRECTORY)));
+      fs.mkdirSync(directory, { recursive: true });
+      // sizes as of source files: some hundred bytes to some thousand
+      fs.writeFileSync(path.join(directory, `file-${file}`), Buffer.alloc(200 + ((file * 997) % 4000), 'x'));
+    }
+    return execFileSync('tar', ['-C', place, '-cf', '-', 'tree'], { maxBuffer: 256 * 1024 * 1024 });
+  } finally {
+    fs.rmSync(place, { recursive: true });
+  }
+}

@@ -1,0 +1,137 @@
+import type { Contestant, Running } from './contestants.js';
+import {
+  Export,
+  minimalLoops,
+  ourHelper,
+  ourHelperWithoutPolling,
+  referenceHelper,
+  start,
+} from './contestants.js';
+import { type Cycle, cycles, mix } from './client/cycles.js';
+import { repeat, Times } from './client/measure.js';
+import { runOnCores } from './libc.js';
+import { progress } from './progress.js';
+import { percentile } from './statistics.js';
+
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface ContestantResult {
+  readonly key: string;
+  readonly title: string;
+  /** By the name of the step, in nanoseconds. */
+  readonly latency: Readonly<Record<string, Latency>>;
+  /** CPU time of the helper per request in nanoseconds, by the name of the cycle. */
+  readonly cpu: Readonly<Record<string, number>>;
+}
+
+/** `free`: the helper has a core of its own; `shared`: it shares one with its client. */
+export type CoreUse = 'free' | 'shared';
+
+export type RawResult = Readonly<Record<CoreUse, readonly ContestantResult[]>>;
+
+/** The core that client and helper share; the other one takes interrupts and whatever else runs. */
+const SHARED_CORE = 1;
+
+const allCycles: readonly Cycle[] = [...cycles, mix];
+
+interface Account {
+  readonly contestant: Contestant;
+  readonly samples: Map<string, Float64Array[]>;
+  readonly cpu: Map<string, { nanoseconds: number; requests: number }>;
+}
+
+/** Every request over every contestant, in turns within one run. */
+export async function measureRaw(quick: boolean): Promise<RawResult> {
+  const contestants = [
+    ourHelper,
+    ...(ourHelperWithoutPolling === undefined ? [] : [ourHelperWithoutPolling]),
+    referenceHelper,
+    ...minimalLoops(),
+  ];
+  const rounds = quick ? 2 : 10;
+  const free = await measureOn(contestants, rounds, quick, undefined);
+  runOnCores([SHARED_CORE]);
+  const shared = await measureOn(contestants, rounds, quick, SHARED_CORE);
+  runOnCores(Array.from({ length: 1024 }, (_, core) => core));
+  return { free, shared };
+}
+
+async function measureOn(
+  contestants: readonly Contestant[],
+  rounds: number,
+  quick: boolean,
+  core: number | undefined,
+): Promise<readonly ContestantResult[]> {
+  const accounts = contestants.map((contestant): Account => ({
+    contestant,
+    samples: new Map(),
+    cpu: new Map(),
+  }));
+  // one directory for all: what a new file costs depends on where on the disk its directory is
+  const exported = new Export();
+  const running = contestants.map((contestant) =>
+    start(contestant, exported.path, core === undefined ? {} : { core }),
+  );
+  const place = core === undefined ? 'one core free' : 'client and helper on one core';
+  try {
+    for (let round = -1; round < rounds; round++) {
+      progress(`raw, ${place}: ${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}`);
+      const order = accounts.map((account, index) => ({ account, running: running[index] }));
+      // who goes first changes, so that nobody always profits from what the one before left behind
+      if (round % 2 === 0) order.reverse();
+      for (const cycle of allCycles) {
+        for (const { account, running: helper } of order) {
+          if (helper !== undefined)
+            measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
+        }
+      }
+    }
+  } finally {
+    await Promise.all(running.map((helper) => helper.stop()));
+    exported.remove();
+  }
+  return accounts.map(summary);
+}
+
+/** Several hundred requests at a time; more to warm up, until V8 has compiled what is used. */
+function repetitions(cycle: Cycle, round: number, quick: boolean): number {
+  const requests = round < 0 ? 2000 : quick ? 300 : 600;
+  return Math.ceil(requests / cycle.steps.length);
+}
+
+function measureCycle(
+  account: Account,
+  { client, cpu }: Running,
+  cycle: Cycle,
+  count: number,
+  counts: boolean,
+): void {
+  const times = new Times(cycle, count);
+  const before = cpu.now();
+  repeat(client, cycle, count, times);
+  const used = cpu.now() - before;
+  if (!counts) return;
+  cycle.steps.forEach(({ name }, index) => {
+    const samples = account.samples.get(name) ?? [];
+    samples.push(times.ofStep(index));
+    account.samples.set(name, samples);
+  });
+  const total = account.cpu.get(cycle.name) ?? { nanoseconds: 0, requests: 0 };
+  total.nanoseconds += used;
+  total.requests += count * cycle.steps.length;
+  account.cpu.set(cycle.name, total);
+}
+
+function summary({ contestant: { key, title }, samples, cpu }: Account): ContestantResult {
+  const latency = [...samples].map(([name, parts]) => {
+    const all = Float64Array.from(parts.flatMap((part) => [...part]));
+    return [name, { p50: percentile(all, 0.5), p99: percentile(all, 0.99) }] as const;
+  });
+  const perRequest = [...cpu].map(
+    ([name, { nanoseconds, requests }]) => [name, nanoseconds / requests] as const,
+  );
+  return { key, title, latency: Object.fromEntries(latency), cpu: Object.fromEntries(perRequest) };
+}

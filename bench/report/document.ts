@@ -1,0 +1,71 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Results } from '../results.js';
+import { guestChapter, guestPlot } from './guest-chapter.js';
+import { allocationChapter, startupChapter, systemCallChapter } from './lean-chapters.js';
+import { rawChapter, rawPlots } from './raw-chapter.js';
+import { scaleChapter, scalePlots } from './scale-chapter.js';
+import { table } from './table.js';
+import { targets } from './targets.js';
+
+/** A plot by the name of its file. */
+export type Plots = Readonly<Record<string, string>>;
+
+/** Writes `benchmarks.md` and its plots to a directory. */
+export function writeReport(results: Results, place: string): void {
+  const plots: Plots = {
+    ...rawPlots(results.raw),
+    ...guestPlot(results.guest),
+    ...scalePlots(results.scale),
+  };
+  const directory = path.join(place, 'benchmarks');
+  fs.mkdirSync(directory, { recursive: true });
+  for (const [name, drawing] of Object.entries(plots)) {
+    fs.writeFileSync(path.join(directory, `${name}.svg`), drawing);
+  }
+  const chapters = [
+    introduction(results),
+    targetChapter(results),
+    rawChapter(results.raw),
+    guestChapter(results.guest),
+    scaleChapter(results.scale),
+    startupChapter(results.startup),
+    systemCallChapter(results.systemCalls),
+    allocationChapter(results.allocations),
+  ];
+  fs.writeFileSync(path.join(place, 'benchmarks.md'), `${chapters.filter(Boolean).join('\n\n')}\n`);
+}
+
+function introduction({ machine, quick }: Results): string {
+  const rows = [
+    [
+      'CPU',
+      `${machine.cpu}, ${machine.cores} cores${machine.virtualized ? ', itself a virtual machine' : ''}`,
+    ],
+    ['memory', `${machine.memory} GB`],
+    ['kernel', machine.kernel],
+    ['file system of the export', machine.fileSystem],
+    ['Node.js', machine.node],
+    ['QEMU, C helper, virtiofsd', machine.qemu],
+    ['load before the run', machine.load.toFixed(2)],
+    ['date', machine.date],
+  ];
+  const warning = quick ? '\n\n**From a quick run: the figures say nothing.**' : '';
+  return `# Benchmarks
+
+Written by \`scripts/bench\`: everything below comes from one run on one machine, in which whatever is compared took
+turns. _C helper_ is QEMU's own \`virtfs-proxy-helper\`.${warning}
+
+${table(['machine', ''], rows, 2)}`;
+}
+
+function targetChapter(results: Results): string {
+  const rows = targets(results).map(({ target, measured, met }) => [
+    target,
+    measured,
+    met === undefined ? '—' : met ? 'met' : '**missed**',
+  ]);
+  return `## Targets
+
+${table(['target', 'measured', ''], rows, 3)}`;
+}

@@ -1,0 +1,63 @@
+import type { GuestResult } from '../guest/guest.js';
+import type { ShareKind } from '../guest/machine.js';
+import { barChart } from './bar-chart.js';
+import type { Plots } from './document.js';
+import { ratio, table } from './table.js';
+import { guestRatios } from './targets.js';
+
+const titles: Readonly<Record<ShareKind, string>> = {
+  ours: 'ours',
+  reference: 'C helper',
+  local: '`local`',
+  virtiofs: 'virtiofsd',
+};
+
+const kinds = Object.keys(titles) as ShareKind[];
+
+export function guestPlot(guest: GuestResult | undefined): Plots {
+  if (guest === undefined) return {};
+  const names = Object.keys(guest.seconds.ours ?? {});
+  const series = measured(guest).map((kind) => ({
+    title: titles[kind].replaceAll('`', ''),
+    values: names.map((name) => guest.seconds[kind]?.[name] ?? 0),
+  }));
+  return { guest: barChart('The same work in a guest: seconds', names, series) };
+}
+
+function measured(guest: GuestResult): readonly ShareKind[] {
+  return kinds.filter((kind) => guest.seconds[kind] !== undefined);
+}
+
+export function guestChapter(guest: GuestResult | undefined): string {
+  if (guest === undefined) return '';
+  const { files, treeFiles, megabytes, rounds, seconds, mounts } = guest;
+  const shown = measured(guest);
+  const others = shown.filter((kind) => kind !== 'ours');
+  const head = [
+    'work',
+    ...shown.map((kind) => titles[kind]),
+    ...others.map((kind) => `ours / ${titles[kind]}`),
+  ];
+  const rows = Object.keys(seconds.ours ?? {}).map((name) => [
+    name,
+    ...shown.map((kind) => (seconds[kind]?.[name] ?? NaN).toFixed(3)),
+    ...others.map((kind) => ratio(seconds.ours?.[name], seconds[kind]?.[name])),
+  ]);
+  const all = others.map(
+    (kind) => `${(guestRatios(guest, kind).at(-1)?.ratio ?? NaN).toFixed(2)} × ${titles[kind]}`,
+  );
+  return `## In a guest
+
+One guest with one directory shared in ${shown.length} ways, ${rounds} rounds in turns, medians in seconds: ${files} files
+created (1,000 bytes each), listed with their attributes, chmodded, read, renamed, removed; a tree of ${treeFiles} files
+unpacked and deleted; ${megabytes} MB written and read with dd. The guest's caches are dropped before each piece of work.
+All metadata work together took ours ${all.join(', ')}.
+
+The guest is emulated (TCG, one virtual CPU), since the machine has no KVM for it: its own kernel takes a larger part of
+the time than under KVM, and keeps a core busy. 9p is mounted without a cache (\`${mounts.ours}\`), virtiofs as usual
+(\`cache=auto\`: the guest keeps attributes for a second).
+
+![seconds of each piece of work](benchmarks/guest.svg)
+
+${table(head, rows)}`;
+}

@@ -1,0 +1,100 @@
+import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
+import { barChart } from './bar-chart.js';
+import type { Plots } from './document.js';
+import { microseconds, ratio, table } from './table.js';
+
+const titles: Readonly<Record<CoreUse, string>> = {
+  free: 'One core free',
+  shared: 'Client and helper on one core',
+};
+
+/** Bars above this many times the median are cut. */
+const CUT = 3;
+
+export function rawPlots(raw: RawResult | undefined): Plots {
+  if (raw === undefined) return {};
+  return { 'raw-free': plot(raw, 'free'), 'raw-shared': plot(raw, 'shared') };
+}
+
+function plot(raw: RawResult, cores: CoreUse): string {
+  const shown = raw[cores].filter(({ key }) => key !== 'loop-polling');
+  const names = namesOf(raw[cores]);
+  const series = shown.map(({ title, latency }) => ({
+    title,
+    values: names.map((name) => (latency[name]?.p50 ?? 0) / 1000),
+  }));
+  const sorted = series.flatMap(({ values }) => values).sort((a, b) => a - b);
+  const largest = Math.min(sorted.at(-1) ?? 1, (sorted[sorted.length >> 1] ?? 1) * CUT);
+  return barChart(`${titles[cores]}: p50 of a round trip in µs`, names, series, largest);
+}
+
+function namesOf(contestants: readonly ContestantResult[]): readonly string[] {
+  return Object.keys(contestants[0]?.latency ?? {});
+}
+
+export function rawChapter(raw: RawResult | undefined): string {
+  if (raw === undefined) return '';
+  return `## Round trips
+
+A client that waits in \`recv\`, as QEMU does, sends one request after the other; no event loop, no allocation and no
+check of the clock but two per request is in between. Hundreds of requests of one kind, then the next helper; all work
+in the same directory. The _minimal C loop_ is the limit: it only receives, makes the one system call (for getversion:
+none) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all the time. _Mix_
+is the life of a file as a guest's work asks for it, 20 requests long.
+
+${coresChapter(raw, 'free')}
+
+${coresChapter(raw, 'shared')}`;
+}
+
+function coresChapter(raw: RawResult, cores: CoreUse): string {
+  const contestants = raw[cores];
+  return `### ${titles[cores]}
+
+![p50 of each request](benchmarks/raw-${cores}.svg)
+
+p50 and p99 in µs; ratio of the p50 to the C helper's:
+
+${latencyTable(contestants)}
+
+CPU time of the helper in µs per request, by group of requests (creating ones with the removal of what they made):
+
+${cpuTable(contestants)}`;
+}
+
+function latencyTable(contestants: readonly ContestantResult[]): string {
+  const reference = contestants.find(({ key }) => key === 'reference');
+  const head = [
+    'request',
+    ...contestants.flatMap(({ key, title }) => (isCompared(key) ? [title, 'ratio'] : [title])),
+  ];
+  const rows = namesOf(contestants).map((name) => [
+    name,
+    ...contestants.flatMap(({ key, latency }) => {
+      const { p50, p99 } = latency[name] ?? {};
+      const times = `${microseconds(p50)} / ${microseconds(p99)}`;
+      return isCompared(key) ? [times, ratio(p50, reference?.latency[name]?.p50)] : [times];
+    }),
+  ]);
+  return table(head, rows);
+}
+
+function isCompared(key: string): boolean {
+  return key.startsWith('ours');
+}
+
+function cpuTable(contestants: readonly ContestantResult[]): string {
+  const reference = contestants.find(({ key }) => key === 'reference');
+  const off = contestants.find(({ key }) => key === 'ours-off');
+  const head = [
+    'requests',
+    ...contestants.map(({ title }) => title),
+    ...(off === undefined ? [] : ['ratio, polling off']),
+  ];
+  const rows = Object.keys(contestants[0]?.cpu ?? {}).map((name) => [
+    name,
+    ...contestants.map(({ cpu }) => microseconds(cpu[name])),
+    ...(off === undefined ? [] : [ratio(off.cpu[name], reference?.cpu[name])]),
+  ]);
+  return table(head, rows);
+}

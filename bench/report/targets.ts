@@ -1,0 +1,173 @@
+import { lookingSteps } from '../client/cycles.js';
+import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
+import type { GuestResult } from '../guest/guest.js';
+import type { ShareKind } from '../guest/machine.js';
+import type { Results } from '../results.js';
+import { sum } from '../statistics.js';
+
+/** One thing that was promised. */
+export interface Target {
+  readonly target: string;
+  readonly measured: string;
+  /** Undefined when it was not measured. */
+  readonly met: boolean | undefined;
+}
+
+/** Work on names and attributes, as opposed to data. */
+export const metadataWork = ['create', 'list', 'chmod', 'read', 'rename', 'remove', 'untar', 'delete'];
+
+interface Ratio {
+  readonly name: string;
+  readonly ratio: number;
+}
+
+export function targets(results: Results): readonly Target[] {
+  return [
+    ...rawTargets(results.raw),
+    ...guestTargets(results.guest),
+    ...startupTargets(results),
+    ...scaleTargets(results),
+    ...leanTargets(results),
+  ];
+}
+
+function worst(ratios: readonly Ratio[], limit: number): Pick<Target, 'measured' | 'met'> {
+  const sorted = ratios.toSorted((a, b) => b.ratio - a.ratio);
+  const [highest] = sorted;
+  if (highest === undefined) return { measured: 'not measured', met: undefined };
+  const above = sorted.filter(({ ratio }) => ratio > limit);
+  const met = above.length === 0;
+  const names = above.slice(0, 4).map(({ name, ratio }) => `${name} ${ratio.toFixed(2)}`);
+  const more = above.length > 4 ? ` and ${above.length - 4} more` : '';
+  return {
+    measured: met
+      ? `${highest.ratio.toFixed(2)} at most (${highest.name})`
+      : `above it ${above.length} of ${ratios.length}: ${names.join(', ')}${more}`,
+    met,
+  };
+}
+
+function rawTargets(raw: RawResult | undefined): Target[] {
+  const free = p50Ratios(raw, 'free', 'ours');
+  const shared = p50Ratios(raw, 'shared', 'ours');
+  const off = (['free', 'shared'] as const).flatMap((cores) =>
+    p50Ratios(raw, cores, 'ours-off').map(({ name, ratio }) => ({
+      name: cores === 'shared' ? `${name} (one core)` : name,
+      ratio,
+    })),
+  );
+  const offCpu = (['free', 'shared'] as const).flatMap((cores) => cpuRatios(raw, cores, 'ours-off'));
+  return [
+    {
+      target: 'a core free: p50 of every read-only operation ≤ 0.5 × the C helper',
+      ...worst(
+        free.filter(({ name }) => lookingSteps.has(name)),
+        0.5,
+      ),
+    },
+    {
+      target: 'a core free: p50 of every changing operation ≤ 0.7 ×',
+      ...worst(
+        free.filter(({ name }) => !lookingSteps.has(name)),
+        0.7,
+      ),
+    },
+    { target: 'no core free: p50 of every operation ≤ 1.1 ×', ...worst(shared, 1.1) },
+    { target: 'polling off: p50 of every operation ≤ 1.1 ×', ...worst(off, 1.1) },
+    { target: 'polling off: CPU of the helper per request ≤ 1.3 ×', ...worst(offCpu, 1.3) },
+  ];
+}
+
+function find(raw: RawResult | undefined, cores: CoreUse, key: string): ContestantResult | undefined {
+  return raw?.[cores].find((contestant) => contestant.key === key);
+}
+
+function p50Ratios(raw: RawResult | undefined, cores: CoreUse, key: string): Ratio[] {
+  const ours = find(raw, cores, key);
+  const reference = find(raw, cores, 'reference');
+  return Object.entries(ours?.latency ?? {}).map(([name, { p50 }]) => ({
+    name,
+    ratio: p50 / (reference?.latency[name]?.p50 ?? NaN),
+  }));
+}
+
+function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Ratio[] {
+  const ours = find(raw, cores, key);
+  const reference = find(raw, cores, 'reference');
+  return Object.entries(ours?.cpu ?? {}).map(([name, cpu]) => ({
+    name: cores === 'shared' ? `${name} (one core)` : name,
+    ratio: cpu / (reference?.cpu[name] ?? NaN),
+  }));
+}
+
+/** Ratio of the times of each piece of metadata work, and of all of it. */
+export function guestRatios(guest: GuestResult | undefined, other: ShareKind): Ratio[] {
+  const ours = guest?.seconds.ours;
+  const theirs = guest?.seconds[other];
+  if (ours === undefined || theirs === undefined) return [];
+  const total = (seconds: Readonly<Record<string, number>>): number =>
+    sum(metadataWork.map((name) => seconds[name] ?? NaN));
+  return [
+    ...metadataWork.map((name) => ({ name, ratio: (ours[name] ?? NaN) / (theirs[name] ?? NaN) })),
+    { name: 'all together', ratio: total(ours) / total(theirs) },
+  ];
+}
+
+function guestTargets(guest: GuestResult | undefined): Target[] {
+  return [
+    { target: "guest's metadata work ≤ 0.8 × the C helper", ...worst(guestRatios(guest, 'reference'), 0.8) },
+    { target: "guest's metadata work ≤ 1.1 × QEMU's `local`", ...worst(guestRatios(guest, 'local'), 1.1) },
+  ];
+}
+
+function limited(target: string, value: number | undefined, limit: number, unit: string): Target {
+  if (value === undefined) return { target, measured: 'not measured', met: undefined };
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return { target, measured: `${value.toFixed(digits)}${unit}`, met: value <= limit };
+}
+
+function startupTargets({ startup }: Results): Target[] {
+  const bare = startup?.times.bareNode ?? NaN;
+  const ready = startup && startup.times.ours.daemonReady / bare;
+  const answered = startup && startup.times.ours.firstAnswer / bare;
+  return [
+    limited('ready (the daemon command returns) ≤ 2.2 × bare `node -e 0`', ready, 2.2, ' ×'),
+    limited('first request answered ≤ 2.2 × bare `node -e 0`', answered, 2.2, ' ×'),
+    limited('each additional idle helper ≤ 12 MB PSS', startup?.memory.ours.eachMore, 12, ' MB'),
+  ];
+}
+
+function scaleTargets({ scale }: Results): Target[] {
+  const busy = scale?.many.find(({ ours }) => ours.helpers === 32);
+  const share = busy && busy.ours.requestsPerSecond / busy.reference.requestsPerSecond;
+  const idle = scale?.idle;
+  const name = 'an idle helper uses no CPU and has no periodic wake-up';
+  return [
+    {
+      target: '32 busy helpers together not slower than 32 C helpers',
+      measured: share === undefined ? 'not measured' : `${share.toFixed(2)} × their requests per second`,
+      met: share === undefined ? undefined : share >= 1,
+    },
+    idle === undefined
+      ? { target: name, measured: 'not measured', met: undefined }
+      : {
+          target: name,
+          measured: `${idle.helpers} of them in ${idle.seconds} s: ${idle.cpu.toFixed(2)} ms, ${idle.wakeUps} wake-ups`,
+          met: idle.cpu < 1 && idle.wakeUps === 0,
+        },
+    limited('a signal under constant load is served within 10 ms', scale?.signal.longest, 10, ' ms at most'),
+  ];
+}
+
+function leanTargets({ systemCalls, allocations }: Results): Target[] {
+  const ratios = Object.entries(systemCalls?.ours ?? {}).map(([name, { count }]) => ({
+    name,
+    ratio: count / (systemCalls?.reference[name]?.count ?? NaN),
+  }));
+  const bytes = allocations?.byCycle[0]?.bytesPerRequest;
+  return [
+    { target: 'system calls of every operation ≤ the C helper', ...worst(ratios, 1) },
+    // a byte is what collections can show: see the chapter
+    limited('no allocation per request in the steady state (mix)', bytes, 1, ' bytes per request'),
+  ];
+}

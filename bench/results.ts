@@ -1,0 +1,19 @@
+import type { AllocationResult } from './allocations.js';
+import type { GuestResult } from './guest/guest.js';
+import type { MachineDescription } from './machine.js';
+import type { RawResult } from './raw.js';
+import type { ScaleResult } from './scale.js';
+import type { StartupResult } from './startup.js';
+import type { SystemCallResult } from './system-calls.js';
+
+/** Everything of one run; a part is missing when it was left out or what it needs is not installed. */
+export interface Results {
+  readonly quick: boolean;
+  readonly machine: MachineDescription;
+  readonly raw?: RawResult;
+  readonly guest?: GuestResult;
+  readonly scale?: ScaleResult;
+  readonly startup?: StartupResult;
+  readonly systemCalls?: SystemCallResult;
+  readonly allocations?: AllocationResult;
+}
