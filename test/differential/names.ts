@@ -58,12 +58,14 @@ export class Names {
 
   /** A path for a new object in `parent`, for the request. */
   inside(parent: Node, name: string): Buffer {
-    return this.#bytes(`${this.#decorated(this.#tree.pathOf(parent))}/${name}`);
+    const path = this.#tree.pathOf(parent);
+    return this.#bytes(`${this.#decorated(path)}/${name}`, `${path}/${name}`);
   }
 
   /** A path that names an existing object. */
   existing(node: Node): Buffer {
-    return this.#bytes(this.#decorated(this.#tree.pathOf(node)) || '/');
+    const path = this.#tree.pathOf(node) || '/';
+    return this.#bytes(this.#decorated(path), path);
   }
 
   /** A path on which most requests fail, each in its own way. */
@@ -102,8 +104,8 @@ export class Names {
     return this.#bytes(random.pick(choices));
   }
 
-  /** Text for a symlink: usually something that exists, seldom something impossible. */
-  target(from: Node): string {
+  /** Text for a symlink `name` in `from`: usually something that exists, seldom something impossible. */
+  target(from: Node, name: string): string {
     const random = this.#random;
     const choice = random.below(100);
     const node = this.#tree.pick(random, 'directory', 'directory', 'file', 'symlink') ?? this.#tree.root;
@@ -115,7 +117,7 @@ export class Names {
     if (choice < 80) return 'dangling/target';
     if (choice < 88) return this.fresh();
     if (choice < 92) return '/../../../etc/passwd';
-    if (choice < 95) return 'loop/loop';
+    if (choice < 95) return name; // a loop
     if (choice < 97) return 't'.repeat(LONGEST_PATH - random.below(3));
     return random.pick(['', 't'.repeat(LONGEST_PATH + 1), '.', '..', '/']);
   }
@@ -161,15 +163,17 @@ export class Names {
   /** `/x/link/b` for `/a/b` where link points to `/a`. */
   #throughSymlink(path: string): string {
     const link = this.#tree.pick(this.#random, 'symlink');
-    if (link?.inode.target.startsWith('/') !== true) return path;
-    const target = link.inode.target;
+    const target = link?.inode.target ?? '';
+    // Not if it leads elsewhere by now: a new object would be where the model does not know it.
+    if (link === undefined || !target.startsWith('/') || this.#tree.findDirectory(target) === undefined)
+      return path;
     if (target === '/') return `${this.#tree.pathOf(link)}${path}`;
     return path.startsWith(`${target}/`) ? `${this.#tree.pathOf(link)}${path.slice(target.length)}` : path;
   }
 
-  /** A path as QEMU sends it is sometimes with the NUL at its end. */
-  #bytes(path: string): Buffer {
-    const ending = this.#random.chance(0.4) ? '\0' : '';
-    return Buffer.from(`${path.length > LONGEST_PATH ? '/too-long/for/a/path' : path}${ending}`, 'latin1');
+  /** A path as QEMU sends it is sometimes with the NUL at its end. What is too long is written plainly, or not at all. */
+  #bytes(path: string, plain = ''): Buffer {
+    const short = [path, plain].find(({ length }) => length <= LONGEST_PATH) ?? '/too-long/for/a/path';
+    return Buffer.from(this.#random.chance(0.4) ? `${short}\0` : short, 'latin1');
   }
 }

@@ -189,8 +189,8 @@ const symlink: StepMaker = (source) => {
     source,
     'SYMLINK',
     'symlink',
-    (path, { parent }) => {
-      target = source.names.target(parent);
+    (path, { parent, name }) => {
+      target = source.names.target(parent, name);
       return requests.symlink(source.random.pick(owners), Buffer.from(target, 'latin1'), path);
     },
     () => newInode('symlink', target),
@@ -250,14 +250,12 @@ const remove: StepMaker = (source) => {
   if (node === undefined || random.chance(BAD_ARGUMENT)) {
     return { name: 'REMOVE', bytes: requests.remove(names.bad()) };
   }
-  const forget = (): void => {
-    tree.remove(node);
-  };
   return {
     name: 'REMOVE',
     bytes: requests.remove(names.existing(node)),
-    succeeded: forget,
-    missing: forget,
+    succeeded: () => {
+      tree.remove(node);
+    },
   };
 };
 

@@ -8,8 +8,6 @@ export interface Step {
   readonly name: RequestName;
   readonly bytes: Buffer;
   readonly succeeded?: () => void;
-  /** The object turned out not to be there. */
-  readonly missing?: () => void;
 }
 
 /** What every maker of requests draws from. */

@@ -44,6 +44,13 @@ export class TreeModel {
     return path;
   }
 
+  /** The directory at a path as `pathOf` writes it, without symlinks on the way. */
+  findDirectory(path: string): Node | undefined {
+    let node: Node | undefined = this.root;
+    for (const name of path === '/' ? [] : path.slice(1).split('/')) node = node?.children.get(name);
+    return node?.inode.kind === 'directory' ? node : undefined;
+  }
+
   pick(random: Random, ...kinds: readonly Kind[]): Node | undefined {
     const first = this.#byKind[random.pick(kinds)];
     const nodes =

@@ -1,5 +1,4 @@
 /** One stream of random requests to two helpers on two trees of the same beginning. */
-import { constants } from 'node:os';
 import { errnoName } from '../support/libc.js';
 import { OURS, REFERENCE, type Session, startSession } from '../support/helper-process.js';
 import { type RequestName, requestNames, requestTypes } from '../support/requests.js';
@@ -111,7 +110,6 @@ export class TwinRun {
       tally.succeeded++;
       step.succeeded?.();
     } else {
-      if (errno === constants.errno.ENOENT) step.missing?.();
       const error = errnoName(errno);
       tally.errors.set(error, (tally.errors.get(error) ?? 0) + 1);
     }
