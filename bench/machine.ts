@@ -25,7 +25,7 @@ export function describeMachine(): MachineDescription {
     virtualized: /^flags.* hypervisor/m.test(cpuInfo),
     memory: Math.round(os.totalmem() / 2 ** 30),
     kernel: os.release().replace(/^(\d+\.\d+\.\d+).*/, '$1'),
-    fileSystem: output('stat', '-f', '-c', '%T', os.tmpdir()),
+    fileSystem: output('findmnt', '-n', '-o', 'FSTYPE', '-T', os.tmpdir()),
     node: process.version,
     qemu: /version (\S+)/.exec(output('qemu-system-x86_64', '--version'))?.[1] ?? 'none',
     date: new Date().toISOString().slice(0, 10),

@@ -30,11 +30,11 @@ export function barChart(
   const groups = labels.flatMap((label, index) => {
     const y = TOP + index * group;
     const middle = y + (series.length * BAR) / 2 + 4;
-    const bars = series.flatMap(({ values }, which) => {
-      const value = values[index] ?? 0;
+    const bars = series.flatMap((one, which) => {
+      const value = one.values[index] ?? 0;
       const at = { x: LABELS, y: y + which * BAR };
-      const bar = rectangle(at, xOf(value) - LABELS, BAR - 1, colour(which));
-      const cut = text({ x: xOf(value) + 4, y: at.y + BAR }, short(value), 'start');
+      const bar = rectangle(at, xOf(value) - LABELS, BAR - 1, colour(one));
+      const cut = text({ x: xOf(value) + 4, y: at.y + BAR - 1 }, short(value), 'start', 'small');
       return value > end ? [bar, cut] : [bar];
     });
     return [text({ x: LABELS - 8, y: middle }, label, 'end'), ...bars];

@@ -26,9 +26,9 @@ export function lineChart(
   const names = steps.map((step, index) =>
     text({ x: xOf(index), y: HEIGHT - BOTTOM + 18 }, short(step), 'middle'),
   );
-  const lines = series.map(({ values }, which) => {
-    const points = values.map((value, index) => ({ x: xOf(index), y: yOf(value) }));
-    return curve(points, colour(which));
+  const lines = series.map((one) => {
+    const points = one.values.map((value, index) => ({ x: xOf(index), y: yOf(value) }));
+    return curve(points, colour(one));
   });
   const under = text({ x: LEFT + width / 2, y: HEIGHT - 8 }, stepName, 'middle');
   return drawing(WIDTH, HEIGHT, title, [

@@ -5,18 +5,26 @@ export interface Series {
   readonly values: readonly number[];
 }
 
-/** Different in brightness, too, for who sees colours otherwise. */
-const colours = ['#2f7fd6', '#e08a1e', '#8a8f98', '#3aa17e'];
+/** The same in every plot; different in brightness, too, for who sees colours otherwise. */
+const colours: Readonly<Record<string, string>> = {
+  ours: '#2f7fd6',
+  'ours, --poll-us 0': '#8fc0f0',
+  'C helper': '#e08a1e',
+  'minimal C loop': '#8a8f98',
+  local: '#8a8f98',
+  virtiofsd: '#3aa17e',
+};
 
 const style = `<style>
   text { font: 12px system-ui, sans-serif; fill: #6b7280; }
+  .small { font-size: 9px; }
   .title { font-size: 14px; font-weight: 600; }
   .grid { stroke: #9ca3af; stroke-opacity: 0.35; }
   @media (prefers-color-scheme: dark) { text { fill: #9ca3af; } }
 </style>`;
 
-export function colour(series: number): string {
-  return colours[series % colours.length] ?? '#888888';
+export function colour({ title }: Series): string {
+  return colours[title] ?? '#888888';
 }
 
 export interface Point {
@@ -41,8 +49,9 @@ export function rectangle(at: Point, width: number, height: number, fill: string
 export function legend(at: Point, series: readonly Series[]): string {
   let { x } = at;
   return series
-    .map(({ title }, index) => {
-      const square = rectangle({ x, y: at.y - 10 }, 12, 12, colour(index));
+    .map((one) => {
+      const { title } = one;
+      const square = rectangle({ x, y: at.y - 10 }, 12, 12, colour(one));
       const name = text({ x: x + 17, y: at.y }, title, 'start');
       x += 40 + title.length * 7;
       return square + name;
