@@ -7,6 +7,7 @@ import type { Handover } from './launch/handover.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
 import type { OperationContext } from './operations/context.js';
+import { CheckedPathResolver } from './paths/checked-path-resolver.js';
 import { PathResolver } from './paths/path-resolver.js';
 import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
 import { STRING } from './protocol/replies.js';
@@ -21,7 +22,6 @@ import { describeErrno } from './syscalls/errno.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from './syscalls/files.js';
 import { cString, stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable, write } from './syscalls/process.js';
-import { InputPoll } from './syscalls/sockets.js';
 import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
 
@@ -34,9 +34,14 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
   violation: ExitStatus.PROTOCOL_VIOLATION,
 };
 
+/** Whether being in the export as the root is all it takes to stay in it. */
+function isContained({ path, isMount, hasProcfs }: Handover['export']): boolean {
+  return (isMount || path === '/') && !hasProcfs;
+}
+
 /** Wires what carries out the operations. */
 function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
-  const { directory, hasProcfs } = handover.export;
+  const { directory } = handover.export;
   const die = (reason: string): never => {
     log.fatal(reason);
     return exitNow(ExitStatus.UNSAFE);
@@ -46,10 +51,13 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
   const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
   if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${describeErrno(ownDescriptors)}`);
+  const paths = isContained(handover.export)
+    ? new PathResolver()
+    : new CheckedPathResolver(directory, ownDescriptors);
   const passthrough = new Passthrough(
-    new PathResolver(ownDescriptors, hasProcfs),
+    paths,
     new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
-    new DescriptorOpener(ownDescriptors, () => {
+    new DescriptorOpener(paths, ownDescriptors, () => {
       refusals.report('refused to open a special file', { error: 'ENXIO' });
     }),
     new GenerationReader(fileSystem.type),
@@ -76,7 +84,7 @@ function startSession(
 ): Session {
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
   const clock = new MonotonicClock();
-  const wait = new InputWait(connection, new InputPoll(descriptor), clock, pollCeiling);
+  const wait = new InputWait(connection, clock, pollCeiling);
   const session = new Session(descriptor, connection, wait, clock, context, log, refusals, (end) => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
     process.exit(exitStatus[end]);
@@ -112,6 +120,7 @@ function start(handover: Handover, log: Logger): void {
   }
   setNotDumpable();
   enterRoot(rootChanger, handover.export.directory);
+  if (isContained(handover.export)) close(handover.export.directory);
   filterSystemCalls(seccomp);
 }
 

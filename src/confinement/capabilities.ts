@@ -25,5 +25,8 @@ export const keptCapabilities: readonly Capability[] = [
 /** Needed only while starting, by the process that changes the root. */
 export const CAP_SYS_CHROOT: Capability = { name: 'CAP_SYS_CHROOT', number: 18, why: 'to change the root' };
 
+/** Needed only while starting, for a mount of the export of its own; not required. */
+export const CAP_SYS_ADMIN: Capability = { name: 'CAP_SYS_ADMIN', number: 21, why: 'to mount the export' };
+
 /** Needed only while starting, to give up all others. */
 export const CAP_SETPCAP: Capability = { name: 'CAP_SETPCAP', number: 8, why: 'to drop capabilities' };

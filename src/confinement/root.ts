@@ -1,4 +1,5 @@
 import { StartError } from '../exit-status.js';
+import { pivotToWorkingDirectory } from '../syscalls/mounts.js';
 import { describeErrno } from '../syscalls/errno.js';
 import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
 import { forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
@@ -6,7 +7,7 @@ import { receiveWaiting, send, socketPair } from '../syscalls/sockets.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
 import { chdir, chroot, close, fchdir } from '../syscalls/files.js';
 import { FileStatus, fstat, lstat } from '../syscalls/status.js';
-import { CAP_DAC_OVERRIDE, CAP_SYS_CHROOT } from './capabilities.js';
+import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from './capabilities.js';
 
 /**
  * Changing the root without ever having the right to.
@@ -26,8 +27,8 @@ export interface RootChanger {
 const HERE = cString('.');
 const ROOT = cString('/');
 
-/** Forks the root changer. Throws a StartError. */
-export function forkRootChanger(exportDirectory: number): RootChanger {
+/** Forks the root changer. `isMount`: the export is a mount of its own. Throws a StartError. */
+export function forkRootChanger(exportDirectory: number, isMount: boolean): RootChanger {
   const pair = socketPair();
   if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   const [ours, theirs] = pair;
@@ -35,12 +36,12 @@ export function forkRootChanger(exportDirectory: number): RootChanger {
   const answer = stableMemory(4);
   const capabilities = new CapabilitySets();
   capabilities.read();
-  const needed = [CAP_SYS_CHROOT, CAP_DAC_OVERRIDE].reduce(
+  const needed = [CAP_SYS_CHROOT, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE].reduce(
     (mask, { number }) => mask | (1n << BigInt(number)),
     0n,
   );
-  capabilities.permitted = needed;
-  capabilities.setEffective(needed);
+  capabilities.permitted &= needed;
+  capabilities.setEffective(capabilities.permitted);
 
   const pid = forkSharingRoot();
   if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
@@ -50,7 +51,8 @@ export function forkRootChanger(exportDirectory: number): RootChanger {
     let failed = capabilities.apply();
     if (receiveWaiting(theirs, byte, 1) !== 1) exitNow(0);
     if (failed >= 0) failed = fchdir(exportDirectory);
-    if (failed >= 0) failed = chroot(HERE);
+    // pivot_root leaves nothing of the host in our mounts; it refuses when our own root is no mount (in a chroot)
+    if (failed >= 0 && (!isMount || pivotToWorkingDirectory() < 0)) failed = chroot(HERE);
     wordsOf(answer)[0] = failed;
     send(theirs, answer, 4);
     exitNow(0);
@@ -75,7 +77,6 @@ export function enterRoot(changer: RootChanger, exportDirectory: number): void {
   }
   if (chdir(ROOT) < 0 || !isRoot(exportDirectory))
     throw new StartError('the root directory is not the export');
-  close(exportDirectory);
 }
 
 function isRoot(directory: number): boolean {

@@ -1,23 +1,34 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno.js';
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
+import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
+import { bindToItself, ownMounts } from '../syscalls/mounts.js';
 
 /** The directory to be served. */
 export interface Export {
   readonly path: string;
   /** An O_PATH descriptor of it. */
   readonly directory: number;
+  /** Whether it is a mount of our own, so that `..` never leaves it: see ARCHITECTURE.md, containment. */
+  readonly isMount: boolean;
   /** Whether a procfs is mounted inside, whose magic links lead out of it. */
   readonly hasProcfs: boolean;
 }
 
-/** Opens the export. Throws a StartError. */
+/** Opens the export, where possible as a mount of its own. Throws a StartError. */
 export function openExport(path: string): Export {
-  const directory = openat(AT_FDCWD, cString(path), O_PATH | O_DIRECTORY, 0);
-  if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
-  return { path, directory, hasProcfs: hasProcfs(realpathSync(path)) };
+  const name = cString(path);
+  const open = (): number => {
+    const directory = openat(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0);
+    if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
+    return directory;
+  };
+  // the first time for the error message
+  close(open());
+  // nothing is outside of `/`, and a mount on it would not be seen
+  const isMount = path !== '/' && ownMounts() >= 0 && bindToItself(name) >= 0;
+  return { path, directory: open(), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
 }
 
 /** Looks for procfs at or below a path in /proc/self/mountinfo: proc_pid_mountinfo(5). */

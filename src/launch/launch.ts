@@ -21,7 +21,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
   clearGroups();
   umask(0);
   const socket = await readySocket(endpoint);
-  const rootChanger = forkRootChanger(exported.directory);
+  const rootChanger = forkRootChanger(exported.directory, exported.isMount);
   const channel = daemon ? reportChannel() : undefined;
   const program = new ServingProgram(servingProgram, {
     export: exported,

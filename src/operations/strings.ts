@@ -24,17 +24,27 @@ export function readlink(request: Request<'readlink'>, context: OperationContext
   return length === size ? -errno.ENAMETOOLONG : stringReply(context, length);
 }
 
-type XattrCall = (value: Uint8Array, size: number) => number;
+type XattrRequest = 'lgetxattr' | 'llistxattr';
+type XattrCall<Name extends XattrRequest> = (
+  request: Request<Name>,
+  context: OperationContext,
+  size: number,
+) => number;
 
 /**
  * The answer to a question for a value of at most `size` bytes: with size 0 its length as four bytes, else the value.
  * A value that the wire cannot carry whole is ENOBUFS, never a part of it.
  */
-function xattrReply(context: OperationContext, asked: number, read: XattrCall): number {
+function xattrReply<Name extends XattrRequest>(
+  request: Request<Name>,
+  context: OperationContext,
+  call: XattrCall<Name>,
+): number {
+  const asked = request.size;
   if (asked < 0) return -errno.EINVAL;
-  let length = read(context.replyString, Math.min(asked, MAX_STRING_BYTES));
+  let length = call(request, context, Math.min(asked, MAX_STRING_BYTES));
   if (length === -errno.ERANGE && asked > MAX_STRING_BYTES) {
-    length = read(context.replyString, 0);
+    length = call(request, context, 0);
     if (length >= 0) return length > asked ? -errno.ERANGE : -errno.ENOBUFS;
   }
   if (length < 0) return length;
@@ -43,12 +53,18 @@ function xattrReply(context: OperationContext, asked: number, read: XattrCall): 
   return 4;
 }
 
+const getxattr: XattrCall<'lgetxattr'> = (request, { model, replyString }, size) =>
+  model.getxattr(request, replyString, size);
+
+const listxattr: XattrCall<'llistxattr'> = (request, { model, replyString }, size) =>
+  model.listxattr(request, replyString, size);
+
 /** @returns the length of the payload, or -errno */
 export function lgetxattr(request: Request<'lgetxattr'>, context: OperationContext): number {
-  return xattrReply(context, request.size, (value, size) => context.model.getxattr(request, value, size));
+  return xattrReply(request, context, getxattr);
 }
 
 /** @returns the length of the payload, or -errno */
 export function llistxattr(request: Request<'llistxattr'>, context: OperationContext): number {
-  return xattrReply(context, request.size, (list, size) => context.model.listxattr(request, list, size));
+  return xattrReply(request, context, listxattr);
 }

@@ -73,7 +73,9 @@ export class RequestDecoder {
 
 /** The length without the NUL that QEMU sends at the end of a path, but not of a name; -EINVAL for any other NUL. */
 function stringLength(bytes: Uint8Array, start: number, length: number): number {
-  const nul = bytes.indexOf(0, start);
-  if (nul === -1 || nul >= start + length) return length;
-  return nul === start + length - 1 ? length - 1 : -EINVAL;
+  const end = start + length;
+  let nul = start;
+  while (nul < end && bytes[nul] !== 0) nul++;
+  if (nul === end) return length;
+  return nul === end - 1 ? length - 1 : -EINVAL;
 }

@@ -1,3 +1,4 @@
+import type { PathResolver } from '../paths/path-resolver.js';
 import { errno } from '../syscalls/errno.js';
 import {
   close,
@@ -17,8 +18,9 @@ import {
   O_PATH,
   O_SYNC,
   O_TRUNC,
+  ftruncate,
+  O_WRONLY,
   openat,
-  openOrdinary,
   S_IFDIR,
   S_IFLNK,
   S_IFMT,
@@ -51,6 +53,7 @@ const RACE_ATTEMPTS = 10;
  * /proc/self/fd. A path that is swapped in between makes no difference.
  */
 export class DescriptorOpener {
+  readonly #paths: PathResolver;
   readonly #ownDescriptors: number;
   readonly #number = stableMemory(16);
   readonly #status = new FileStatus();
@@ -60,10 +63,12 @@ export class DescriptorOpener {
   readonly #refused: () => void;
 
   /**
+   * @param paths what resolved the paths that are opened
    * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
    * @param refused is told of every special file that was not opened
    */
-  constructor(ownDescriptors: number, refused: () => void) {
+  constructor(paths: PathResolver, ownDescriptors: number, refused: () => void) {
+    this.#paths = paths;
     this.#ownDescriptors = ownDescriptors;
     this.#refused = refused;
   }
@@ -76,8 +81,8 @@ export class DescriptorOpener {
   #open(path: Uint8Array, flags: number, create: boolean): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
-    if ((wanted & O_DIRECTORY) !== 0) return openOrdinary(path, wanted | O_NOCTTY, 0);
-    const located = openOrdinary(path, O_PATH | (wanted & O_NOFOLLOW), 0);
+    if ((wanted & O_DIRECTORY) !== 0) return this.#paths.open(path, wanted | O_NOCTTY, 0);
+    const located = this.#paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
     const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create);
     if (opened < 0) close(located);
@@ -93,11 +98,21 @@ export class DescriptorOpener {
     if ((flags & O_CREAT) === 0) return this.open(path, flags);
     const wanted = flags & CLIENT_FLAGS & ~O_DIRECTORY;
     for (let attempt = 0; ; attempt++) {
-      const created = openOrdinary(path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
+      const created = this.#paths.open(path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
       if (created !== -errno.EEXIST || (flags & O_EXCL) !== 0) return created;
       const opened = this.#open(path, wanted, true);
       if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
     }
+  }
+
+  /** Sets the length of a regular file, as truncate(2) but without waiting for a lease on it (EAGAIN). */
+  truncate(path: Uint8Array, length: number | bigint): number {
+    const descriptor = this.open(path, O_WRONLY);
+    // what truncate(2) says of special files
+    if (descriptor < 0) return descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor;
+    const result = ftruncate(descriptor, length);
+    this.close(descriptor);
+    return result;
   }
 
   /** Closes a descriptor that `open` or `create` returned. */

@@ -32,7 +32,7 @@ export class Passthrough implements SecurityModel {
   }
 
   open({ path, flags }: Request<'open'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#descriptors.open(at, flags));
   }
@@ -41,7 +41,7 @@ export class Passthrough implements SecurityModel {
     this.#descriptors.create(path, flags, mode);
 
   create({ path, flags, mode, uid, gid }: Request<'create'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#credentials.run(uid, gid, this.#create, at, flags, mode));
   }
@@ -133,9 +133,9 @@ export class Passthrough implements SecurityModel {
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
-    const at = this.#paths.resolveFollowing(path);
+    const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.truncate(at, length));
+    return this.#paths.done(this.#descriptors.truncate(at, length));
   }
 
   utime(request: Request<'utime'>): number {
@@ -174,7 +174,7 @@ export class Passthrough implements SecurityModel {
     if (size !== value.length) return -errno.EINVAL;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const bytes = value.frame.subarray(value.start);
+    const bytes = this.#paths.data(value);
     return this.#paths.done(xattrs.lsetxattr(at, this.#paths.string(name), bytes, size, flags));
   }
 

@@ -1,6 +1,5 @@
 import { errno } from '../syscalls/errno.js';
 import type { MonotonicClock } from '../syscalls/process.js';
-import type { InputPoll } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
 
 /** The shortest window worth polling for, microseconds. */
@@ -11,12 +10,9 @@ const ATTEMPTS_PER_LOOK = 4;
 const PREEMPTED_US = 150;
 /** At most this many requests are waited for without polling before it is tried again. */
 const MOST_SKIPPED = 1024;
-/** How long the process sleeps on the socket alone, in milliseconds, before libuv takes over. */
-const SLEEP_MS = 10;
-
 /**
  * Waits for the next request in the two ways that are quicker than libuv: asking the socket over and over (waking a
- * process costs more than most requests), then sleeping in poll(2).
+ * process costs more than most requests), then sleeping in a receive that gives up after a while.
  *
  * The polling window follows the time that the client really takes, up to a ceiling, as KVM's halt_poll_ns does. Unlike
  * there, a poll in vain also has the next one left out, then the next two, four, and so on: on a processor that client
@@ -24,7 +20,6 @@ const SLEEP_MS = 10;
  */
 export class InputWait {
   readonly #connection: Connection;
-  readonly #poll: InputPoll;
   readonly #clock: MonotonicClock;
   readonly #ceiling: number;
   #window: number;
@@ -34,9 +29,8 @@ export class InputWait {
   #now = 0;
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
-  constructor(connection: Connection, poll: InputPoll, clock: MonotonicClock, ceiling: number) {
+  constructor(connection: Connection, clock: MonotonicClock, ceiling: number) {
     this.#connection = connection;
-    this.#poll = poll;
     this.#clock = clock;
     this.#ceiling = ceiling;
     this.#window = Math.min(ceiling, SHORTEST_US);
@@ -82,11 +76,11 @@ export class InputWait {
   }
 
   #sleep(start: number): number {
-    const ready = this.#poll.wait(SLEEP_MS);
+    const bytes = this.#connection.receiveWaiting();
     this.#now = this.#clock.microseconds();
     if (this.#ceiling > 0) this.#adapt(this.#now - start);
-    // a signal (EINTR) is for libuv to handle
-    return ready > 0 ? this.#connection.receive() : -errno.EAGAIN;
+    // a signal is for libuv to handle
+    return bytes === -errno.EINTR ? -errno.EAGAIN : bytes;
   }
 
   /** @param waited how long the client took, microseconds */

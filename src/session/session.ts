@@ -4,7 +4,8 @@ import type { Refusals } from '../observability/refusals.js';
 import type { OperationContext } from '../operations/context.js';
 import { encodeDescriptorFailure, encodePayload, encodeStatus } from '../protocol/replies.js';
 import { errno, errnoName } from '../syscalls/errno.js';
-import type { MonotonicClock } from '../syscalls/process.js';
+import { type MonotonicClock, setBlocking } from '../syscalls/process.js';
+import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from './dispatcher.js';
 import type { InputWait } from './input-wait.js';
@@ -14,6 +15,8 @@ export type SessionEnd = 'closed' | 'violation' | 'failed' | 'stopped';
 
 /** At most about this long without a turn of the event loop, so that signals and timers are served: microseconds. */
 const TURN_US = 5000;
+/** How long the process sleeps in a receive before libuv takes over: milliseconds. */
+const SLEEP_MS = 10;
 /** How long to wait before asking a client that does not read its replies again: milliseconds. */
 const RETRY_MS = 20;
 
@@ -64,6 +67,9 @@ export class Session {
     };
     // documented for `connect` only, but it works for any socket: no allocation per read, straight into our frame
     this.#socket = new Socket({ fd: descriptor, onread } as SocketConstructorOpts);
+    // libuv made it O_NONBLOCK, but it never reads before there is something
+    setBlocking(descriptor);
+    setReceiveTimeout(descriptor, SLEEP_MS);
     this.#socket.on('end', () => {
       this.#disconnected();
     });

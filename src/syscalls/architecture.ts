@@ -7,6 +7,7 @@ interface Architecture {
     readonly exit_group: number;
     readonly seccomp: number;
     readonly openat2: number;
+    readonly pivot_root: number;
   };
   readonly O_DIRECTORY: number;
   readonly O_NOFOLLOW: number;
@@ -16,14 +17,30 @@ interface Architecture {
 
 const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
   x64: {
-    syscalls: { clone: 56, setresuid: 117, setresgid: 119, exit_group: 231, seccomp: 317, openat2: 437 },
+    syscalls: {
+      clone: 56,
+      setresuid: 117,
+      setresgid: 119,
+      exit_group: 231,
+      seccomp: 317,
+      openat2: 437,
+      pivot_root: 155,
+    },
     O_DIRECTORY: 0o200000,
     O_NOFOLLOW: 0o400000,
     O_DIRECT: 0o40000,
     O_LARGEFILE: 0o100000,
   },
   arm64: {
-    syscalls: { clone: 220, setresuid: 147, setresgid: 149, exit_group: 94, seccomp: 277, openat2: 437 },
+    syscalls: {
+      clone: 220,
+      setresuid: 147,
+      setresgid: 149,
+      exit_group: 94,
+      seccomp: 277,
+      openat2: 437,
+      pivot_root: 41,
+    },
     O_DIRECTORY: 0o40000,
     O_NOFOLLOW: 0o100000,
     O_DIRECT: 0o200000,

@@ -19,7 +19,7 @@ const libc = {
   readlink: declareInt('readlink', 'void *', 'void *', 'int64'),
   chmod: declareInt('chmod', 'void *', 'uint32'),
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
-  truncate: declareInt('truncate', 'void *', 'int64'),
+  ftruncate: declareInt('ftruncate', 'int', 'int64'),
   utimensat: declareInt('utimensat', 'int', 'void *', 'void *', 'int'),
   chdir: declareInt('chdir', 'void *'),
   fchdir: declareInt('fchdir', 'int'),
@@ -32,6 +32,7 @@ export const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /** Open flags, `<fcntl.h>`. */
 export const O_ACCMODE = 0o3;
+export const O_WRONLY = 0o1;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
@@ -61,15 +62,32 @@ const openHow = stableMemory(24);
 const openHowWords = wordsOf(openHow);
 const openHowAddress = addressOf(openHow);
 const OPEN_HOW_BYTES = 24;
-const RESOLVE_NO_MAGICLINKS = 0x02;
 
-/** `open(2)` that follows no magic link of a procfs (ELOOP), which could lead anywhere. @returns the descriptor */
-export function openOrdinary(path: Uint8Array, flags: number, mode: number): number {
+/** No magic link of a procfs is followed: ELOOP. */
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+/** Nothing above the directory is reached: EXDEV. */
+export const RESOLVE_BENEATH = 0x08;
+/** The directory is the root for `..` and absolute links: EAGAIN when a directory of the way moved meanwhile. */
+export const RESOLVE_IN_ROOT = 0x10;
+
+/**
+ * `openat2(2)`: `open(2)` that says how a path may be resolved.
+ *
+ * @param resolve RESOLVE_* flags
+ * @returns the descriptor
+ */
+export function openat2(
+  directory: number,
+  path: Uint8Array,
+  flags: number,
+  mode: number,
+  resolve: number,
+): number {
   openHowWords[0] = flags | O_CLOEXEC;
   openHowWords[2] = mode & 0o7777;
-  openHowWords[4] = RESOLVE_NO_MAGICLINKS;
+  openHowWords[4] = resolve;
   return result(
-    libc.openat2(architecture.syscalls.openat2, AT_FDCWD, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
+    libc.openat2(architecture.syscalls.openat2, directory, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
   );
 }
 
@@ -124,8 +142,8 @@ export function lchown(path: Uint8Array, uid: number, gid: number): number {
   return result(libc.lchown(path, uid, gid));
 }
 
-export function truncate(path: Uint8Array, length: number | bigint): number {
-  return result(libc.truncate(path, length));
+export function ftruncate(descriptor: number, length: number | bigint): number {
+  return result(libc.ftruncate(descriptor, length));
 }
 
 /** @param times two `struct timespec`: access and modification */

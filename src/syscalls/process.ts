@@ -17,6 +17,9 @@ const libc = {
 };
 
 const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
 const F_DUPFD_CLOEXEC = 1030;
 const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0xffff_ffff;
@@ -79,6 +82,12 @@ export function keepOverExec(descriptor: number): number {
 /** Has the next exec close every descriptor, also those that a careless caller left open (Linux 5.11). */
 export function closeAllOnExec(): number {
   return result(libc.closeRange(0, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC));
+}
+
+/** Takes O_NONBLOCK off an open file. */
+export function setBlocking(descriptor: number): number {
+  const flags = result(libc.fcntl(descriptor, F_GETFL, 0));
+  return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK));
 }
 
 /** A copy of a descriptor, closed on exec. */

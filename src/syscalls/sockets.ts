@@ -13,7 +13,7 @@ const libc = {
   recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
   send: declareInt('send', 'int', 'void *', 'int64', 'int'),
   sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
-  poll: declareInt('poll', 'void *', 'int64', 'int'),
+  setsockopt: declareInt('setsockopt', 'int', 'int', 'int', 'void *', 'uint32'),
 };
 
 const AF_UNIX = 1;
@@ -27,7 +27,7 @@ const SO_DOMAIN = 39;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SCM_RIGHTS = 1;
-const POLLIN = 1;
+const SO_RCVTIMEO = 20;
 
 /** A new unbound `AF_UNIX` stream socket. */
 export function unixSocket(): number {
@@ -103,7 +103,7 @@ export function receive(socket: number, into: Uint8Array, size: number): number 
   return result(libc.recv(socket, into, size, MSG_DONTWAIT));
 }
 
-/** Waits for `size` bytes or the end of the stream. */
+/** Waits for bytes, the end of the stream, or the time of `setReceiveTimeout`. The socket must not be O_NONBLOCK. */
 export function receiveWaiting(socket: number, into: Uint8Array, size: number): number {
   return result(libc.recv(socket, into, size, 0));
 }
@@ -113,20 +113,13 @@ export function send(socket: number, from: Uint8Array, size: number): number {
   return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-/** Waits on one descriptor for input, at most `milliseconds`. */
-export class InputPoll {
-  readonly #request = stableMemory(8);
-
-  constructor(descriptor: number) {
-    const words = wordsOf(this.#request);
-    words[0] = descriptor;
-    new DataView(this.#request.buffer).setUint16(4, POLLIN, littleEndian);
-  }
-
-  /** @returns 1 when there is input or the peer has gone, 0 at the time-out, or -errno (EINTR) */
-  wait(milliseconds: number): number {
-    return result(libc.poll(this.#request, 1, milliseconds));
-  }
+/** From now on a receive that waits gives up after this time with EAGAIN: socket(7), SO_RCVTIMEO. */
+export function setReceiveTimeout(socket: number, milliseconds: number): number {
+  const time = stableMemory(16);
+  const view = new DataView(time.buffer);
+  view.setBigInt64(0, BigInt(Math.trunc(milliseconds / 1000)), littleEndian);
+  view.setBigInt64(8, BigInt((milliseconds % 1000) * 1000), littleEndian);
+  return result(libc.setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, time, 16));
 }
 
 /**

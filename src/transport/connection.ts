@@ -1,13 +1,13 @@
 import { type Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
 import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
 import { errno } from '../syscalls/errno.js';
-import { DescriptorMessage, receive, send } from '../syscalls/sockets.js';
+import { DescriptorMessage, receive, receiveWaiting, send } from '../syscalls/sockets.js';
 
 /** What `take` found at the head of what was received. */
 export type Received = 'frame' | 'incomplete' | 'oversized';
 
 /**
- * The client's socket: bytes in, whole frames out; replies in, bytes out. Never waits.
+ * The client's socket: bytes in, whole frames out; replies in, bytes out.
  *
  * One request frame and one reply frame of fixed size are all the memory that a client gets.
  */
@@ -51,8 +51,19 @@ export class Connection {
 
   /** Receives what is there. @returns bytes, 0 at the end of the stream, or -errno (EAGAIN: nothing there) */
   receive(): number {
-    const into = this.#filled === 0 ? this.request.bytes : this.space;
-    const bytes = receive(this.#socket, into, MAX_FRAME_BYTES - this.#filled);
+    return this.#received(receive(this.#socket, this.#rest, MAX_FRAME_BYTES - this.#filled));
+  }
+
+  /** As `receive`, but waits for a while: at most the socket's receive time-out. */
+  receiveWaiting(): number {
+    return this.#received(receiveWaiting(this.#socket, this.#rest, MAX_FRAME_BYTES - this.#filled));
+  }
+
+  get #rest(): Uint8Array {
+    return this.#filled === 0 ? this.request.bytes : this.space;
+  }
+
+  #received(bytes: number): number {
     if (bytes > 0) this.#filled += bytes;
     return bytes;
   }

@@ -1,0 +1,126 @@
+import type { ByteSpan } from '../protocol/frame.js';
+import { errno } from '../syscalls/errno.js';
+import {
+  AT_FDCWD,
+  close,
+  fchdir,
+  O_DIRECTORY,
+  O_PATH,
+  openat2,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
+import { FileSystemStatus, fstatfs } from '../syscalls/status.js';
+import { HERE, PathResolver } from './path-resolver.js';
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+const NONE = -1;
+const ROOT = cString('/');
+const PROC_SUPER_MAGIC = 0x9fa0;
+/** How often a walk is tried again during which the kernel saw a directory of it move. */
+const MOVED_ATTEMPTS = 20;
+
+/**
+ * For an export that the change of root alone does not contain: it has no mount of its own, so that `..` in a directory
+ * that is moved out of it at the wrong moment leads outside, or there is a procfs inside, whose magic links do.
+ *
+ * Every directory on the way is entered with openat2(2), which follows no magic link and never leaves the root, and
+ * only the last component is left to the call itself. Files of a procfs are not opened: `mem` is our own memory.
+ */
+export class CheckedPathResolver extends PathResolver {
+  readonly #root: number;
+  readonly #ownDescriptors: number;
+  readonly #fileSystem = new FileSystemStatus();
+  #followed = NONE;
+
+  /**
+   * @param root an O_PATH descriptor of the export
+   * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
+   */
+  constructor(root: number, ownDescriptors: number) {
+    super();
+    this.#root = root;
+    this.#ownDescriptors = ownDescriptors;
+  }
+
+  override resolve(path: ByteSpan): Uint8Array | number {
+    return this.#lastComponent(super.resolve(path));
+  }
+
+  override resolveOld(path: ByteSpan): Uint8Array | number {
+    const rest = this.#lastComponent(this.walkOld(path));
+    return typeof rest === 'number' ? rest : this.leaveOld(rest);
+  }
+
+  /** Opens what the path leads to; the call gets it by its name among our own descriptors. */
+  override resolveFollowing(path: ByteSpan): Uint8Array | number {
+    const rest = this.resolveToOpen(path);
+    if (typeof rest === 'number') return rest;
+    const followed = this.open(rest, O_PATH, 0);
+    if (followed < 0) return this.done(followed);
+    this.#followed = followed;
+    const failed = fchdir(this.#ownDescriptors);
+    if (failed < 0) return this.done(failed);
+    this.atRoot = false;
+    return cString(String(followed));
+  }
+
+  override open(path: Uint8Array, flags: number, mode: number): number {
+    const descriptor = this.#openInside(path, flags, mode);
+    if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
+    const failed = fstatfs(descriptor, this.#fileSystem);
+    if (failed >= 0 && this.#fileSystem.type !== PROC_SUPER_MAGIC) return descriptor;
+    close(descriptor);
+    return failed < 0 ? failed : -errno.EACCES;
+  }
+
+  override done(result: number): number {
+    if (this.#followed !== NONE) {
+      close(this.#followed);
+      this.#followed = NONE;
+    }
+    return super.done(result);
+  }
+
+  protected override enter(directory: Uint8Array): number {
+    const descriptor = this.#openInside(directory, O_PATH | O_DIRECTORY, 0);
+    if (descriptor < 0) return descriptor;
+    const failed = fchdir(descriptor);
+    close(descriptor);
+    return failed;
+  }
+
+  #openInside(path: Uint8Array, flags: number, mode: number): number {
+    const [from, limit] = this.atRoot ? [this.#root, RESOLVE_IN_ROOT] : [AT_FDCWD, RESOLVE_BENEATH];
+    let descriptor = -errno.EAGAIN;
+    for (let attempt = 0; descriptor === -errno.EAGAIN && attempt < MOVED_ATTEMPTS; attempt++) {
+      descriptor = openat2(from, path, flags, mode, limit | RESOLVE_NO_MAGICLINKS);
+    }
+    return descriptor;
+  }
+
+  /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */
+  #lastComponent(path: Uint8Array | number): Uint8Array | number {
+    if (typeof path === 'number') return path;
+    const length = path.indexOf(0);
+    if (length === 0) return path;
+    let end = length;
+    while (end > 0 && path[end - 1] === SLASH) end--;
+    const slash = end === 0 ? -1 : path.lastIndexOf(SLASH, end - 1);
+    const isDots = path.subarray(slash + 1, end).every((byte) => byte === DOT) && end - slash <= 3;
+    if (isDots) return this.#entered(path, HERE);
+    if (slash < 0) return path;
+    path[slash] = 0;
+    return this.#entered(slash === 0 ? ROOT : path, path.subarray(slash + 1));
+  }
+
+  #entered(directory: Uint8Array, rest: Uint8Array): Uint8Array | number {
+    const failed = this.enter(directory);
+    if (failed < 0) return this.done(failed);
+    this.atRoot = false;
+    return rest;
+  }
+}

@@ -1,0 +1,40 @@
+import { architecture } from './architecture.js';
+import { addressOf, declareInt, result, syscall } from './libc.js';
+import { cString } from './memory.js';
+
+/** Mounts of a namespace of our own: mount_namespaces(7). All return 0 or -errno. */
+
+const libc = {
+  unshare: declareInt('unshare', 'int'),
+  mount: declareInt('mount', 'void *', 'void *', 'void *', 'int64', 'void *'),
+  umount2: declareInt('umount2', 'void *', 'int'),
+};
+
+const CLONE_NEWNS = 0x20000;
+const MS_BIND = 0x1000;
+const MS_REC = 0x4000;
+const MS_PRIVATE = 0x40000;
+const MNT_DETACH = 2;
+
+const HERE = cString('.');
+
+/** From now on the calling thread has its own copy of all mounts, and no change of one is seen in the other. */
+export function ownMounts(): number {
+  const failed = result(libc.unshare(CLONE_NEWNS));
+  return failed < 0 ? failed : result(libc.mount(null, cString('/'), null, MS_REC | MS_PRIVATE, null));
+}
+
+/** Mounts a directory, with what is mounted below it, on itself. */
+export function bindToItself(directory: Uint8Array): number {
+  return result(libc.mount(directory, directory, null, MS_BIND | MS_REC, null));
+}
+
+/**
+ * Makes the working directory, which must be a mount, the root of every process of the mount namespace, and takes away
+ * everything else that is mounted there: pivot_root(2), "pivot_root(".", ".")".
+ */
+export function pivotToWorkingDirectory(): number {
+  const here = addressOf(HERE);
+  const failed = result(syscall(architecture.syscalls.pivot_root, here, here, 0, 0, 0, 0));
+  return failed < 0 ? failed : result(libc.umount2(HERE, MNT_DETACH));
+}
