@@ -7,6 +7,7 @@ import { type RequestName, requestTypes } from '../support/requests.js';
 import { type WireClient, WireError } from '../support/wire-client.js';
 import { Outside } from '../security/outside.js';
 import { PipelinedReplies } from '../security/pipelined-replies.js';
+import { readOnlyHost } from '../security/read-only-host.js';
 import { fuzzCase, type FuzzCase } from './fuzz-case.js';
 import { type RequestFrame, split } from './layouts.js';
 import { replyProblem } from './reply-rules.js';
@@ -72,7 +73,10 @@ export class FuzzRun {
   }
 
   #start(): Session {
-    const session = startSession(this.#outside.exportPath, { args: ['--log-level', 'error'] });
+    const session = startSession(this.#outside.exportPath, {
+      args: ['--log-level', 'error'],
+      wrapper: readOnlyHost(this.#outside.base),
+    });
     // its start is over with the first answer
     const statfs = Buffer.from([requestTypes.STATFS, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0x2f]);
     session.client.request(statfs);

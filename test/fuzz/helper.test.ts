@@ -7,12 +7,13 @@
  *   VIRTFS_FUZZ_CASE   only the case of this number, after those before it on the same tree
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { countFrom, skipUnlessRoot } from '../security/root-only.js';
+import { skipUnlessHarmless } from '../security/read-only-host.js';
+import { countFrom } from '../security/root-only.js';
 import { requestNames } from '../support/requests.js';
 import { EPOCH, FuzzRun } from './fuzz-run.js';
 import { fuzzCase } from './fuzz-case.js';
 
-const skip = skipUnlessRoot('fuzzing a helper');
+const skip = skipUnlessHarmless('fuzzing a helper');
 const seed = countFrom('VIRTFS_FUZZ_SEED', 1);
 const only = process.env['VIRTFS_FUZZ_CASE'];
 const lastCase = only === undefined ? Number.POSITIVE_INFINITY : countFrom('VIRTFS_FUZZ_CASE', 0);

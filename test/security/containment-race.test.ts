@@ -15,9 +15,10 @@ import { anyAttack, newName, type Paths } from './attack-requests.js';
 import { programForTest } from './child-program.js';
 import { type Outside, outsideForTest } from './outside.js';
 import type { Side, SwapPlan } from './programs/swap.js';
-import { countFrom, skipUnlessRoot } from './root-only.js';
+import { readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
+import { countFrom } from './root-only.js';
 
-const skip = skipUnlessRoot('containment races');
+const skip = skipUnlessHarmless('containment races');
 const count = countFrom('VIRTFS_RACE_REQUESTS', 60_000);
 const LOOK_OUTSIDE_EVERY = 20_000;
 
@@ -130,7 +131,7 @@ describe.skipIf(skip)('containment while names are swapped', { timeout: 3_600_00
     const outside = outsideForTest();
     const swaps = make(outside);
     await programForTest('swap', swaps);
-    const { client, helper } = sessionForTest(outside.exportPath);
+    const { client, helper } = sessionForTest(outside.exportPath, { wrapper: readOnlyHost(outside.base) });
     const began = Date.now();
     const tally = await run(client, outside, draw(outside), [
       outside.path,
