@@ -40,6 +40,8 @@ const saved = path.join(repositoryRoot, '.cache', 'bench', quick ? 'quick.json' 
 let results = values['report-only'] || values.only !== undefined ? load() : undefined;
 if (!values['report-only']) {
   const chosen = (values.only?.split(',') ?? Object.keys(parts)) as Part[];
+  const unknown = chosen.filter((part) => !Object.hasOwn(parts, part));
+  if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}`);
   results = { ...results, quick, machine: describeMachine() };
   for (const part of chosen) {
     results = { ...results, [part]: await parts[part](quick) };
