@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Session, startSession } from '../support/helper-process.js';
 import { SystemError } from '../support/libc.js';
-import { type RequestName, requestTypes } from '../support/requests.js';
+import { type RequestName, requests, requestTypes } from '../support/requests.js';
 import { type WireClient, WireError } from '../support/wire-client.js';
 import { Outside } from '../security/outside.js';
 import { PipelinedReplies } from '../security/pipelined-replies.js';
@@ -77,15 +77,19 @@ export class FuzzRun {
       args: ['--log-level', 'error'],
       wrapper: readOnlyHost(this.#outside.base),
     });
-    // its start is over with the first answer
-    const statfs = Buffer.from([requestTypes.STATFS, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0x2f]);
-    session.client.request(statfs);
-    this.#descriptors = this.#openDescriptors(session);
+    this.#outside.enter(session.client);
+    this.#descriptors = this.#settledDescriptors(session);
     return session;
   }
 
   #openDescriptors(session = this.#session): number {
     return readdirSync(`/proc/${session.helper.pid}/fd`).length;
+  }
+
+  /** The root that was opened to begin with is closed after its reply. */
+  #settledDescriptors(session: Session): number {
+    session.client.request(requests.lstat('/'));
+    return this.#openDescriptors(session);
   }
 
   async #exchange({ bytes, cuts }: FuzzCase): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 /** Paths that stand still and try to leave the export: symlinks, `..`, and the magic links of procfs. */
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../differential/random.js';
@@ -8,7 +8,7 @@ import { type RequestName, requestNames, requests, requestTypes } from '../suppo
 import type { WireClient } from '../support/wire-client.js';
 import { attack } from './attack-requests.js';
 import { type Outside, outsideForTest } from './outside.js';
-import { readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
+import { confinements, readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
 
 const skip = skipUnlessHarmless('containment tests');
 /** How often each type of request is drawn for each path: flags, owners and second paths differ. */
@@ -143,11 +143,14 @@ function attackAll(
   return worked;
 }
 
-describe.skipIf(skip)('containment', { timeout: 240_000 }, () => {
+describe.skipIf(skip).each(confinements)('containment %s', { timeout: 240_000 }, (_, confinement) => {
   const start = (): { outside: Outside; client: WireClient } => {
     const outside = outsideForTest();
     fill(outside);
-    const { client } = sessionForTest(outside.exportPath, { wrapper: readOnlyHost(outside.base) });
+    const { client } = sessionForTest(outside.exportPath, {
+      wrapper: [...readOnlyHost(outside.base), ...confinement],
+    });
+    outside.enter(client);
     return { outside, client };
   };
 
@@ -216,8 +219,8 @@ function ownFile(helper: HelperProcess, descriptor: number): string {
   return [dev, ino, mode, uid, gid, nlink].join(' ');
 }
 
-const MOUNT_BEFORE = 'mount -t proc proc "$0/export/proc" || exit 1';
-const MOUNT_AFTER = '(sleep 2; mount -t proc proc "$0/export/proc") &';
+const MOUNT_BEFORE = 'mount -t proc proc "$0/export/proc" && : > "$0/host/mounted"';
+const MOUNT_AFTER = `(sleep 2; ${MOUNT_BEFORE}) &`;
 
 function wait(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
@@ -233,50 +236,57 @@ const harmless: readonly RequestName[] = [
   'LLISTXATTR',
 ];
 
-describe.skipIf(skip)('with a procfs mounted inside the export', { timeout: 240_000 }, () => {
-  const start = (mount = MOUNT_BEFORE): { outside: Outside; client: WireClient; helper: HelperProcess } => {
-    const outside = outsideForTest();
-    fill(outside);
-    mkdirSync(join(outside.exportPath, 'proc'));
-    // the mount is seen by the helper alone and goes with it, however the test ends
-    const wrapper = readOnlyHost(outside.base, mount);
-    const session = sessionForTest(outside.exportPath, { wrapper });
-    const mounted = (): number => session.client.request(requests.lstat('/proc/self/status')).errno;
-    const deadline = Date.now() + 10_000;
-    while (mounted() !== 0 && Date.now() < deadline) wait(50);
-    expect(mounted(), 'lstat of a plain file of procfs').toBe(0);
-    return { outside, ...session };
-  };
+describe.skipIf(skip).each(confinements)(
+  'a procfs inside the export, %s',
+  { timeout: 240_000 },
+  (_, confinement) => {
+    const start = (mount = MOUNT_BEFORE): { outside: Outside; client: WireClient; helper: HelperProcess } => {
+      const outside = outsideForTest();
+      fill(outside);
+      mkdirSync(join(outside.exportPath, 'proc'));
+      // the mount is seen by the helper alone and goes with it, however the test ends
+      const wrapper = [...readOnlyHost(outside.base, mount), ...confinement];
+      const session = sessionForTest(outside.exportPath, { wrapper });
+      outside.enter(session.client);
+      const deadline = Date.now() + 20_000;
+      while (!existsSync(join(outside.host, 'mounted')) && Date.now() < deadline) wait(50);
+      expect(existsSync(join(outside.host, 'mounted')), 'the procfs is mounted').toBe(true);
+      // a mount that is made after the start is not seen by a helper with mounts of its own
+      if (mount === MOUNT_BEFORE)
+        expect(session.client.request(requests.lstat('/proc/self/status')).errno).toBe(0);
+      return { outside, ...session };
+    };
 
-  it.each([
-    ['before', MOUNT_BEFORE],
-    ['after', MOUNT_AFTER],
-  ])('does not follow magic links, mounted %s the start', (_, mount) => {
-    const { outside, client, helper } = start(mount);
-    const log = ownFile(helper, 2);
-    const { toOutside, toHost } = magicPaths(helper, outside);
-    const random = new Random(4);
-    const found: string[] = [];
-    for (const name of requestNames) {
-      // other processes' links lead to where the host is writable, and so do descriptors that were passed on
-      const paths = harmless.includes(name) ? [...toOutside, ...toHost] : toOutside;
-      for (const path of paths) {
-        const { bytes } = attack(name, random, () => path, [outside.path]);
-        const leak = outside.leak(requestTypes[name], client.request(bytes));
-        if (leak !== undefined) found.push(`${name} ${path}: ${leak}`);
+    it.each([
+      ['before', MOUNT_BEFORE],
+      ['after', MOUNT_AFTER],
+    ])('does not follow magic links, mounted %s the start', (_when, mount) => {
+      const { outside, client, helper } = start(mount);
+      const log = ownFile(helper, 2);
+      const { toOutside, toHost } = magicPaths(helper, outside);
+      const random = new Random(4);
+      const found: string[] = [];
+      for (const name of requestNames) {
+        // other processes' links lead to where the host is writable, and so do descriptors that were passed on
+        const paths = harmless.includes(name) ? [...toOutside, ...toHost] : toOutside;
+        for (const path of paths) {
+          const { bytes } = attack(name, random, () => path, [outside.path]);
+          const leak = outside.leak(requestTypes[name], client.request(bytes));
+          if (leak !== undefined) found.push(`${name} ${path}: ${leak}`);
+        }
+        found.push(...outside.changes().map((change) => `${name}: ${change}`));
       }
-      found.push(...outside.changes().map((change) => `${name}: ${change}`));
-    }
-    expect(found.slice(0, SHOWN)).toEqual([]);
-    expect(ownFile(helper, 2), 'the log, which is the helper’s descriptor 2').toBe(log);
-  });
+      expect(found.slice(0, SHOWN)).toEqual([]);
+      expect(ownFile(helper, 2), 'the log, which is the helper’s descriptor 2').toBe(log);
+    });
 
-  it('does not hand out its own memory', () => {
-    const { outside, client } = start();
-    for (const path of ['/proc/self/mem', '/proc/thread-self/mem']) {
-      const reply = client.request(requests.open(path, 2));
-      expect(outside.leak(requestTypes.OPEN, reply), path).toBeUndefined();
-      expect(reply.errno, path).not.toBe(0);
-    }
-  });
-});
+    it('does not hand out its own memory', () => {
+      const { outside, client } = start();
+      for (const path of ['/proc/self/mem', '/proc/thread-self/mem']) {
+        const reply = client.request(requests.open(path, 2));
+        expect(outside.leak(requestTypes.OPEN, reply), path).toBeUndefined();
+        expect(reply.errno, path).not.toBe(0);
+      }
+    });
+  },
+);

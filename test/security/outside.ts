@@ -3,24 +3,27 @@
  * something there, and every way to notice it.
  */
 import {
+  chmodSync,
+  chownSync,
   closeSync,
+  constants,
   fstatSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   readlinkSync,
-  chownSync,
-  chmodSync,
+  statSync,
 } from 'node:fs';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { setXattr } from '../support/libc.js';
-import { requestTypes } from '../support/requests.js';
+import { requests, requestTypes } from '../support/requests.js';
 import { compareSnapshots, removeTree, type Snapshot, snapshot } from '../support/tree.js';
-import type { Reply } from '../support/wire-client.js';
+import type { Reply, WireClient } from '../support/wire-client.js';
 import { OpenWatch } from './kernel.js';
 
 /** Part of every content, value and target out there, and of no name. */
@@ -45,6 +48,11 @@ const hostPaths = [
   '/var',
 ];
 
+/** Which mount an open descriptor came through. */
+function mountOf(descriptor: number): string {
+  return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? 'unknown';
+}
+
 export class Outside {
   readonly base: string;
   readonly exportPath: string;
@@ -56,6 +64,7 @@ export class Outside {
   readonly #changeTimes: string;
   readonly #surroundings: string;
   readonly #watch: OpenWatch;
+  #exportMount: string | undefined;
 
   constructor() {
     this.base = mkdtempSync(join(tmpdir(), 'containment-'));
@@ -120,6 +129,17 @@ export class Outside {
     return [...seen, mode, uid, gid].join('\n');
   }
 
+  /** To be called with every new session: learns through which mount the helper sees the export. */
+  enter(client: WireClient): void {
+    const { descriptor, errno } = client.request(requests.open('/', constants.O_DIRECTORY));
+    if (descriptor === undefined) throw new Error(`cannot open the export: errno ${errno}`);
+    const [found, expected] = [fstatSync(descriptor), statSync(this.exportPath)];
+    if (found.dev !== expected.dev || found.ino !== expected.ino)
+      throw new Error('its root is not the export');
+    this.#exportMount = mountOf(descriptor);
+    closeSync(descriptor);
+  }
+
   /** What changed outside since the beginning, as text; empty when nothing did. */
   changes(): string[] {
     const changes = [...new Set(this.#watch.take())];
@@ -152,9 +172,11 @@ export class Outside {
       const found = this.#forbidden.get(identity(dev, ino));
       if (found !== undefined) return `an open descriptor of ${found}`;
       const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return path === this.exportPath || path.startsWith(`${this.exportPath}/`)
-        ? undefined
-        : `an open descriptor of ${path}`;
+      // a helper with a mount of its own hands out descriptors whose path begins at the root of that mount
+      const isInside = path.startsWith(this.base)
+        ? path === this.exportPath || path.startsWith(`${this.exportPath}/`)
+        : mountOf(descriptor) === this.#exportMount;
+      return isInside ? undefined : `an open descriptor of ${path}`;
     } finally {
       closeSync(descriptor);
     }

@@ -20,6 +20,15 @@ export function readOnlyHost(writable: string, then = ''): string[] {
   return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', command, writable];
 }
 
+/**
+ * The two ways in which the helper confines itself, by what goes in front of its command line: with a mount of its own,
+ * and, where it may not mount, by checking every path.
+ */
+export const confinements: readonly (readonly [name: string, wrapper: readonly string[]])[] = [
+  ['with a mount of its own', []],
+  ['without CAP_SYS_ADMIN', ['setpriv', '--bounding-set', '-sys_admin']],
+];
+
 function whyNoMounts(): string | undefined {
   if (whyNotRoot !== undefined) return whyNotRoot;
   try {
