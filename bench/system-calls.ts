@@ -61,7 +61,9 @@ async function countCalls(contestant: Contestant, repetitions: number): Promise<
   const log = path.join(os.tmpdir(), `virtfs-bench-${process.pid}.strace`);
   const helper = start(contestant, exported.path);
   try {
-    const strace = spawn('strace', ['-q', '-ttt', '-o', log, '-p', String(helper.pid)], { stdio: 'ignore' });
+    const strace = spawn('strace', ['-q', '-ttt', '-T', '-o', log, '-p', String(helper.pid)], {
+      stdio: 'ignore',
+    });
     await untilTraced(helper.pid);
     const clock = Clock.wall();
     const requests: Request[] = [];
@@ -92,14 +94,18 @@ async function untilTraced(pid: number): Promise<void> {
   throw new Error('strace did not attach');
 }
 
-/** Lines such as `1700000000.123456 statx(AT_FDCWD, ...) = 0`, without those that do nothing for a request. */
+/**
+ * Lines such as `1700000000.123456 statx(AT_FDCWD, ...) = 0 <0.000012>`, without those that do nothing for a request.
+ * A call counts where it ended: a receive may have waited since before the request.
+ */
 function parse(log: string): Call[] {
   return log.split('\n').flatMap((line) => {
     const [, at = '', name = ''] = /^(\d+\.\d+) (\w+)\(/.exec(line) ?? [];
     if (name === '' || besides.test(name)) return [];
     // asked, and nothing had come
     if (line.includes('EAGAIN')) return [];
-    return [{ at: Number(at), name: sameAs[name] ?? name }];
+    const took = Number(/<([\d.]+)>$/.exec(line)?.[1] ?? 0);
+    return [{ at: Number(at) + took, name: sameAs[name] ?? name }];
   });
 }
 
