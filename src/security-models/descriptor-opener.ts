@@ -107,6 +107,7 @@ export class DescriptorOpener {
 
   /** Sets the length of a regular file, as truncate(2) but without waiting for a lease on it (EAGAIN). */
   truncate(path: Uint8Array, length: number | bigint): number {
+    if (length < 0) return -errno.EINVAL;
     const descriptor = this.open(path, O_WRONLY);
     // what truncate(2) says of special files
     if (descriptor < 0) return descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor;
