@@ -28,12 +28,15 @@ export interface FuzzTally {
 export class FuzzRun {
   readonly tally: FuzzTally = { frames: 0, restarts: 0, succeeded: new Map(), kinds: new Map() };
   readonly #seed: number;
+  readonly #confinement: readonly string[];
   readonly #outside = new Outside();
   #session: Session;
   #descriptors = 0;
 
-  constructor(seed: number) {
+  /** @param confinement what goes in front of the helper's command line: see `confinements` */
+  constructor(seed: number, confinement: readonly string[]) {
     this.#seed = seed;
+    this.#confinement = confinement;
     fillScratch(this.#outside.exportPath);
     this.#session = this.#start();
   }
@@ -75,7 +78,7 @@ export class FuzzRun {
   #start(): Session {
     const session = startSession(this.#outside.exportPath, {
       args: ['--log-level', 'error'],
-      wrapper: readOnlyHost(this.#outside.base),
+      wrapper: [...readOnlyHost(this.#outside.base), ...this.#confinement],
     });
     this.#outside.enter(session.client);
     this.#descriptors = this.#settledDescriptors(session);

@@ -2,12 +2,12 @@
  * A real helper over a socket, fed with valid, mutated and random frames.
  *
  *   VIRTFS_FUZZ_SEED   where the random stream begins (1)
- *   VIRTFS_FUZZ_FRAMES  how many frames (200000); in full:
- *   VIRTFS_FUZZ_FRAMES=10000000 npm test -- test/fuzz/helper.test.ts
+ *   VIRTFS_FUZZ_FRAMES  how many frames, to each kind of confinement (100000); in full:
+ *   VIRTFS_FUZZ_FRAMES=5000000 npm test -- test/fuzz/helper.test.ts
  *   VIRTFS_FUZZ_CASE   only the case of this number, after those before it on the same tree
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { skipUnlessHarmless } from '../security/read-only-host.js';
+import { confinements, skipUnlessHarmless } from '../security/read-only-host.js';
 import { countFrom } from '../security/root-only.js';
 import { requestNames } from '../support/requests.js';
 import { EPOCH, FuzzRun } from './fuzz-run.js';
@@ -18,23 +18,23 @@ const seed = countFrom('VIRTFS_FUZZ_SEED', 1);
 const only = process.env['VIRTFS_FUZZ_CASE'];
 const lastCase = only === undefined ? Number.POSITIVE_INFINITY : countFrom('VIRTFS_FUZZ_CASE', 0);
 const firstCase = only === undefined ? 0 : lastCase - (lastCase % EPOCH);
-const enoughFrames = only === undefined ? countFrom('VIRTFS_FUZZ_FRAMES', 200_000) : Number.POSITIVE_INFINITY;
+const enoughFrames = only === undefined ? countFrom('VIRTFS_FUZZ_FRAMES', 100_000) : Number.POSITIVE_INFINITY;
 const what = only === undefined ? `${enoughFrames} frames` : `case ${only}`;
 const PROGRESS = 100_000;
 const SHOWN_BYTES = 2_000;
 
-function describeCase(index: number): string {
+function describeCase(index: number, confinement: string): string {
   const { kind, bytes, cuts } = fuzzCase(seed, index);
   return [
-    `replay: VIRTFS_FUZZ_SEED=${seed} VIRTFS_FUZZ_CASE=${index} npm test -- test/fuzz/helper.test.ts`,
+    `replay: VIRTFS_FUZZ_SEED=${seed} VIRTFS_FUZZ_CASE=${index} npm test -- test/fuzz/helper.test.ts -t '${confinement}'`,
     `case ${index}, ${kind}, ${bytes.length} bytes${cuts.length > 0 ? `, cut at ${cuts.join(', ')}` : ''}:`,
     bytes.toString('hex', 0, SHOWN_BYTES),
   ].join('\n');
 }
 
-describe.skipIf(skip)('a helper fed with mutated frames', () => {
+describe.skipIf(skip).each(confinements)('a helper %s, fed with mutated frames,', (name, confinement) => {
   it(`survives ${what} (seed ${seed})`, { timeout: 24 * 3_600_000 }, async () => {
-    const run = new FuzzRun(seed);
+    const run = new FuzzRun(seed, confinement);
     let ended = false;
     onTestFinished(async () => {
       if (!ended) await run.end();
@@ -43,7 +43,7 @@ describe.skipIf(skip)('a helper fed with mutated frames', () => {
     let shown = 0;
     for (let index = firstCase; index <= lastCase && run.tally.frames < enoughFrames; index++) {
       const problem = await run.run(index);
-      if (problem !== undefined) throw new Error(`${problem}\n${describeCase(index)}`);
+      if (problem !== undefined) throw new Error(`${problem}\n${describeCase(index, name)}`);
       const { frames } = run.tally;
       if (frames - shown >= PROGRESS) {
         shown = frames;
