@@ -1,0 +1,176 @@
+/** What the serving program cannot do any more, and who may connect. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
+import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { exportForTest } from '../support/tree.js';
+import { WireClient } from '../support/wire-client.js';
+
+const skipped = whyNotRoot();
+const suffix = skipped === undefined ? '' : ` (${skipped})`;
+const SOCKET = 41;
+const CLONE3 = 435;
+const CLOSED = 9;
+const RESET = 8;
+
+/** A program that goes under the filter and then makes one system call, given by its number. */
+const filtered = buildSync({
+  stdin: {
+    resolveDir: fileURLToPath(new URL('../../src', import.meta.url)),
+    loader: 'ts',
+    contents: `
+      import { filterSystemCalls } from './confinement/seccomp.js';
+      import { syscall } from './syscalls/libc.js';
+      import { result } from './syscalls/libc.js';
+      import { setNoNewPrivileges } from './syscalls/process.js';
+      setNoNewPrivileges();
+      filterSystemCalls(process.argv[1]);
+      process.stdout.write(String(result(syscall(Number(process.argv[2]), 0, 0, 0, 0, 0, 0))));
+    `,
+  },
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  external: ['koffi'],
+  write: false,
+}).outputFiles[0]!.text;
+
+function callUnderFilter(mode: string, call: number): { signal: string | null; output: string } {
+  const repository = fileURLToPath(new URL('../../', import.meta.url));
+  const { signal, stdout, stderr } = spawnSync(process.execPath, ['--eval', filtered, mode, String(call)], {
+    cwd: repository,
+    encoding: 'utf8',
+  });
+  return { signal, output: stdout + stderr };
+}
+
+describe('the system call filter', () => {
+  const calls = Object.entries(forbiddenCalls).flatMap(([name, numbers]) => {
+    const number = numbers[process.arch];
+    return number === undefined ? [] : [[name, number] as const];
+  });
+
+  it('kills at every forbidden call', () => {
+    const survived = calls.filter(([, number]) => callUnderFilter('kill', number).signal !== 'SIGSYS');
+    expect(calls.length).toBeGreaterThan(30);
+    expect(survived).toEqual([]);
+  });
+
+  it('kills at the fork of a process, but not at the start of a thread', () => {
+    const CLONE = 56;
+    expect(callUnderFilter('kill', CLONE).signal).toBe('SIGSYS');
+  });
+
+  it('answers ENOSYS for calls that a run-time may try, sockets among them', () => {
+    expect(callUnderFilter('kill', SOCKET)).toEqual({ signal: null, output: '-38' });
+    expect(callUnderFilter('kill', CLONE3)).toEqual({ signal: null, output: '-38' });
+  });
+
+  it('only reports with --seccomp=log, and is not there with none', () => {
+    const UNSHARE = forbiddenCalls['unshare']![process.arch]!;
+    expect(callUnderFilter('log', UNSHARE)).toEqual({ signal: null, output: '0' });
+    expect(callUnderFilter('none', SOCKET).output).not.toBe('-38');
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`the serving program${suffix}`, () => {
+  it('is filtered on every thread, and cannot be traced or dumped', () => {
+    const { client, helper } = sessionForTest(exportForTest());
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const tasks = readdirSync(`/proc/${helper.pid}/task`);
+    const modes = tasks.map(
+      (task) =>
+        /^Seccomp:\s*(\d)/m.exec(readFileSync(`/proc/${helper.pid}/task/${task}/status`, 'utf8'))?.[1],
+    );
+    expect(modes).toEqual(tasks.map(() => '2'));
+    // what the kernel lets nobody but a privileged tracer read
+    const asNobody = spawnSync('setpriv', [
+      '--reuid=65534',
+      '--clear-groups',
+      'ls',
+      `/proc/${helper.pid}/fd`,
+    ]);
+    expect(asNobody.status).not.toBe(0);
+    const coredumpFilter = execFileSync('stat', ['--format=%u', `/proc/${helper.pid}/environ`], {
+      encoding: 'utf8',
+    });
+    expect(coredumpFilter.trim()).toBe('0');
+  });
+
+  it('has no environment of its caller', () => {
+    const { client, helper } = sessionForTest(exportForTest(), { env: { ...process.env, SECRET: 'x' } });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    expect(readFileSync(`/proc/${helper.pid}/environ`, 'utf8')).not.toContain('SECRET');
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`a client${suffix}`, () => {
+  /** Connects as a user with another program, as the kernel tells the uid of the process that did. */
+  function connectAs(uid: number, path: string): number | null {
+    const script = `
+      const socket = require('net').connect(process.argv[1], () => socket.write(Buffer.from([8, 0, 0, 0, 3, 0, 0, 0, 1, 0, 47])));
+      socket.on('data', () => process.exit(0));
+      socket.on('close', () => process.exit(${CLOSED}));
+      socket.on('error', () => process.exit(${RESET}));`;
+    return spawnSync(
+      'setpriv',
+      [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', process.execPath, '--eval', script, path],
+      { timeout: 20_000, env: {} },
+    ).status;
+  }
+
+  it('must be the owner of the socket or root, whatever the mode of the socket', async () => {
+    const directory = exportForTest();
+    chmodSync(directory, 0o755);
+    const path = join(directory, 'socket');
+    const helper = helperForTest(['-n', '-p', directory, '-s', path, '-u', '1000', '-g', '1000']);
+    for (let tries = 0; tries < 500 && lstatSync(path, { throwIfNoEntry: false }) === undefined; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    chmodSync(path, 0o777);
+    // closed, or reset when it had written something already
+    expect([CLOSED, RESET]).toContain(connectAs(1001, path));
+    expect(helper.stderr()).toContain(
+      'refused a client that is neither the socket owner nor root (uid=1001)',
+    );
+    expect(connectAs(1000, path)).toBe(0);
+    expect((await helper.exit()).status).toBe(0);
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`a socket that is left behind${suffix}`, () => {
+  it('is replaced when its helper was killed, and not while one lives', async () => {
+    const directory = exportForTest();
+    const path = join(directory, 'socket');
+    const first = helperForTest(['-n', '-p', directory, '-s', path]);
+    for (let tries = 0; tries < 500 && lstatSync(path, { throwIfNoEntry: false }) === undefined; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const second = await helperForTest(['-n', '-p', directory, '-s', path]).exit();
+    expect(second.status).toBe(1);
+    expect(second.stderr).toContain('another process uses it');
+
+    await first.stop();
+    const [command, args] = commandLine(OURS, ['-p', directory, '-s', path]);
+    expect(spawnSync(command, args, { timeout: 20_000 }).status).toBe(0);
+    const client = WireClient.connect(path);
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    client.close();
+  });
+});
+
+describe('--print-privileges', () => {
+  it('says what is kept, as the kernel shows it', () => {
+    const [command, args] = commandLine(OURS, ['--print-privileges']);
+    const text = execFileSync(command, args, { encoding: 'utf8' });
+    for (const name of ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID', 'MKNOD']) {
+      expect(text).toMatch(new RegExp(`CAP_${name} +\\w`));
+    }
+    expect(text).toContain('seccomp              kill');
+  });
+});
