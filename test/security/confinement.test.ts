@@ -1,12 +1,13 @@
 /** What the serving program cannot do any more, and who may connect. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
 import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { setXattr } from '../support/libc.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
@@ -161,6 +162,48 @@ describe.skipIf(skipped !== undefined)(`a socket that is left behind${suffix}`, 
     const client = WireClient.connect(path);
     expect(client.request(requests.lstat('/')).errno).toBe(0);
     client.close();
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`a helper with more rights than its caller${suffix}`, () => {
+  it('refuses to start: file capabilities on the program (CVE-2015-8556)', () => {
+    const directory = exportForTest();
+    chmodSync(directory, 0o755);
+    const node = join(directory, 'node');
+    copyFileSync(process.execPath, node);
+    // struct vfs_cap_data, revision 2, effective: CAP_CHOWN permitted
+    setXattr(
+      Buffer.from(node),
+      Buffer.from('security.capability'),
+      Buffer.from('0100000201000000000000000000000000000000', 'hex'),
+    );
+    const { status, stderr } = spawnSync(
+      'setpriv',
+      ['--reuid=1000', '--regid=1000', '--clear-groups', node, OURS, '-n', '-p', directory, '-f', '3'],
+      { encoding: 'utf8', env: {} },
+    );
+    expect([status, stderr.trim()]).toEqual([
+      1,
+      'virtfs-proxy-helper: must not be started set-uid, set-gid or with file capabilities',
+    ]);
+  });
+
+  it('and one that has too few says what is missing', () => {
+    const asUser = spawnSync(
+      'setpriv',
+      ['--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, OURS, '-n', '-p', '/', '-f', '3'],
+      { encoding: 'utf8', env: {} },
+    );
+    expect([asUser.status, asUser.stderr]).toEqual([1, expect.stringContaining('must be started as root')]);
+    const withoutChown = spawnSync(
+      'setpriv',
+      ['--bounding-set', '-chown', process.execPath, OURS, '-n', '-p', '/', '-f', '3'],
+      { encoding: 'utf8', env: {} },
+    );
+    expect([withoutChown.status, withoutChown.stderr]).toEqual([
+      1,
+      expect.stringContaining('missing: CAP_CHOWN'),
+    ]);
   });
 });
 
