@@ -11,8 +11,8 @@ import {
   start,
 } from './contestants.js';
 import type { Step } from './client/blocking-client.js';
-import { createAndRemove, lstatOf } from './client/cycles.js';
-import { repeat, Times } from './client/measure.js';
+import { createAndRemove, lookingMix, lstatOf } from './client/cycles.js';
+import { repeat, run, Times } from './client/measure.js';
 import type { Order, Report } from './client/busy-client.js';
 import { close } from './libc.js';
 import { progress } from './progress.js';
@@ -56,6 +56,11 @@ export interface IdleResult {
   readonly wakeUps: number;
 }
 
+/** Cycles of requests that each of many helpers answers before they are measured. */
+const WARM_UP = 1000;
+/** A helper is idle after this time: about eight seconds after the last work V8 collects its garbage, once. */
+const SETTLE_MS = 15_000;
+
 const contestants = [ourHelper, referenceHelper] as const;
 
 export async function measureScale(quick: boolean): Promise<ScaleResult> {
@@ -82,7 +87,12 @@ async function measureMany(exported: string, count: number, quick: boolean): Pro
   progress(`scale: ${count} at once`);
   const results = contestants.map((): ManyResult[] => []);
   const helpers = contestants.map((contestant) =>
-    Array.from({ length: count }, () => start(contestant, exported)),
+    Array.from({ length: count }, () => {
+      const helper = start(contestant, exported);
+      // until V8 has compiled what is used: helpers live for as long as their guests
+      run(helper.client, lookingMix, quick ? 100 : WARM_UP);
+      return helper;
+    }),
   );
   const clients = Array.from({ length: count }, (_, index) =>
     fork(path.join(import.meta.dirname, 'client', 'busy-client.js'), [], {
@@ -211,7 +221,7 @@ async function measureIdle(exported: string, count: number, seconds: number): Pr
   progress(`scale: ${count} idle for ${seconds} s`);
   const helpers = Array.from({ length: count }, () => start(ourHelper, exported));
   try {
-    await pause(1000);
+    await pause(seconds === 1 ? 1000 : SETTLE_MS);
     const cpu = (): number => sum(helpers.map((helper) => helper.cpu.now())) / 1e6;
     const switches = (): number => sum(helpers.map(({ pid }) => contextSwitches(pid)));
     const before = { cpu: cpu(), switches: switches() };
