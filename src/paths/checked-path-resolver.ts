@@ -5,6 +5,7 @@ import {
   close,
   fchdir,
   O_DIRECTORY,
+  O_NOFOLLOW,
   O_PATH,
   openat2,
   RESOLVE_BENEATH,
@@ -47,11 +48,18 @@ export class CheckedPathResolver extends PathResolver {
   }
 
   override resolve(path: ByteSpan): Uint8Array | number {
-    return this.#lastComponent(super.resolve(path));
+    const rest = super.resolve(path);
+    // with a slash behind it the call itself would follow a link at the end
+    if (typeof rest !== 'number' && endsInSlash(rest)) return this.#entered(rest, HERE);
+    return this.#lastComponent(rest);
+  }
+
+  override resolveName(path: ByteSpan, makesDirectory = false): Uint8Array | number {
+    return this.#directoryName(this.#lastComponent(super.resolve(path)), makesDirectory);
   }
 
   override resolveOld(path: ByteSpan): Uint8Array | number {
-    const rest = this.#lastComponent(this.walkOld(path));
+    const rest = this.#directoryName(this.#lastComponent(this.walkOld(path)), false);
     return typeof rest === 'number' ? rest : this.leaveOld(rest);
   }
 
@@ -117,10 +125,25 @@ export class CheckedPathResolver extends PathResolver {
     return this.#entered(slash === 0 ? ROOT : path, path.subarray(slash + 1));
   }
 
+  /** Takes the slashes off a name, which may have some only if it is, or becomes, a directory. */
+  #directoryName(name: Uint8Array | number, makesDirectory: boolean): Uint8Array | number {
+    if (typeof name === 'number' || !endsInSlash(name)) return name;
+    name[name.indexOf(SLASH)] = 0;
+    const descriptor = openat2(AT_FDCWD, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS);
+    if (descriptor >= 0) close(descriptor);
+    else if (descriptor !== -errno.ENOENT || !makesDirectory) return this.done(descriptor);
+    return name;
+  }
+
   #entered(directory: Uint8Array, rest: Uint8Array): Uint8Array | number {
     const failed = this.enter(directory);
     if (failed < 0) return this.done(failed);
     this.atRoot = false;
     return rest;
   }
+}
+
+function endsInSlash(path: Uint8Array): boolean {
+  const length = path.indexOf(0);
+  return length > 0 && path[length - 1] === SLASH;
 }

@@ -41,8 +41,17 @@ export class PathResolver {
     return this.#oldDirectory;
   }
 
-  /** A path, or -errno. To be followed by `done` when the operation is over. */
+  /** The path of an inode, or -errno. To be followed by `done` when the operation is over. */
   resolve(path: ByteSpan): Uint8Array | number {
+    return this.resolveToOpen(path);
+  }
+
+  /**
+   * The path of a name that is made, moved or removed.
+   *
+   * @param _makesDirectory whether a name that is not there may have slashes behind it: mkdir(2)
+   */
+  resolveName(path: ByteSpan, _makesDirectory = false): Uint8Array | number {
     return this.resolveToOpen(path);
   }
 

@@ -51,19 +51,19 @@ export class Passthrough implements SecurityModel {
   }
 
   mknod({ path, mode, device, uid, gid }: Request<'mknod'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#credentials.run(uid, gid, files.mknod, at, mode, device));
   }
 
   mkdir({ path, mode, uid, gid }: Request<'mkdir'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveName(path, true);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#credentials.run(uid, gid, files.mkdir, at, mode, undefined));
   }
 
   symlink({ target, path, uid, gid }: Request<'symlink'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     const to = this.#paths.string(target);
     return this.#paths.done(this.#credentials.run(uid, gid, files.symlink, to, at, undefined));
@@ -84,13 +84,13 @@ export class Passthrough implements SecurityModel {
   ): number {
     const from = this.#paths.resolveOld(existing);
     if (typeof from === 'number') return from;
-    const to = this.#paths.resolve(path);
+    const to = this.#paths.resolveName(path);
     if (typeof to === 'number') return this.#paths.done(to);
     return this.#paths.done(call(this.#paths.oldDirectory, from, to));
   }
 
   remove({ path }: Request<'remove'>): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     const removed = files.unlink(at);
     return this.#paths.done(removed === -errno.EISDIR ? files.rmdir(at) : removed);
