@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Results } from '../results.js';
 import { guestChapter, guestPlot } from './guest-chapter.js';
 import { allocationChapter, startupChapter, systemCallChapter } from './lean-chapters.js';
+import { reasonsFor } from './reasons.js';
 import { rawChapter, rawPlots } from './raw-chapter.js';
 import { scaleChapter, scalePlots } from './scale-chapter.js';
 import { table } from './table.js';
@@ -60,12 +61,14 @@ ${table(['machine', ''], rows, 2)}`;
 }
 
 function targetChapter(results: Results): string {
-  const rows = targets(results).map(({ target, measured, met }) => [
+  const all = targets(results);
+  const reasons = reasonsFor(all);
+  const rows = all.map(({ target, measured, met }) => [
     target,
     measured,
     met === undefined ? '—' : met ? 'met' : '**missed**',
   ]);
   return `## Targets
 
-${table(['target', 'measured', ''], rows, 3)}`;
+${table(['target', 'measured', ''], rows, 3)}${reasons === '' ? '' : `\n\n${reasons}`}`;
 }

@@ -11,6 +11,8 @@ export interface Target {
   readonly measured: string;
   /** Undefined when it was not measured. */
   readonly met: boolean | undefined;
+  /** The operations that are above it. */
+  readonly missedBy?: readonly string[];
 }
 
 /** Work on names and attributes, as opposed to data. */
@@ -31,7 +33,7 @@ export function targets(results: Results): readonly Target[] {
   ];
 }
 
-function worst(ratios: readonly Ratio[], limit: number): Pick<Target, 'measured' | 'met'> {
+function worst(ratios: readonly Ratio[], limit: number): Omit<Target, 'target'> {
   const sorted = ratios.toSorted((a, b) => b.ratio - a.ratio);
   const [highest] = sorted;
   if (highest === undefined) return { measured: 'not measured', met: undefined };
@@ -44,6 +46,7 @@ function worst(ratios: readonly Ratio[], limit: number): Pick<Target, 'measured'
       ? `${highest.ratio.toFixed(2)} at most (${highest.name})`
       : `above it ${above.length} of ${ratios.length}: ${names.join(', ')}${more}`,
     met,
+    missedBy: above.map(({ name }) => name),
   };
 }
 
@@ -145,6 +148,7 @@ function scaleTargets({ scale }: Results): Target[] {
   return [
     {
       target: '32 busy helpers together not slower than 32 C helpers',
+      missedBy: share === undefined || share >= 1 ? [] : ['32 busy helpers'],
       measured: share === undefined ? 'not measured' : `${share.toFixed(2)} × their requests per second`,
       met: share === undefined ? undefined : share >= 1,
     },
