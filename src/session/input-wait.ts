@@ -8,6 +8,8 @@ const SHORTEST_US = 10;
 const ATTEMPTS_PER_LOOK = 4;
 /** When this much passes between two looks, somebody else had the processor: polling takes it from those who need it. */
 const PREEMPTED_US = 150;
+/** This many polls in a row must have caught the request before a row of them in vain is forgotten. */
+const TRUSTED_HITS = 16;
 /** At most this many requests are waited for without polling before it is tried again. */
 const MOST_SKIPPED = 1024;
 /**
@@ -15,8 +17,9 @@ const MOST_SKIPPED = 1024;
  * process costs more than most requests), then sleeping in a receive that gives up after a while.
  *
  * The polling window follows the time that the client really takes, up to a ceiling, as KVM's halt_poll_ns does. Unlike
- * there, a poll in vain also has the next one left out, then the next two, four, and so on: on a processor that client
- * and helper share, the client cannot even begin while the helper polls, and every poll is in vain.
+ * there, a poll in vain also has the next one left out, then the next two, four, and so on, until many in a row were not
+ * in vain: on a processor that client and helper share, the client cannot even begin while the helper polls, and where
+ * many compete for the processors, polling takes them from those who have work.
  */
 export class InputWait {
   readonly #connection: Connection;
@@ -26,6 +29,8 @@ export class InputWait {
   /** Requests still to be waited for without polling, and how many there were in this row. */
   #skip = 0;
   #skipped = 0;
+  /** Polls in a row that caught the request. */
+  #hits = 0;
   #now = 0;
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
@@ -59,7 +64,7 @@ export class InputWait {
       for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
         const bytes = this.#connection.receive();
         if (bytes !== -errno.EAGAIN) {
-          this.#skipped = 0;
+          if (++this.#hits >= TRUSTED_HITS) this.#skipped = 0;
           return bytes;
         }
       }
@@ -68,6 +73,7 @@ export class InputWait {
       this.#now = now;
       // a negative difference: the clock went round
       if (preempted || now - start >= this.#window || now < start) {
+        this.#hits = 0;
         this.#skipped = Math.min(Math.max(1, 2 * this.#skipped), MOST_SKIPPED);
         this.#skip = this.#skipped;
         return -errno.EAGAIN;
