@@ -9,6 +9,8 @@ import type { SystemCallResult } from './system-calls.js';
 /** Everything of one run; a part is missing when it was left out or what it needs is not installed. */
 export interface Results {
   readonly quick: boolean;
+  /** Parts were measured again later, alone. */
+  readonly pieced?: boolean;
   readonly machine: MachineDescription;
   readonly raw?: RawResult;
   readonly guest?: GuestResult;

@@ -37,7 +37,10 @@ export function writeReport(results: Results, place: string): void {
   fs.writeFileSync(path.join(place, 'benchmarks.md'), `${chapters.filter(Boolean).join('\n\n')}\n`);
 }
 
-function introduction({ machine, quick }: Results): string {
+/** A machine with more runnable processes than this before the run is not calm. */
+const CALM = 1;
+
+function introduction({ machine, quick, pieced }: Results): string {
   const rows = [
     [
       'CPU',
@@ -51,11 +54,15 @@ function introduction({ machine, quick }: Results): string {
     ['load before the run', machine.load.toFixed(2)],
     ['date', machine.date],
   ];
-  const warning = quick ? '\n\n**From a quick run: the figures say nothing.**' : '';
+  const warning = quick
+    ? '\n\n**From a quick run: the figures say nothing.**'
+    : machine.load > CALM
+      ? '\n\n**The machine was busy with other work when the run began: no core was free, and the figures are rough.**'
+      : '';
   return `# Benchmarks
 
-Written by \`scripts/bench\`: everything below comes from one run on one machine, in which whatever is compared took
-turns. _C helper_ is QEMU's own \`virtfs-proxy-helper\`.${warning}
+Written by \`scripts/bench\`: everything below comes from ${pieced ? 'the same machine, some parts measured later than others' : 'one run on one machine'};
+whatever is compared took turns. _C helper_ is QEMU's own \`virtfs-proxy-helper\`.${warning}
 
 ${table(['machine', ''], rows, 2)}`;
 }

@@ -76,7 +76,7 @@ export function allocationChapter(result: AllocationResult | undefined): string 
 
 Garbage collections of the serving program (\`--trace-gc\`) with the young generation limited to 1 MB, after warming up.
 Where none was needed, fewer bytes per request were allocated than the 1 MB divided by the requests. Between the
-first collection and the last the heap in use grew by ${result.heapGrowth.toFixed(1)} MB.
+first collection and the last the heap in use changed by ${result.heapGrowth.toFixed(1)} MB.
 
 ${table(['requests', 'number', 'scavenges', 'full collections', 'bytes per request'], rows)}`;
 }

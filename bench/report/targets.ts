@@ -171,7 +171,7 @@ function leanTargets({ systemCalls, allocations }: Results): Target[] {
   const bytes = allocations?.byCycle[0]?.bytesPerRequest;
   return [
     { target: 'system calls of every operation ≤ the C helper', ...worst(ratios, 1) },
-    // a byte is what collections can show: see the chapter
-    limited('no allocation per request in the steady state (mix)', bytes, 1, ' bytes per request'),
+    // the smallest object of V8 has 8 bytes: less on average is what comes once in many requests
+    limited('no allocation per request in the steady state (mix): < 8 bytes', bytes, 8, ' bytes'),
   ];
 }
