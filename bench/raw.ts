@@ -27,13 +27,14 @@ export interface ContestantResult {
   readonly cpu: Readonly<Record<string, number>>;
 }
 
-/** `free`: the helper has a core of its own; `shared`: it shares one with its client. */
-export type CoreUse = 'free' | 'shared';
+/** `free`: the kernel places both; `apart`: each has a core of its own; `shared`: both have the same. */
+export type CoreUse = 'free' | 'apart' | 'shared';
 
 export type RawResult = Readonly<Record<CoreUse, readonly ContestantResult[]>>;
 
 /** The core that client and helper share; the other one takes interrupts and whatever else runs. */
 const SHARED_CORE = 1;
+const OTHER_CORE = 0;
 
 const allCycles: readonly Cycle[] = [...cycles, mix];
 
@@ -51,12 +52,14 @@ export async function measureRaw(quick: boolean): Promise<RawResult> {
     referenceHelper,
     ...minimalLoops(),
   ];
-  const rounds = quick ? 2 : 10;
+  const rounds = quick ? 2 : 8;
   const free = await measureOn(contestants, rounds, quick, undefined);
+  runOnCores([OTHER_CORE]);
+  const apart = await measureOn(contestants, rounds, quick, SHARED_CORE, 'each on a core of its own');
   runOnCores([SHARED_CORE]);
   const shared = await measureOn(contestants, rounds, quick, SHARED_CORE);
   runOnCores(Array.from({ length: 1024 }, (_, core) => core));
-  return { free, shared };
+  return { free, apart, shared };
 }
 
 async function measureOn(
@@ -64,6 +67,7 @@ async function measureOn(
   rounds: number,
   quick: boolean,
   core: number | undefined,
+  place = core === undefined ? 'one core free' : 'client and helper on one core',
 ): Promise<readonly ContestantResult[]> {
   const accounts = contestants.map((contestant): Account => ({
     contestant,
@@ -75,7 +79,6 @@ async function measureOn(
   const running = contestants.map((contestant) =>
     start(contestant, exported.path, core === undefined ? {} : { core }),
   );
-  const place = core === undefined ? 'one core free' : 'client and helper on one core';
   try {
     for (let round = -1; round < rounds; round++) {
       progress(`raw, ${place}: ${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}`);

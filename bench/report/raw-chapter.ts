@@ -5,6 +5,7 @@ import { microseconds, ratio, table } from './table.js';
 
 const titles: Readonly<Record<CoreUse, string>> = {
   free: 'One core free',
+  apart: 'Client and helper each on a core of its own',
   shared: 'Client and helper on one core',
 };
 
@@ -13,7 +14,11 @@ const CUT = 3;
 
 export function rawPlots(raw: RawResult | undefined): Plots {
   if (raw === undefined) return {};
-  return { 'raw-free': plot(raw, 'free'), 'raw-shared': plot(raw, 'shared') };
+  return {
+    'raw-free': plot(raw, 'free'),
+    'raw-apart': plot(raw, 'apart'),
+    'raw-shared': plot(raw, 'shared'),
+  };
 }
 
 function plot(raw: RawResult, cores: CoreUse): string {
@@ -44,6 +49,8 @@ opening a device) and sends, without checks, change of ids or confinement; it ei
 the time. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
 
 ${coresChapter(raw, 'free')}
+
+${coresChapter(raw, 'apart')}
 
 ${coresChapter(raw, 'shared')}`;
 }

@@ -52,6 +52,7 @@ function worst(ratios: readonly Ratio[], limit: number): Omit<Target, 'target'> 
 
 function rawTargets(raw: RawResult | undefined): Target[] {
   const free = p50Ratios(raw, 'free', 'ours');
+  const apart = p50Ratios(raw, 'apart', 'ours');
   const shared = p50Ratios(raw, 'shared', 'ours');
   const off = (['free', 'shared'] as const).flatMap((cores) =>
     p50Ratios(raw, cores, 'ours-off').map(({ name, ratio }) => ({
@@ -72,6 +73,20 @@ function rawTargets(raw: RawResult | undefined): Target[] {
       target: 'a core free: p50 of every changing operation ≤ 0.7 ×',
       ...worst(
         free.filter(({ name }) => !lookingSteps.has(name)),
+        0.7,
+      ),
+    },
+    {
+      target: 'the same with each on a core of its own: read-only ≤ 0.5 ×',
+      ...worst(
+        apart.filter(({ name }) => lookingSteps.has(name)),
+        0.5,
+      ),
+    },
+    {
+      target: 'each on a core of its own: changing ≤ 0.7 ×',
+      ...worst(
+        apart.filter(({ name }) => !lookingSteps.has(name)),
         0.7,
       ),
     },
