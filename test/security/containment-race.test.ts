@@ -4,7 +4,7 @@
  *   VIRTFS_RACE_REQUESTS  how many requests of each race (30000); in full:
  *   VIRTFS_RACE_REQUESTS=1000000 npm test -- test/security/containment-race.test.ts
  */
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../differential/random.js';
@@ -112,6 +112,18 @@ async function run(
   return tally;
 }
 
+interface Expectations {
+  /** Whether something of every type has to succeed. */
+  readonly everyType?: boolean;
+  /** How many requests succeed at least: a race in which everything fails shows nothing. */
+  readonly least?: number;
+  /** Whether the attack could still succeed at the end: the client may remove what it needs. */
+  readonly alive?: (outside: Outside) => boolean;
+}
+
+const isLink = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+
 function report(title: string, swaps: number, milliseconds: number, { types }: Tally): void {
   const rows = [...types].map(
     ([name, { sent, succeeded }]) =>
@@ -130,7 +142,7 @@ describe.skipIf(skip).each(confinements)(
       title: string,
       make: (outside: Outside) => SwapPlan,
       draw: (outside: Outside) => Paths,
-      mayFail: readonly RequestName[] = [],
+      { everyType = true, least = count / 50, alive = () => true }: Expectations = {},
     ): Promise<void> => {
       const outside = outsideForTest();
       const swaps = make(outside);
@@ -155,12 +167,10 @@ describe.skipIf(skip).each(confinements)(
       // a race in which nearly everything fails shows nothing
       const types = [...tally.types];
       const succeeded = types.reduce((sum, [, type]) => sum + type.succeeded, 0);
-      expect(succeeded / count, 'share of requests that succeed').toBeGreaterThan(0.02);
+      expect(succeeded, 'requests that succeed').toBeGreaterThan(least);
+      expect(alive(outside), 'what the attack needs is still there').toBe(true);
       const never = types.filter(([, type]) => type.succeeded === 0).map(([name]) => name);
-      expect(
-        never.filter((name) => !mayFail.includes(name)),
-        'types of which nothing succeeds',
-      ).toEqual([]);
+      if (everyType) expect(never, 'types of which nothing succeeds').toEqual([]);
     };
 
     it(`${count} requests never leave the export`, () => attackDuring('swaps', plan, paths));
@@ -189,8 +199,16 @@ describe.skipIf(skip).each(confinements)(
               ? random.pick(throughLink)
               : `/x/y${waits}/${random.pick(['..', '../..', '../../..'])}${random.pick(tails)}`;
         },
-        // what these are for is never at the end of such a path
-        ['READLINK', 'TRUNCATE', 'LGETXATTR', 'LREMOVEXATTR', 'RENAME', 'REMOVE', 'LINK'],
+        {
+          // while directories move the kernel refuses most `..` (EAGAIN), the more so the faster they do
+          everyType: false,
+          least: 20,
+          alive: ({ host, exportPath }) =>
+            // it is moved all the time, so it may be missed at both places
+            Array.from({ length: 100 }, () => [join(exportPath, 'x/y/up'), join(host, 'moved/up')])
+              .flat()
+              .some(isLink),
+        },
       ));
   },
 );
