@@ -4,8 +4,9 @@ ARG BASE=node:20-bookworm-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3 && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY package.json package-lock.json tsconfig.json tsconfig.build.json ./
+COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
+COPY scripts/build.js scripts/
 COPY src src
 RUN npm run build && npm prune --omit=dev
 
