@@ -142,7 +142,8 @@ async function main(handover: Handover): Promise<void> {
     if (!(error instanceof StartError)) throw error;
     report(handover.report, error.message);
     if (!daemon) process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
-    process.exitCode = error.status;
+    // at once: the event loop must not get to the client, which would be served without confinement
+    process.exit(error.status);
   }
 }
 

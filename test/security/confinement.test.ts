@@ -1,13 +1,13 @@
 /** What the serving program cannot do any more, and who may connect. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, closeSync, copyFileSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
 import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { setXattr } from '../support/libc.js';
+import { setXattr, socketpair } from '../support/libc.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
@@ -204,6 +204,40 @@ describe.skipIf(skipped !== undefined)(`a helper with more rights than its calle
       1,
       expect.stringContaining('missing: CAP_CHOWN'),
     ]);
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`a start that fails half way${suffix}`, () => {
+  it('serves nobody: the serving program ends when its root cannot be changed', () => {
+    const directory = exportForTest();
+    const { client, peer } = WireClient.pair();
+    const [changer, gone] = socketpair();
+    closeSync(gone);
+    const exported = openSync(directory, 'r');
+    // what the starting program hands over, with a root changer that is dead
+    const handover = {
+      export: { path: directory, directory: 4, isMount: true, hasProcfs: false },
+      socket: { descriptor: 3, listening: false },
+      rootChanger: { socket: 5, pid: 2 ** 22 + 1 },
+      readOnly: false,
+      seccomp: 'kill',
+      pollCeiling: 0,
+      logLevel: 'info',
+      logFormat: 'text',
+    };
+    client.send(requests.lstat('/'));
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(dirname(OURS), 'serve.js'), JSON.stringify(handover)],
+      { stdio: ['ignore', 'ignore', 'pipe', peer, exported, changer], encoding: 'utf8', timeout: 20_000 },
+    );
+    for (const descriptor of [peer, exported, changer]) closeSync(descriptor);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining('cannot make the export the root directory'),
+    ]);
+    expect(client.atEnd()).toBe(true);
+    client.close();
   });
 });
 
