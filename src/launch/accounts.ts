@@ -1,35 +1,36 @@
+import type posix from 'posix';
 import { usageError } from '../cli/options.js';
 
 /** The largest id that is one: 2^32 - 1 means "no id" to the kernel. */
 const MAX_ID = 0xffff_fffe;
 
-function id(text: string): number | undefined {
-  if (!/^\d+$/.test(text)) return undefined;
-  const number = Number(text);
-  if (number > MAX_ID) throw usageError(`${text} is not a valid id`);
-  return number;
+/** An id, or what the system's database says of a name. Throws a usage error. */
+async function accountId(
+  flag: string,
+  kind: string,
+  account: string,
+  find: (accounts: typeof posix) => number,
+): Promise<number> {
+  if (/^\d+$/.test(account)) {
+    const id = Number(account);
+    if (id > MAX_ID) throw usageError(`${flag} ${account}: not a valid id`);
+    return id;
+  }
+  // compiled code, loaded only where there is a name to look up
+  const { default: accounts } = await import('posix');
+  try {
+    return find(accounts);
+  } catch {
+    throw usageError(`${flag} ${account}: there is no such ${kind}`);
+  }
 }
 
 /** A user's name or id as an id. */
 export async function userId(user: string): Promise<number> {
-  const number = id(user);
-  if (number !== undefined) return number;
-  const { default: posix } = await import('posix');
-  try {
-    return posix.getpwnam(user).uid;
-  } catch {
-    throw usageError(`--uid ${user}: there is no such user`);
-  }
+  return accountId('--uid', 'user', user, (accounts) => accounts.getpwnam(user).uid);
 }
 
 /** A group's name or id as an id. */
 export async function groupId(group: string): Promise<number> {
-  const number = id(group);
-  if (number !== undefined) return number;
-  const { default: posix } = await import('posix');
-  try {
-    return posix.getgrnam(group).gid;
-  } catch {
-    throw usageError(`--gid ${group}: there is no such group`);
-  }
+  return accountId('--gid', 'group', group, (accounts) => accounts.getgrnam(group).gid);
 }
