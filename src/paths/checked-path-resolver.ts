@@ -14,12 +14,9 @@ import {
 } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { FileSystemStatus, fstatfs } from '../syscalls/status.js';
-import { HERE, PathResolver } from './path-resolver.js';
+import { DOT, HERE, PathResolver, ROOT, SLASH } from './path-resolver.js';
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
 const NONE = -1;
-const ROOT = cString('/');
 const PROC_SUPER_MAGIC = 0x9fa0;
 /** How often a walk is tried again during which the kernel saw a directory of it move. */
 const MOVED_ATTEMPTS = 20;

@@ -17,9 +17,9 @@ const PATH_MAX = 4096;
 /** A string of the wire has a 16-bit length. */
 const MAX_STRING_BYTES = 65_535;
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
-const ROOT = cString('/');
+export const SLASH = 0x2f;
+export const DOT = 0x2e;
+export const ROOT = cString('/');
 export const HERE = cString('.');
 
 /**

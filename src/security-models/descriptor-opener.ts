@@ -91,8 +91,8 @@ export class DescriptorOpener {
   }
 
   /**
-   * Creates a file, or opens the one that is there unless O_EXCL was asked for; without O_CREAT it only opens. Creating is always exclusive first:
-   * only so it is certain that an existing special file is not opened.
+   * Creates a file, or opens the one that is there unless O_EXCL was asked for; without O_CREAT it only opens.
+   * Creating is always exclusive first: only so it is certain that an existing special file is not opened.
    */
   create(path: Uint8Array, flags: number, mode: number): number {
     if ((flags & O_CREAT) === 0) return this.open(path, flags);

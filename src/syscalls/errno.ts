@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
 /** errno numbers of this platform, by name: errno(3). */
-export const errno = { ...constants.errno, ENOTSUP: constants.errno.EOPNOTSUPP };
+export const { errno } = constants;
 
 const names = new Map<number, string>();
 for (const [name, number] of Object.entries(constants.errno)) {

@@ -58,10 +58,10 @@ export function openat(directory: number, path: Uint8Array, flags: number, mode:
 }
 
 /** `struct open_how` of openat2(2): flags, mode and resolve, 64 bits each. */
-const openHow = stableMemory(24);
+const OPEN_HOW_BYTES = 24;
+const openHow = stableMemory(OPEN_HOW_BYTES);
 const openHowWords = wordsOf(openHow);
 const openHowAddress = addressOf(openHow);
-const OPEN_HOW_BYTES = 24;
 
 /** No magic link of a procfs is followed: ELOOP. */
 export const RESOLVE_NO_MAGICLINKS = 0x02;

@@ -11,35 +11,25 @@ interface ArgumentTypes {
   uint32: number;
   int64: number | bigint;
   'void *': Uint8Array | null;
-  'const char *': string;
 }
 
-type Values<Types extends readonly (keyof ArgumentTypes)[]> = {
-  [Index in keyof Types]: ArgumentTypes[Types[Index]];
-};
+type Types = readonly (keyof ArgumentTypes)[];
+type Values<Arguments extends Types> = { [Index in keyof Arguments]: ArgumentTypes[Arguments[Index]] };
 
-/** Declares a libc function that returns an `int` or a `long` (both arrive as a number). */
-export function declare<const Types extends readonly (keyof ArgumentTypes)[]>(
+/** Declares a libc function that returns a `long`. */
+export function declare<const Arguments extends Types>(
   name: string,
-  ...types: Types
-): (...values: Values<Types>) => number {
-  return libc.func(
-    name,
-    'int64',
-    types.map((type) => (type === 'const char *' ? 'str' : type)),
-  );
+  ...types: Arguments
+): (...values: Values<Arguments>) => number {
+  return libc.func(name, 'int64', [...types]);
 }
 
-/** As `declare`, for functions whose result register holds 32 bits only. */
-export function declareInt<const Types extends readonly (keyof ArgumentTypes)[]>(
+/** Declares a libc function that returns an `int`: only 32 bits of its result register count. */
+export function declareInt<const Arguments extends Types>(
   name: string,
-  ...types: Types
-): (...values: Values<Types>) => number {
-  return libc.func(
-    name,
-    'int',
-    types.map((type) => (type === 'const char *' ? 'str' : type)),
-  );
+  ...types: Arguments
+): (...values: Values<Arguments>) => number {
+  return libc.func(name, 'int', [...types]);
 }
 
 /** Turns libc's "-1 and errno" into a negated errno. To be called directly around the call: errno does not last. */
