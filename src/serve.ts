@@ -19,7 +19,7 @@ import { InputWait } from './session/input-wait.js';
 import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from './syscalls/files.js';
+import { close } from './syscalls/files.js';
 import { cString, stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable, write } from './syscalls/process.js';
 import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
@@ -41,6 +41,7 @@ function isContained({ path, isMount, hasProcfs }: Handover['export']): boolean 
 
 /** Wires what carries out the operations. */
 function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
+  const { ownDescriptors } = handover;
   const { directory } = handover.export;
   const die = (reason: string): never => {
     log.fatal(reason);
@@ -49,8 +50,6 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   const fileSystem = new FileSystemStatus();
   const failed = fstatfs(directory, fileSystem);
   if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
-  const ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
-  if (ownDescriptors < 0) throw new StartError(`cannot open /proc/self/fd: ${describeErrno(ownDescriptors)}`);
   const paths = isContained(handover.export)
     ? new PathResolver()
     : new CheckedPathResolver(directory, ownDescriptors);

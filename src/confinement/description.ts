@@ -16,7 +16,7 @@ root directory       the export, without CAP_SYS_CHROOT
 supplementary groups none
 no_new_privs         set
 core dumps, ptrace   off (not dumpable)
-descriptors          the client's socket, standard input and outputs, one O_PATH descriptor of its own /proc/self/fd
+descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone
 seccomp              ${seccomp}
 
 system calls allowed

@@ -8,6 +8,8 @@ import type { Export } from './export.js';
 export interface Handover {
   readonly export: Export;
   readonly socket: ReadySocket;
+  /** What `own-descriptors.ts` opens. */
+  readonly ownDescriptors: number;
   readonly rootChanger: RootChanger;
   /** Where a daemon reports that it is ready, or why not; undefined in the foreground. */
   readonly report: number | undefined;

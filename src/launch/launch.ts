@@ -5,6 +5,7 @@ import { groupId, userId } from './accounts.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 import { openExport } from './export.js';
+import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
 import { ServingProgram } from './program.js';
 
@@ -22,10 +23,12 @@ export async function launch(configuration: Configuration, servingProgram: strin
   umask(0);
   const socket = await readySocket(endpoint);
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
+  const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const program = new ServingProgram(servingProgram, {
     export: exported,
     socket,
+    ownDescriptors,
     rootChanger,
     report: channel?.toParent,
     readOnly: configuration.readOnly,
@@ -37,7 +40,12 @@ export async function launch(configuration: Configuration, servingProgram: strin
   restrictNextProgram();
   const start = (): never => program.start();
   if (channel === undefined) start();
-  else inBackground(channel, start);
+  else {
+    inBackground(channel, () => {
+      renewOwnDescriptors(ownDescriptors);
+      return start();
+    });
+  }
 }
 
 async function readySocket(endpoint: Endpoint): Promise<ReadySocket> {

@@ -18,8 +18,16 @@ export class ServingProgram {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
     const { NODE_OPTIONS } = process.env;
     this.#environment = new StringVector(NODE_OPTIONS === undefined ? [] : [`NODE_OPTIONS=${NODE_OPTIONS}`]);
-    const { socket, rootChanger, report } = handover;
-    this.#descriptors = [0, 1, 2, socket.descriptor, handover.export.directory, rootChanger.socket];
+    const { socket, rootChanger, ownDescriptors, report } = handover;
+    this.#descriptors = [
+      0,
+      1,
+      2,
+      socket.descriptor,
+      handover.export.directory,
+      ownDescriptors,
+      rootChanger.socket,
+    ];
     if (report !== undefined) this.#descriptors = [...this.#descriptors, report];
   }
 

@@ -7,6 +7,7 @@ interface Architecture {
     readonly exit_group: number;
     readonly seccomp: number;
     readonly openat2: number;
+    readonly open_tree: number;
     readonly pivot_root: number;
   };
   readonly O_DIRECTORY: number;
@@ -24,6 +25,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       exit_group: 231,
       seccomp: 317,
       openat2: 437,
+      open_tree: 428,
       pivot_root: 155,
     },
     O_DIRECTORY: 0o200000,
@@ -39,6 +41,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       exit_group: 94,
       seccomp: 277,
       openat2: 437,
+      open_tree: 428,
       pivot_root: 41,
     },
     O_DIRECTORY: 0o40000,

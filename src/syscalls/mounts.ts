@@ -1,4 +1,5 @@
 import { architecture } from './architecture.js';
+import { AT_FDCWD } from './files.js';
 import { addressOf, declareInt, result, syscall } from './libc.js';
 import { cString } from './memory.js';
 
@@ -16,6 +17,9 @@ const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
 const MNT_DETACH = 2;
 
+const OPEN_TREE_CLONE = 1;
+const OPEN_TREE_CLOEXEC = 0o2000000;
+
 const HERE = cString('.');
 
 /** From now on the calling thread has its own copy of all mounts, and no change of one is seen in the other. */
@@ -27,6 +31,17 @@ export function ownMounts(): number {
 /** Mounts a directory, with what is mounted below it, on itself. */
 export function bindToItself(directory: Uint8Array): number {
   return result(libc.mount(directory, directory, null, MS_BIND | MS_REC, null));
+}
+
+/**
+ * A copy of the mount that a path is on, from that path on, attached nowhere: open_tree(2) with OPEN_TREE_CLONE. It takes
+ * CAP_SYS_ADMIN.
+ *
+ * @returns a descriptor, which is O_PATH, or -errno
+ */
+export function mountCopy(path: Uint8Array): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  return result(syscall(architecture.syscalls.open_tree, AT_FDCWD, addressOf(path), flags, 0, 0, 0));
 }
 
 /**

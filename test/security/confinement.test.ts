@@ -1,6 +1,16 @@
 /** What the serving program cannot do any more, and who may connect. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, copyFileSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
@@ -103,6 +113,24 @@ describe.skipIf(skipped !== undefined)(`the serving program${suffix}`, () => {
     expect(coredumpFilter.trim()).toBe('0');
   });
 
+  it('holds no directory from which a way leads out of the export', () => {
+    const directory = exportForTest();
+    const { client, helper } = sessionForTest(directory);
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const held = `/proc/${helper.pid}/fd`;
+    const directories = readdirSync(held).filter((number) => statSync(`${held}/${number}`).isDirectory());
+    // that of its own descriptors, which is the root of a mount without a parent
+    expect(directories.map((number) => readlinkSync(`${held}/${number}`))).toEqual(['/']);
+    for (const number of directories) {
+      const identity = (path: string): bigint[] => {
+        const { dev, ino } = statSync(path, { bigint: true });
+        return [dev, ino];
+      };
+      expect(identity(`${held}/${number}/..`)).toEqual(identity(`${held}/${number}`));
+      expect(readdirSync(`${held}/${number}`).sort()).toEqual(readdirSync(held).sort());
+    }
+  });
+
   it('has no environment of its caller', () => {
     const { client, helper } = sessionForTest(exportForTest(), { env: { ...process.env, SECRET: 'x' } });
     expect(client.request(requests.lstat('/')).errno).toBe(0);
@@ -161,6 +189,8 @@ describe.skipIf(skipped !== undefined)(`a socket that is left behind${suffix}`, 
     expect(spawnSync(command, args, { timeout: 20_000 }).status).toBe(0);
     const client = WireClient.connect(path);
     expect(client.request(requests.lstat('/')).errno).toBe(0);
+    // a daemon has its own descriptors, not those of the process that started it
+    expect(client.request(requests.open('/', 0)).errno).toBe(0);
     client.close();
   });
 });
@@ -218,6 +248,7 @@ describe.skipIf(skipped !== undefined)(`a start that fails half way${suffix}`, (
     const handover = {
       export: { path: directory, directory: 4, isMount: true, hasProcfs: false },
       socket: { descriptor: 3, listening: false },
+      ownDescriptors: 4,
       rootChanger: { socket: 5, pid: 2 ** 22 + 1 },
       readOnly: false,
       seccomp: 'kill',
