@@ -1,23 +1,42 @@
 #!/usr/bin/env node
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type CommandName, commands, isCommand } from './cli/commands.js';
 import { configure, seccompMode } from './cli/configuration.js';
-import { helpText, parseOptions } from './cli/options.js';
+import { commandHelp, helpText } from './cli/help.js';
+import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
 import { describePrivileges } from './confinement/description.js';
 import { StartError } from './exit-status.js';
 
-/** The starting program: reads the command line, prepares, and becomes `serve.ts`. */
+/** The starting program: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
 
 /** The installed programs lie side by side; the command's name is a link to this one. */
 const here = dirname(realpathSync(process.argv[1] ?? ''));
+
+type Given = Arguments<string>;
+
+/** What carries out each command and tells the exit status. Each loads what it needs only when it is called. */
+const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>> = {
+  completion: async ({ operands }) => {
+    const { completionScript } = await import('./cli/completion.js');
+    process.stdout.write(completionScript(operands[0]));
+    return 0;
+  },
+};
+
+async function carryOut(name: CommandName, argv: readonly string[]): Promise<void> {
+  const given: Given = parseArguments(commands[name].options, argv, `virtfs-proxy-helper ${name}`);
+  if (given.given.some((option) => option.name === 'help')) process.stdout.write(commandHelp(name));
+  else process.exitCode = await programs[name](given);
+}
 
 function version(): string {
   const manifest = readFileSync(join(here, '..', 'package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-async function main(): Promise<void> {
-  const values = parseOptions(process.argv.slice(2));
+async function serve(argv: readonly string[]): Promise<void> {
+  const values = parseOptions(argv);
   if (values.help === true) {
     process.stdout.write(helpText());
   } else if (values.version === true) {
@@ -32,7 +51,12 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
+async function main(argv: readonly string[]): Promise<void> {
+  const [word, ...rest] = argv;
+  await (isCommand(word) ? carryOut(word, rest) : serve(argv));
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
   if (!(error instanceof StartError)) throw error;
   process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
   process.exitCode = error.status;

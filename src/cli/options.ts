@@ -1,14 +1,20 @@
 import { parseArgs } from 'node:util';
+import { seccompModes } from '../confinement/seccomp-modes.js';
 import { ExitStatus, StartError } from '../exit-status.js';
+import { logFormats, logLevels } from '../observability/levels.js';
 
-interface Option {
+export interface Option {
   readonly short?: string;
-  /** The value's name in the help text; none for a switch. */
+  /** The value's name in the help text, which also says what completes it (DIR, PATH, USER, ...); none for a switch. */
   readonly value?: string;
+  /** All values there are, where they can be listed. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
-/** Every option of the command line, in the order of the help text. */
+export type OptionTable = Readonly<Record<string, Option>>;
+
+/** Every option of the command line that serves, in the order of the help text. */
 export const options = {
   path: { short: 'p', value: 'DIR', help: 'the directory to export' },
   socket: {
@@ -25,14 +31,22 @@ export const options = {
   gid: { short: 'g', value: 'GROUP', help: 'group of the socket, a name or an id (default: the caller)' },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
   readonly: { help: 'refuse every change with EROFS, whatever the client asks' },
-  seccomp: { value: 'MODE', help: 'at a forbidden system call: kill (default), log, or none for no filter' },
+  seccomp: {
+    value: 'MODE',
+    choices: seccompModes,
+    help: 'at a forbidden system call: kill (default), log, or none for no filter',
+  },
   'print-privileges': { help: 'print what the helper keeps while it serves, and why' },
   'poll-us': {
     value: 'N',
     help: 'poll for the next request at most N microseconds: 0 (never) to 1000, default 100',
   },
-  'log-level': { value: 'LEVEL', help: 'fatal, error, warn, info (default), debug, trace or silent' },
-  'log-format': { value: 'FORMAT', help: 'text (default) or json' },
+  'log-level': {
+    value: 'LEVEL',
+    choices: logLevels,
+    help: 'fatal, error, warn, info (default), debug, trace or silent',
+  },
+  'log-format': { value: 'FORMAT', choices: logFormats, help: 'text (default) or json' },
   version: { help: 'print the version' },
   help: { short: 'h', help: 'print this text' },
 } as const satisfies Record<string, Option>;
@@ -40,68 +54,70 @@ export const options = {
 export type OptionName = keyof typeof options;
 export type OptionValues = Partial<Record<OptionName, string | boolean>>;
 
-/** A wrong use of the command line. */
-export function usageError(message: string): StartError {
-  return new StartError(`${message} (see virtfs-proxy-helper --help)`, ExitStatus.USAGE);
+/** What was given on a command line. */
+export interface Arguments<Name extends string> {
+  /** In the order in which they were given; `true` for a switch. */
+  readonly given: readonly { readonly name: Name; readonly value: string | true }[];
+  readonly operands: readonly string[];
+  /** What follows `--`; undefined without it. */
+  readonly rest: readonly string[] | undefined;
 }
 
-function describe({ token, name }: { token: string; name: string }): string {
-  const option = options[name as OptionName] as Option | undefined;
+const PROGRAM = 'virtfs-proxy-helper';
+
+/** A wrong use of the command line. `program` is whose help tells of the right one. */
+export function usageError(message: string, program: string = PROGRAM): StartError {
+  return new StartError(`${message} (see ${program} --help)`, ExitStatus.USAGE);
+}
+
+function describe(token: string, option: Option | undefined): string {
   if (option === undefined) return `unknown option ${token}`;
   return option.value === undefined ? `${token} takes no value` : `${token} needs a value: ${option.value}`;
 }
 
-/** Splits the command line into option values. An option given twice counts the last time, as in getopt(3). */
-export function parseOptions(argv: readonly string[]): OptionValues {
+/** Splits a command line by its table of options. Throws a usage error. */
+export function parseArguments<Table extends OptionTable>(
+  table: Table,
+  argv: readonly string[],
+  program?: string,
+): Arguments<keyof Table & string> {
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     tokens: true,
     allowPositionals: true,
     options: Object.fromEntries(
-      Object.entries(options as Record<string, Option>).map(([name, { short, value }]) => [
+      Object.entries(table).map(([name, { short, value }]) => [
         name,
         { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) },
       ]),
     ),
   });
-  const values: OptionValues = {};
+  const given: { name: keyof Table & string; value: string | true }[] = [];
+  const operands: string[] = [];
+  let rest: string[] | undefined;
   for (const token of tokens) {
-    if (token.kind === 'positional') throw usageError(`unexpected argument ${token.value}`);
-    if (token.kind !== 'option') continue;
-    const known = options[token.name as OptionName] as Option | undefined;
-    if (
-      known === undefined ||
-      (known.value === undefined) !== (token.value === undefined) ||
-      token.value === ''
-    ) {
-      throw usageError(describe({ token: token.rawName, name: token.name }));
+    if (token.kind === 'option-terminator') rest = [];
+    else if (token.kind === 'positional') (rest ?? operands).push(token.value);
+    else {
+      const known = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+      if (
+        known === undefined ||
+        (known.value === undefined) !== (token.value === undefined) ||
+        token.value === ''
+      ) {
+        throw usageError(describe(token.rawName, known), program);
+      }
+      given.push({ name: token.name, value: token.value ?? true });
     }
-    values[token.name as OptionName] = token.value ?? true;
   }
-  return values;
+  return { given, operands, rest };
 }
 
-/** The text of --help. */
-export function helpText(): string {
-  const rows = Object.entries(options as Record<string, Option>).map(([name, { short, value, help }]) => {
-    const flags = `${short === undefined ? '   ' : `-${short},`} --${name}${value === undefined ? '' : ` ${value}`}`;
-    return `  ${flags.padEnd(24)} ${help}`;
-  });
-  return `Usage: virtfs-proxy-helper --path DIR {--socket PATH | --fd N} [option ...]
-
-Serves DIR to one virtual machine over QEMU's 9p proxy driver.
-
-${rows.join('\n')}
-
-With --socket, start QEMU with
-  -fsdev proxy,id=fs0,socket=PATH -device virtio-9p-pci,fsdev=fs0,mount_tag=share
-and mount the share in the guest with
-  mount -t 9p -o trans=virtio,version=9p2000.L share /mnt
-
-Without --nodaemon the command returns when the socket is ready, and goes on in the background.
-
-Exit status: ${ExitStatus.OK} the client closed the connection, ${ExitStatus.FAILURE} the start or the connection failed,
-${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the client broke the protocol, ${ExitStatus.UNSAFE} own privileges were lost.
-`;
+/** The options of the command line that serves. One given twice counts the last time, as in getopt(3). */
+export function parseOptions(argv: readonly string[]): OptionValues {
+  const { given, operands, rest = [] } = parseArguments(options, argv);
+  const [unexpected] = [...operands, ...rest];
+  if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`);
+  return Object.fromEntries(given.map(({ name, value }) => [name, value]));
 }

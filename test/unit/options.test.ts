@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { configure } from '../../src/cli/configuration.js';
-import { helpText, options, parseOptions } from '../../src/cli/options.js';
+import { helpText } from '../../src/cli/help.js';
+import { options, parseOptions } from '../../src/cli/options.js';
 import { ExitStatus, StartError } from '../../src/exit-status.js';
 
 const configuration = (...argv: string[]): ReturnType<typeof configure> => configure(parseOptions(argv));
@@ -75,6 +76,10 @@ describe('the command line', () => {
     const message = refusal(...argv);
     expect(message).toContain(reason);
     expect(message).not.toContain('\n');
+  });
+
+  it('refuses what only looks like an option of the table', () => {
+    expect(refusal('--constructor')).toContain('unknown option --constructor');
   });
 
   it('shows every option in the help text', () => {
