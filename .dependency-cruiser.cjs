@@ -38,10 +38,11 @@ module.exports = {
     only('transport', ['protocol', 'syscalls'], 'Frames in, replies and descriptors out.'),
     only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
-    only('cli', ['confinement', 'observability'], 'Flags to a validated configuration.'),
+    only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
+    only('cli', ['confinement', 'observability', 'service'], 'Flags to a validated configuration.'),
     only(
       'launch',
-      ['cli', 'confinement', 'credentials', 'observability', 'syscalls'],
+      ['cli', 'confinement', 'credentials', 'observability', 'service', 'syscalls'],
       'Everything that needs full privileges.',
     ),
   ],

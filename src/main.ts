@@ -7,6 +7,7 @@ import { commandHelp, helpText } from './cli/help.js';
 import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
 import { describePrivileges } from './confinement/description.js';
 import { StartError } from './exit-status.js';
+import { passedSockets } from './service/activation.js';
 
 /** The starting program: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
 
@@ -44,7 +45,7 @@ async function serve(argv: readonly string[]): Promise<void> {
   } else if (values['print-privileges'] === true) {
     process.stdout.write(describePrivileges(seccompMode(values)));
   } else {
-    const configuration = configure(values);
+    const configuration = configure(values, passedSockets(process.env, process.pid));
     // loads libc, which the help text must not need
     const { launch } = await import('./launch/launch.js');
     await launch(configuration, join(here, 'serve.js'));

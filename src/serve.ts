@@ -15,6 +15,7 @@ import { DescriptorOpener } from './security-models/descriptor-opener.js';
 import { GenerationReader } from './security-models/generation-reader.js';
 import { Passthrough } from './security-models/passthrough.js';
 import { ReadOnly } from './security-models/read-only.js';
+import { Notifier } from './service/notifications.js';
 import { InputWait } from './session/input-wait.js';
 import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
@@ -22,6 +23,7 @@ import { describeErrno } from './syscalls/errno.js';
 import { close } from './syscalls/files.js';
 import { cString, stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable, write } from './syscalls/process.js';
+import { peerCredentials } from './syscalls/sockets.js';
 import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
 
@@ -76,18 +78,37 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
 
 function startSession(
   descriptor: number,
-  pollCeiling: number,
+  { pollCeiling, export: { path } }: Handover,
   context: OperationContext,
   log: Logger,
   refusals: Refusals,
+  notifier: Notifier,
 ): Session {
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
   const clock = new MonotonicClock();
   const wait = new InputWait(connection, clock, pollCeiling);
-  const session = new Session(descriptor, connection, wait, clock, context, log, refusals, (end) => {
+  const ended = (end: SessionEnd): void => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
     process.exit(exitStatus[end]);
-  });
+  };
+  const client = `uid ${peerCredentials(descriptor)?.uid ?? 'unknown'}`;
+  const status = (): string => `serving ${path} to ${client}, ${session.served} requests so far`;
+  const woken = (): void => {
+    notifier.statusSoon(status);
+  };
+  const session = new Session(
+    descriptor,
+    connection,
+    wait,
+    clock,
+    context,
+    log,
+    refusals,
+    ended,
+    notifier.connected ? woken : undefined,
+  );
+  notifier.status(status());
+  log.info({ export: path }, 'serving a client');
   return session;
 }
 
@@ -96,20 +117,23 @@ function startSession(
  * before. Nothing of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its
  * first stream).
  */
-function start(handover: Handover, log: Logger): void {
+function start(handover: Handover, log: Logger, notifier: Notifier): void {
   const { socket, rootChanger, seccomp } = handover;
   const refusals = new Refusals(log);
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, handover.pollCeiling, context, log, refusals);
-    log.info({ export: handover.export.path }, 'serving a client');
+    session = startSession(descriptor, handover, context, log, refusals, notifier);
   };
   const refused = (uid: number | undefined): void => {
     refusals.report('refused a client that is neither the socket owner nor root', { uid });
   };
-  if (socket.listening) acceptOne(socket.descriptor, socket.clientUid, connected, refused);
-  else connected(socket.descriptor);
+  if (socket.listening) {
+    acceptOne(socket.descriptor, socket.clientUid, connected, refused);
+    notifier.status(`waiting for a client of ${handover.export.path}`);
+  } else {
+    connected(socket.descriptor);
+  }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
       log.info(`stopped by ${signal}`);
@@ -134,8 +158,13 @@ async function main(handover: Handover): Promise<void> {
   const daemon = handover.report !== undefined;
   const syslog = daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const log = createLogger(handover.logLevel, handover.logFormat, syslog);
+  const notifier = new Notifier(handover.notify);
   try {
-    start(handover, log);
+    start(handover, log, notifier);
+    notifier.ready();
+    process.on('exit', () => {
+      notifier.stopping();
+    });
     report(handover.report, READY);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
+import type { PassedSocket } from '../service/activation.js';
 import { type OptionName, type OptionValues, usageError } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
@@ -8,13 +9,13 @@ const MAX_SOCKET_PATH = 107;
 /** Longer polling keeps signals waiting. */
 const MAX_POLL_US = 1000;
 
-/** Where the client comes from. */
+/** Where the client comes from. `origin` says in messages who passed a descriptor. */
 export type Endpoint = {
   /** A name or an id as text; undefined when not given. */
   readonly uid: string | undefined;
   readonly gid: string | undefined;
 } & (
-  | { readonly kind: 'descriptor'; readonly descriptor: number }
+  | { readonly kind: 'descriptor'; readonly descriptor: number; readonly origin: string }
   | { readonly kind: 'path'; readonly path: string }
 );
 
@@ -50,16 +51,16 @@ function oneOf<Choice extends string>(name: OptionName, value: string, choices: 
   return choice;
 }
 
-function endpoint(values: OptionValues): Endpoint {
+function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefined): Endpoint {
   const socket = text(values, 'socket');
   const fd = text(values, 'fd');
   const owner = { uid: text(values, 'uid'), gid: text(values, 'gid') };
   if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
   if (fd !== undefined) {
     if (!/^\d{1,9}$/.test(fd)) throw usageError(`--fd ${fd}: must be the number of an inherited descriptor`);
-    return { kind: 'descriptor', descriptor: Number(fd), ...owner };
+    return { kind: 'descriptor', descriptor: Number(fd), origin: `--fd ${fd}`, ...owner };
   }
-  if (socket === undefined) throw usageError('one of --socket and --fd is required');
+  if (socket === undefined) return { kind: 'descriptor', ...theOneOf(passed), ...owner };
   const path = absolute('socket', socket);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw usageError(
@@ -67,6 +68,19 @@ function endpoint(values: OptionValues): Endpoint {
     );
   }
   return { kind: 'path', path, ...owner };
+}
+
+/** The socket of socket activation. Throws a usage error when there is not exactly one. */
+function theOneOf(passed: readonly PassedSocket[] | undefined): { descriptor: number; origin: string } {
+  if (passed === undefined) throw usageError('one of --socket and --fd is required');
+  const [socket] = passed;
+  if (socket === undefined || passed.length > 1) {
+    const names = passed.map(({ name }) => name).join(', ');
+    const count = socket === undefined ? 'no socket' : `${passed.length} sockets (${names})`;
+    throw usageError(`systemd passed ${count} (LISTEN_FDS); one is needed, or --socket or --fd`);
+  }
+  const { descriptor, name } = socket;
+  return { descriptor, origin: `LISTEN_FDS, descriptor ${descriptor} (${name})` };
 }
 
 function pollCeiling(values: OptionValues): number {
@@ -81,14 +95,19 @@ export function seccompMode(values: OptionValues): SeccompMode {
   return oneOf('seccomp', text(values, 'seccomp') ?? 'kill', seccompModes);
 }
 
-/** Checks the options against each other. Throws a usage error. */
-export function configure(values: OptionValues): Configuration {
+/**
+ * Checks the options against each other. Throws a usage error.
+ *
+ * @param passed what the service manager passed; used when no option says where the client comes from. The helper is
+ * then a service of that manager, which wants it in the foreground.
+ */
+export function configure(values: OptionValues, passed?: readonly PassedSocket[]): Configuration {
   const path = text(values, 'path');
   if (path === undefined) throw usageError('--path is required');
   return {
     exportPath: absolute('path', path),
-    endpoint: endpoint(values),
-    daemon: values.nodaemon !== true,
+    endpoint: endpoint(values, passed),
+    daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
     readOnly: values.readonly === true,
     seccomp: seccompMode(values),
     pollCeiling: pollCeiling(values),

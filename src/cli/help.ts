@@ -14,7 +14,7 @@ function optionRows(table: OptionTable): string {
 /** The text of --help. */
 export function helpText(): string {
   const others = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(24)} ${summary}`);
-  return `Usage: virtfs-proxy-helper --path DIR {--socket PATH | --fd N} [option ...]
+  return `Usage: virtfs-proxy-helper --path DIR [--socket PATH | --fd N] [option ...]
        virtfs-proxy-helper COMMAND [argument ...]
 
 Serves DIR to one virtual machine over QEMU's 9p proxy driver.
@@ -27,6 +27,8 @@ and mount the share in the guest with
   mount -t 9p -o trans=virtio,version=9p2000.L share /mnt
 
 Without --nodaemon the command returns when the socket is ready, and goes on in the background.
+
+Without --socket and --fd the socket is the one that systemd passes (LISTEN_FDS), and the helper stays in the foreground.
 
 Commands, each with a --help of its own:
 ${others.join('\n')}

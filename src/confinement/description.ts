@@ -16,7 +16,8 @@ root directory       the export, without CAP_SYS_CHROOT
 supplementary groups none
 no_new_privs         set
 core dumps, ptrace   off (not dumpable)
-descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone
+descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone,
+                     under systemd a datagram socket to it
 seccomp              ${seccomp}
 
 system calls allowed

@@ -24,9 +24,13 @@ export function reportChannel(): ReportChannel {
 
 /**
  * Goes on with `child` in the background, in a session of its own and without a terminal, and waits in the foreground
- * for its report. Returns when the helper is ready; throws a StartError with the reason when it is not.
+ * for its report, having told its pid. Returns when the helper is ready; throws a StartError with the reason when it is not.
  */
-export function inBackground(channel: ReportChannel, child: () => never): void {
+export function inBackground(
+  channel: ReportChannel,
+  child: () => never,
+  started: (pid: number) => void,
+): void {
   const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
   if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
   const pid = forkSharingRoot();
@@ -42,6 +46,7 @@ export function inBackground(channel: ReportChannel, child: () => never): void {
     }
   }
   close(channel.toParent);
+  started(pid);
   const report = readAll(channel.fromChild);
   if (report !== READY)
     throw new StartError(report === '' ? 'the background process ended before it was ready' : report);

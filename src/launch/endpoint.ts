@@ -30,14 +30,22 @@ const OWNER_ONLY = 0o700;
 const S_ISGID = 0o2000;
 const S_IFSOCK = 0o140000;
 
-/** Checks a descriptor that the caller passed. Throws a StartError. */
-export function inheritedSocket(descriptor: number, clientUid: number | undefined): ReadySocket {
+/**
+ * Checks a descriptor that the caller passed. Throws a StartError.
+ *
+ * @param origin how it was passed, for messages
+ */
+export function inheritedSocket(
+  descriptor: number,
+  origin: string,
+  clientUid: number | undefined,
+): ReadySocket {
   const state = unixSocketState(descriptor);
-  if (state === -errno.EBADF) throw new StartError(`--fd ${descriptor}: no such descriptor was passed`);
+  if (state === -errno.EBADF) throw new StartError(`${origin}: no such descriptor was passed`);
   if (state === 'listening' || state === 'connected') {
     return { descriptor, listening: state === 'listening', clientUid };
   }
-  throw new StartError(`--fd ${descriptor}: must be a connected or listening unix stream socket`);
+  throw new StartError(`${origin}: must be a connected or listening unix stream socket`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { RootChanger } from '../confinement/root.js';
 import type { SeccompMode } from '../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../observability/levels.js';
+import type { NotifyChannel } from '../service/notifications.js';
 import type { ReadySocket } from './endpoint.js';
 import type { Export } from './export.js';
 
@@ -13,6 +14,8 @@ export interface Handover {
   readonly rootChanger: RootChanger;
   /** Where a daemon reports that it is ready, or why not; undefined in the foreground. */
   readonly report: number | undefined;
+  /** Where the service manager wants to be notified; undefined without one. */
+  readonly notify: NotifyChannel | undefined;
   readonly readOnly: boolean;
   readonly seccomp: SeccompMode;
   /** Microseconds. */

@@ -1,6 +1,7 @@
 import type { Configuration, Endpoint } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
 import { umask } from '../syscalls/files.js';
+import { Notifier, notifyChannel } from '../service/notifications.js';
 import { groupId, userId } from './accounts.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
@@ -25,12 +26,16 @@ export async function launch(configuration: Configuration, servingProgram: strin
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
+  const notify = notifyChannel(process.env, process.pid, (reason) => {
+    process.stderr.write(`virtfs-proxy-helper: ${reason}\n`);
+  });
   const program = new ServingProgram(servingProgram, {
     export: exported,
     socket,
     ownDescriptors,
     rootChanger,
     report: channel?.toParent,
+    notify,
     readOnly: configuration.readOnly,
     seccomp: configuration.seccomp,
     pollCeiling: configuration.pollCeiling,
@@ -41,10 +46,16 @@ export async function launch(configuration: Configuration, servingProgram: strin
   const start = (): never => program.start();
   if (channel === undefined) start();
   else {
-    inBackground(channel, () => {
-      renewOwnDescriptors(ownDescriptors);
-      return start();
-    });
+    inBackground(
+      channel,
+      () => {
+        renewOwnDescriptors(ownDescriptors);
+        return start();
+      },
+      (pid) => {
+        new Notifier(notify).mainProcess(pid);
+      },
+    );
   }
 }
 
@@ -53,7 +64,11 @@ async function readySocket(endpoint: Endpoint): Promise<ReadySocket> {
     endpoint.uid === undefined ? (process.getuid?.() ?? 0) : await userId(endpoint.uid);
   if (endpoint.kind === 'descriptor') {
     // the caller made the socket and its permissions; an owner is checked only when one was named
-    return inheritedSocket(endpoint.descriptor, endpoint.uid === undefined ? undefined : await owner());
+    return inheritedSocket(
+      endpoint.descriptor,
+      endpoint.origin,
+      endpoint.uid === undefined ? undefined : await owner(),
+    );
   }
   const gid = endpoint.gid === undefined ? (process.getgid?.() ?? 0) : await groupId(endpoint.gid);
   return listenAt(endpoint.path, await owner(), gid);

@@ -18,7 +18,8 @@ export class ServingProgram {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
     const { NODE_OPTIONS } = process.env;
     this.#environment = new StringVector(NODE_OPTIONS === undefined ? [] : [`NODE_OPTIONS=${NODE_OPTIONS}`]);
-    const { socket, rootChanger, ownDescriptors, report } = handover;
+    const { socket, rootChanger, ownDescriptors, report, notify } = handover;
+    const optional = [report, notify?.socket].filter((descriptor) => descriptor !== undefined);
     this.#descriptors = [
       0,
       1,
@@ -27,8 +28,8 @@ export class ServingProgram {
       handover.export.directory,
       ownDescriptors,
       rootChanger.socket,
+      ...optional,
     ];
-    if (report !== undefined) this.#descriptors = [...this.#descriptors, report];
   }
 
   /** Replaces this program. Only the descriptors of the handover and the standard ones stay open. */

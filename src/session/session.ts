@@ -39,7 +39,10 @@ export class Session {
   #over = false;
   #served = 0;
 
-  /** @param descriptor the connected socket, which the session owns from now on */
+  /**
+   * @param descriptor the connected socket, which the session owns from now on
+   * @param woken is called when requests come after a pause, and again with every turn of the event loop
+   */
   constructor(
     descriptor: number,
     connection: Connection,
@@ -49,6 +52,7 @@ export class Session {
     log: Logger,
     refusals: Refusals,
     ended: (end: SessionEnd) => void,
+    woken?: () => void,
   ) {
     this.#connection = connection;
     this.#wait = wait;
@@ -62,6 +66,7 @@ export class Session {
       buffer: () => connection.space,
       callback: (bytes) => {
         connection.received(bytes);
+        woken?.();
         return this.#serve();
       },
     };

@@ -1,3 +1,5 @@
+import { errno } from './errno.js';
+import { close } from './files.js';
 import { addressOf, declareInt, result } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';
 
@@ -18,6 +20,7 @@ const libc = {
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
@@ -42,7 +45,10 @@ export function socketPair(): readonly [number, number] | number {
   return failed < 0 ? failed : [one, other];
 }
 
-/** `struct sockaddr_un` of a path of at most 107 bytes: unix(7). */
+/** Longer paths do not fit into `struct sockaddr_un` with their final NUL: unix(7). */
+const MAX_PATH_BYTES = 107;
+
+/** `struct sockaddr_un` of a path. */
 function unixAddress(path: string): Uint8Array {
   const address = stableMemory(110);
   new DataView(address.buffer).setUint16(0, AF_UNIX, littleEndian);
@@ -56,6 +62,26 @@ export function bindUnix(socket: number, path: string): number {
 
 export function connectUnix(socket: number, path: string): number {
   return result(libc.connect(socket, unixAddress(path), 110));
+}
+
+/**
+ * A datagram socket connected to a path, or to an abstract name that is written with an `@` for its NUL: unix(7).
+ * What is sent later reaches it whatever the root directory is then.
+ *
+ * @returns the descriptor or -errno
+ */
+export function datagramSocketTo(address: string): number {
+  const bytes = Buffer.byteLength(address);
+  if (bytes > MAX_PATH_BYTES) return -errno.ENAMETOOLONG;
+  const target = unixAddress(address);
+  if (address.startsWith('@')) target[2] = 0;
+  const socket = result(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (socket < 0) return socket;
+  // the length counts: an abstract name has no end of its own
+  const connected = result(libc.connect(socket, target, 2 + bytes));
+  if (connected >= 0) return socket;
+  close(socket);
+  return connected;
 }
 
 export function listen(socket: number, backlog: number): number {

@@ -9,6 +9,7 @@ const libc = koffi.load('libc.so.6');
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -58,6 +59,12 @@ const c = {
     length: Buffer,
   ) => number,
   send: libc.func('int64_t send(int, void *, size_t, int)') as (
+    fd: number,
+    bytes: Buffer,
+    length: number,
+    flags: number,
+  ) => number,
+  recv: libc.func('int64_t recv(int, void *, size_t, int)') as (
     fd: number,
     bytes: Buffer,
     length: number,
@@ -163,6 +170,22 @@ export function listenUnix(path: string): number {
   checked('bind', c.bind(fd, unixAddress(path), 110));
   checked('listen', c.listen(fd, 1));
   return fd;
+}
+
+/** A datagram socket bound to a path, or to an abstract name that is written with an `@`. */
+export function bindDatagrams(name: string): number {
+  const fd = checked('socket', c.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const address = unixAddress(name);
+  if (name.startsWith('@')) address[2] = 0;
+  checked('bind', c.bind(fd, address, 2 + Buffer.byteLength(name)));
+  return fd;
+}
+
+/** A datagram that has come, or undefined. */
+export function receiveDatagram(fd: number): string | undefined {
+  const bytes = Buffer.alloc(4_096);
+  const length = c.recv(fd, bytes, bytes.length, MSG_DONTWAIT);
+  return length < 0 ? undefined : bytes.toString('utf8', 0, length);
 }
 
 /** Makes blocking calls on a socket give up with EAGAIN, so that a silent helper fails a test instead of hanging it. */

@@ -47,6 +47,7 @@ describe('the command line', () => {
     expect(configuration('--nodaemon', '--fd', '3', '--path', '/srv').endpoint).toEqual({
       kind: 'descriptor',
       descriptor: 3,
+      origin: '--fd 3',
       uid: undefined,
       gid: undefined,
     });
