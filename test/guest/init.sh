@@ -14,8 +14,8 @@ while read -r module; do
   insmod "$module" || echo "init: cannot load $module"
 done </modules/order
 
-port=/dev/vport0p1
-until [ -c "$port" ]; do usleep 10000; done
+# The device's number depends on where it is plugged in.
+until port=$(echo /dev/vport*p1) && [ -c "$port" ]; do usleep 10000; done
 exec 3<>"$port"
 cd /tmp || exit
 
