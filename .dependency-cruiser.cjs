@@ -37,6 +37,7 @@ module.exports = {
     only('operations', ['security-models', 'protocol', 'syscalls'], 'One table: request to handler.'),
     only('transport', ['protocol', 'syscalls'], 'Frames in, replies and descriptors out.'),
     only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
+    only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only('cli', ['confinement', 'observability', 'service'], 'Flags to a validated configuration.'),

@@ -13,7 +13,7 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'node20.19',
-  external: ['koffi', 'posix'],
+  external: ['koffi', 'node-unix-socket', 'posix'],
   sourcemap: false,
   legalComments: 'linked',
   logLevel: 'warning',

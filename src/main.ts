@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './no-debugger.js';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type CommandName, commands, isCommand } from './cli/commands.js';
@@ -18,6 +19,10 @@ type Given = Arguments<string>;
 
 /** What carries out each command and tells the exit status. Each loads what it needs only when it is called. */
 const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>> = {
+  status: async (given) => {
+    const { showStatus } = await import('./status/command.js');
+    return showStatus(given);
+  },
   completion: async ({ operands }) => {
     const { completionScript } = await import('./cli/completion.js');
     process.stdout.write(completionScript(operands[0]));

@@ -1,11 +1,14 @@
+import { endDebugger } from './no-debugger.js';
 import { enterRoot } from './confinement/root.js';
 import { filterSystemCalls } from './confinement/seccomp.js';
 import { GuestCredentials } from './credentials/guest-credentials.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import { READY } from './launch/daemon.js';
 import type { Handover } from './launch/handover.js';
+import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
+import { Statistics } from './observability/statistics.js';
 import type { OperationContext } from './operations/context.js';
 import { CheckedPathResolver } from './paths/checked-path-resolver.js';
 import { PathResolver } from './paths/path-resolver.js';
@@ -16,6 +19,8 @@ import { GenerationReader } from './security-models/generation-reader.js';
 import { Passthrough } from './security-models/passthrough.js';
 import { ReadOnly } from './security-models/read-only.js';
 import { Notifier } from './service/notifications.js';
+import type { openControlSocket } from './session/control.js';
+import { namesByOpcode } from './session/dispatcher.js';
 import { InputWait } from './session/input-wait.js';
 import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
@@ -79,6 +84,7 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
 function startSession(
   descriptor: number,
   { pollCeiling, export: { path } }: Handover,
+  statistics: Statistics,
   context: OperationContext,
   log: Logger,
   refusals: Refusals,
@@ -101,6 +107,7 @@ function startSession(
     connection,
     wait,
     clock,
+    statistics,
     context,
     log,
     refusals,
@@ -117,13 +124,22 @@ function startSession(
  * before. Nothing of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its
  * first stream).
  */
-function start(handover: Handover, log: Logger, notifier: Notifier): void {
+function start(
+  handover: Handover,
+  log: Logger,
+  notifier: Notifier,
+  openControl: typeof openControlSocket | undefined,
+): void {
   const { socket, rootChanger, seccomp } = handover;
+  const statistics = new Statistics(namesByOpcode());
+  const source = new StatusSource({ export: handover.export.path, readOnly: handover.readOnly }, statistics);
+  if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
   const refusals = new Refusals(log);
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, handover, context, log, refusals, notifier);
+    session = startSession(descriptor, handover, statistics, context, log, refusals, notifier);
+    source.connected(peerCredentials(descriptor));
   };
   const refused = (uid: number | undefined): void => {
     refusals.report('refused a client that is neither the socket owner nor root', { uid });
@@ -141,10 +157,14 @@ function start(handover: Handover, log: Logger, notifier: Notifier): void {
       session.end();
     });
   }
+  process.on('SIGUSR1', () => {
+    log.info(statusFields(source.status()), 'statistics');
+  });
   setNotDumpable();
   enterRoot(rootChanger, handover.export.directory);
   if (isContained(handover.export)) close(handover.export.directory);
   filterSystemCalls(seccomp);
+  endDebugger();
 }
 
 function report(channel: number | undefined, text: string): void {
@@ -157,10 +177,11 @@ function report(channel: number | undefined, text: string): void {
 async function main(handover: Handover): Promise<void> {
   const daemon = handover.report !== undefined;
   const syslog = daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+  const control = handover.control === undefined ? undefined : await import('./session/control.js');
   const log = createLogger(handover.logLevel, handover.logFormat, syslog);
   const notifier = new Notifier(handover.notify);
   try {
-    start(handover, log, notifier);
+    start(handover, log, notifier, control?.openControlSocket);
     notifier.ready();
     process.on('exit', () => {
       notifier.stopping();

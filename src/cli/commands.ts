@@ -17,6 +17,18 @@ const help: Option = { short: 'h', help: 'print this text' };
 
 /** Every command; `main.ts` knows what carries it out. */
 export const commands = {
+  status: {
+    usage: '[--json | --openmetrics | --watch] SOCKET ...',
+    summary: 'show what running helpers do',
+    notes: `Asks helpers that were started with --control for what they serve, to whom, and for their counters.`,
+    options: {
+      json: { help: 'one JSON object on a line for each helper' },
+      openmetrics: { help: 'the metrics of all these helpers, for Prometheus' },
+      watch: { help: 'show them again every second, until one ends' },
+      help,
+    },
+    operand: { value: 'SOCKET' },
+  },
   completion: {
     usage: 'bash',
     summary: 'print what completes the command line in a shell',

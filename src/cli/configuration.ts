@@ -5,7 +5,7 @@ import type { PassedSocket } from '../service/activation.js';
 import { type OptionName, type OptionValues, usageError } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
-const MAX_SOCKET_PATH = 107;
+export const MAX_SOCKET_PATH = 107;
 /** Longer polling keeps signals waiting. */
 const MAX_POLL_US = 1000;
 
@@ -23,6 +23,8 @@ export type Endpoint = {
 export interface Configuration {
   readonly exportPath: string;
   readonly endpoint: Endpoint;
+  /** Where the control socket shall be; undefined for none. */
+  readonly control: string | undefined;
   readonly daemon: boolean;
   readonly readOnly: boolean;
   readonly seccomp: SeccompMode;
@@ -61,13 +63,17 @@ function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefi
     return { kind: 'descriptor', descriptor: Number(fd), origin: `--fd ${fd}`, ...owner };
   }
   if (socket === undefined) return { kind: 'descriptor', ...theOneOf(passed), ...owner };
-  const path = absolute('socket', socket);
+  return { kind: 'path', path: socketPath('socket', socket), ...owner };
+}
+
+function socketPath(name: OptionName, given: string): string {
+  const path = absolute(name, given);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw usageError(
-      `--socket ${path}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`,
+      `--${name} ${path}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`,
     );
   }
-  return { kind: 'path', path, ...owner };
+  return path;
 }
 
 /** The socket of socket activation. Throws a usage error when there is not exactly one. */
@@ -104,9 +110,11 @@ export function seccompMode(values: OptionValues): SeccompMode {
 export function configure(values: OptionValues, passed?: readonly PassedSocket[]): Configuration {
   const path = text(values, 'path');
   if (path === undefined) throw usageError('--path is required');
+  const control = text(values, 'control');
   return {
     exportPath: absolute('path', path),
     endpoint: endpoint(values, passed),
+    control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
     readOnly: values.readonly === true,
     seccomp: seccompMode(values),

@@ -36,6 +36,10 @@ export const options = {
     choices: seccompModes,
     help: 'at a forbidden system call: kill (default), log, or none for no filter',
   },
+  control: {
+    value: 'PATH',
+    help: 'answer the status command on a socket at PATH, which only root may connect to',
+  },
   'print-privileges': { help: 'print what the helper keeps while it serves, and why' },
   'poll-us': {
     value: 'N',

@@ -1,20 +1,20 @@
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
 import { errno, describeErrno } from '../syscalls/errno.js';
-import { chmod, close, unlink } from '../syscalls/files.js';
+import { chmod } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import {
   bindUnix,
   chown,
-  connectUnix,
   fchmod,
   listen,
+  SOCK_STREAM,
   unixSocket,
   unixSocketState,
 } from '../syscalls/sockets.js';
 import { FileStatus, lstat } from '../syscalls/status.js';
+import { removeStale } from './stale-socket.js';
 
 /** A socket that is ready for the client. */
 export interface ReadySocket {
@@ -28,7 +28,6 @@ export interface ReadySocket {
 const SOCKET_MODE = 0o770;
 const OWNER_ONLY = 0o700;
 const S_ISGID = 0o2000;
-const S_IFSOCK = 0o140000;
 
 /**
  * Checks a descriptor that the caller passed. Throws a StartError.
@@ -55,7 +54,7 @@ export function inheritedSocket(
 export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   const fail = (error: number): StartError =>
     new StartError(`cannot create the socket ${path}: ${describeErrno(error)}`);
-  const socket = unixSocket();
+  const socket = unixSocket(SOCK_STREAM);
   if (socket < 0) throw fail(socket);
   const name = cString(path);
 
@@ -70,7 +69,7 @@ export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   const bind = (): number => credentials.run(uid, gid, bindUnix, socket, path, undefined);
   let bound = bind();
   if (bound === -errno.EADDRINUSE) {
-    removeStale(path, uid, gid);
+    removeStale(path, { type: SOCK_STREAM, mode: SOCKET_MODE, uid, gid });
     bound = bind();
   }
   if (bound < 0) throw fail(bound);
@@ -82,39 +81,4 @@ export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   const listening = listen(socket, 1);
   if (listening < 0) throw fail(listening);
   return { descriptor: socket, listening: true, clientUid: uid };
-}
-
-/**
- * Removes the socket that a helper left behind which was killed before its client came. It is removed only when it is
- * certain that it is one: a socket with the owner, group and mode that we give, that refuses a connection, and that no
- * living process has bound (it could be about to listen). Throws a StartError when it is anything else.
- */
-function removeStale(path: string, uid: number, gid: number): void {
-  const name = cString(path);
-  const status = new FileStatus();
-  const isOurs =
-    lstat(name, status) >= 0 &&
-    status.mode === (S_IFSOCK | SOCKET_MODE) &&
-    status.words[FileStatus.UID] === uid &&
-    status.words[FileStatus.GID] === gid;
-  if (!isOurs)
-    throw new StartError(`cannot create the socket ${path}: something else is there; remove it first`);
-  if (isBound(path) || !isRefused(path)) {
-    throw new StartError(`cannot create the socket ${path}: another process uses it`);
-  }
-  unlink(name);
-}
-
-/** Whether a socket of this network namespace has the path: proc_net(5), unix. */
-function isBound(path: string): boolean {
-  return readFileSync('/proc/net/unix', 'utf8')
-    .split('\n')
-    .some((line) => line.endsWith(` ${path}`));
-}
-
-function isRefused(path: string): boolean {
-  const probe = unixSocket();
-  const connected = connectUnix(probe, path);
-  close(probe);
-  return connected === -errno.ECONNREFUSED;
 }

@@ -11,6 +11,8 @@ export interface Handover {
   readonly socket: ReadySocket;
   /** What `own-descriptors.ts` opens. */
   readonly ownDescriptors: number;
+  /** Where the control socket shall be; undefined for none. */
+  readonly control: string | undefined;
   readonly rootChanger: RootChanger;
   /** Where a daemon reports that it is ready, or why not; undefined in the foreground. */
   readonly report: number | undefined;

@@ -3,6 +3,7 @@ import { forkRootChanger } from '../confinement/root.js';
 import { umask } from '../syscalls/files.js';
 import { Notifier, notifyChannel } from '../service/notifications.js';
 import { groupId, userId } from './accounts.js';
+import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 import { openExport } from './export.js';
@@ -22,6 +23,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
   const exported = openExport(configuration.exportPath);
   clearGroups();
   umask(0);
+  if (configuration.control !== undefined) prepareControlSocket(configuration.control);
   const socket = await readySocket(endpoint);
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
   const ownDescriptors = openOwnDescriptors();
@@ -33,6 +35,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
     export: exported,
     socket,
     ownDescriptors,
+    control: configuration.control,
     rootChanger,
     report: channel?.toParent,
     notify,

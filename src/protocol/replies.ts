@@ -1,4 +1,5 @@
 import { type Frame, HEADER_BYTES } from './frame.js';
+import type { ReplyKind } from './requests.js';
 
 /** The two types of a reply with a header. */
 const SUCCESS = 0;
@@ -14,24 +15,26 @@ export const MAX_STRING_BYTES = 65_534;
 export const PAYLOAD = HEADER_BYTES;
 export const STRING = HEADER_BYTES + 2;
 
-/** A status reply, which is also the failure of a payload reply. @returns the bytes to send */
-export function encodeStatus(reply: Frame, status: number): number {
-  reply.words[0] = status < 0 ? ERROR : SUCCESS;
-  reply.words[1] = 4;
-  reply.words[2] = status;
-  return HEADER_BYTES + 4;
-}
+/** What is sent instead of a header when the reply is a descriptor, or the lack of one. */
+const DESCRIPTOR_BYTES = 4;
 
-/** The failure of a descriptor reply: no header, only the negative errno. @returns the bytes to send */
-export function encodeDescriptorFailure(reply: Frame, status: number): number {
-  reply.words[0] = status;
-  return 4;
-}
-
-/** The head of a payload whose bytes are in place. @returns the bytes to send */
-export function encodePayload(reply: Frame, length: number): number {
-  reply.words[0] = SUCCESS;
+/**
+ * Makes the reply of an operation, whose payload is in place already.
+ *
+ * @param result as a handler of `operations/table.ts` returns it
+ * @returns the bytes to send; those that go with a descriptor are not in the frame
+ */
+export function encodeReply(reply: Frame, kind: ReplyKind, result: number): number {
+  if (kind === 'descriptor') {
+    reply.words[0] = result;
+    return DESCRIPTOR_BYTES;
+  }
+  // a status, which is also the failure of a payload
+  const isStatus = kind === 'status' || result < 0;
+  const length = isStatus ? 4 : result;
+  reply.words[0] = result < 0 ? ERROR : SUCCESS;
   reply.words[1] = length;
+  if (isStatus) reply.words[2] = result;
   return HEADER_BYTES + length;
 }
 

@@ -7,6 +7,7 @@ import { type ReplyKind, type RequestName, requests } from '../protocol/requests
 /** One kind of request, ready to be carried out. */
 export interface Operation {
   readonly name: RequestName;
+  readonly opcode: number;
   readonly reply: ReplyKind;
   /** Decodes the payload in the request frame. @returns 0 or -errno */
   decode(size: number): number;
@@ -22,10 +23,18 @@ function operation(name: RequestName, frame: Frame, context: OperationContext): 
   const handler: Handler<never> = handlers[name];
   return {
     name,
+    opcode: layout.opcode,
     reply: layout.reply,
     decode: (size) => decoder.decode(size),
     execute: () => handler(request, context),
   };
+}
+
+/** The names of the requests by opcode. */
+export function namesByOpcode(): readonly (RequestName | undefined)[] {
+  const names: (RequestName | undefined)[] = [];
+  for (const name of Object.keys(requests) as RequestName[]) names[requests[name].opcode] = name;
+  return Array.from(names);
 }
 
 /** The operations by opcode; there is nothing at the numbers that are no request. */
@@ -33,9 +42,5 @@ export function operationsByOpcode(
   frame: Frame,
   context: OperationContext,
 ): readonly (Operation | undefined)[] {
-  const operations: (Operation | undefined)[] = [];
-  for (const name of Object.keys(requests) as RequestName[]) {
-    operations[requests[name].opcode] = operation(name, frame, context);
-  }
-  return Array.from(operations);
+  return namesByOpcode().map((name) => (name === undefined ? undefined : operation(name, frame, context)));
 }

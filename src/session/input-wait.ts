@@ -46,9 +46,11 @@ export class InputWait {
     return this.#now;
   }
 
-  /** @returns bytes received, 0 at the end of the stream, or -errno; -EAGAIN: nothing came, it is libuv's turn */
-  next(): number {
-    const start = this.#clock.microseconds();
+  /**
+   * @param start the time now, which the caller has just read
+   * @returns bytes received, 0 at the end of the stream, or -errno; -EAGAIN: nothing came, it is libuv's turn
+   */
+  next(start: number): number {
     this.#now = start;
     let bytes = -errno.EAGAIN;
     if (this.#ceiling > 0) {

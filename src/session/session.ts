@@ -1,10 +1,12 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Logger } from '../observability/log.js';
 import type { Refusals } from '../observability/refusals.js';
+import type { Statistics } from '../observability/statistics.js';
 import type { OperationContext } from '../operations/context.js';
-import { encodeDescriptorFailure, encodePayload, encodeStatus } from '../protocol/replies.js';
+import { HEADER_BYTES } from '../protocol/frame.js';
+import { encodeReply } from '../protocol/replies.js';
 import { errno, errnoName } from '../syscalls/errno.js';
-import { type MonotonicClock, setBlocking } from '../syscalls/process.js';
+import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from './dispatcher.js';
@@ -30,6 +32,7 @@ export class Session {
   readonly #connection: Connection;
   readonly #wait: InputWait;
   readonly #clock: MonotonicClock;
+  readonly #statistics: Statistics;
   readonly #log: Logger;
   readonly #refusals: Refusals;
   readonly #context: OperationContext;
@@ -38,6 +41,8 @@ export class Session {
   readonly #ended: (end: SessionEnd) => void;
   #over = false;
   #served = 0;
+  /** The opcode of the last request that was answered. */
+  #last = 0;
 
   /**
    * @param descriptor the connected socket, which the session owns from now on
@@ -48,6 +53,7 @@ export class Session {
     connection: Connection,
     wait: InputWait,
     clock: MonotonicClock,
+    statistics: Statistics,
     context: OperationContext,
     log: Logger,
     refusals: Refusals,
@@ -57,6 +63,7 @@ export class Session {
     this.#connection = connection;
     this.#wait = wait;
     this.#clock = clock;
+    this.#statistics = statistics;
     this.#context = context;
     this.#log = log;
     this.#refusals = refusals;
@@ -97,18 +104,23 @@ export class Session {
   /** Works until there is nothing to do or a turn is over. @returns whether libuv shall go on reading */
   #serve(): boolean {
     const start = this.#clock.microseconds();
+    let received = start;
     for (;;) {
+      const before = this.#served;
       if (!this.#serveReceived()) return false;
-      const bytes = this.#wait.next();
+      const done = this.#clock.microseconds();
+      // of requests that came together, which no client of today sends, it is not known how long each of them took
+      if (this.#served === before + 1) this.#statistics.time(this.#last, elapsedMicroseconds(received, done));
+      // what came is answered before the turn ends
+      if (received - start >= TURN_US || received < start) return true;
+      const bytes = this.#wait.next(done);
       if (bytes === -errno.EAGAIN) return true;
       if (bytes <= 0) {
         if (bytes === 0) this.#disconnected();
         else this.#failed(errnoName(bytes));
         return false;
       }
-      // what came is answered before the turn ends
-      const { now } = this.#wait;
-      if (now - start >= TURN_US || now < start) return this.#serveReceived();
+      received = this.#wait.now;
     }
   }
 
@@ -131,6 +143,7 @@ export class Session {
       const failed = this.#answer(operation, payloadBytes);
       connection.consume();
       this.#served++;
+      this.#last = type;
       if (failed < 0) {
         this.#failed(errnoName(failed));
         return false;
@@ -155,22 +168,23 @@ export class Session {
     } else {
       result = this.#execute(operation);
     }
-    switch (operation.reply) {
-      case 'status':
-        return connection.send(encodeStatus(reply, result));
-      case 'payload':
-        return connection.send(result < 0 ? encodeStatus(reply, result) : encodePayload(reply, result));
-      case 'descriptor':
-        return result < 0
-          ? connection.send(encodeDescriptorFailure(reply, result))
-          : this.#answerDescriptor(result);
-    }
+    const length = encodeReply(reply, operation.reply, result);
+    this.#statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
+    return operation.reply === 'descriptor' && result >= 0
+      ? this.#answerDescriptor(result)
+      : connection.send(length);
   }
 
   #answerDescriptor(descriptor: number): number {
+    this.#statistics.descriptorOpened();
     const failed = this.#connection.sendDescriptor(descriptor);
-    if (!this.#connection.blocked) this.#context.model.closeDescriptor(descriptor);
+    if (!this.#connection.blocked) this.#passed(descriptor);
     return failed;
+  }
+
+  #passed(descriptor: number): void {
+    this.#context.model.closeDescriptor(descriptor);
+    this.#statistics.descriptorPassed();
   }
 
   /** A bug in one operation is an EIO of that operation, not the end of the share. */
@@ -196,7 +210,7 @@ export class Session {
         this.#retryLater();
         return;
       }
-      if (descriptor >= 0) this.#context.model.closeDescriptor(descriptor);
+      if (descriptor >= 0) this.#passed(descriptor);
       if (this.#serve()) this.#socket.resume();
     }, RETRY_MS);
   }

@@ -152,6 +152,9 @@ export function exitNow(status: number): never {
   throw new Error('exit_group returned');
 }
 
+/** The seconds of `MonotonicClock` start again after so many. */
+const CLOCK_SECONDS = 0x400;
+
 /** CLOCK_MONOTONIC without allocating: clock_gettime(2). */
 export class MonotonicClock {
   readonly #time = stableMemory(16);
@@ -160,7 +163,12 @@ export class MonotonicClock {
   /** Microseconds, starting again at 0 every 17 minutes (so as to stay small integers): for short differences only. */
   microseconds(): number {
     libc.clockGettime(CLOCK_MONOTONIC, this.#time);
-    const seconds = (this.#words[0] ?? 0) & 0x3ff;
+    const seconds = (this.#words[0] ?? 0) % CLOCK_SECONDS;
     return seconds * 1_000_000 + Math.trunc((this.#words[2] ?? 0) / 1000);
   }
+}
+
+/** The time between two of these readings. */
+export function elapsedMicroseconds(from: number, to: number): number {
+  return to >= from ? to - from : to - from + CLOCK_SECONDS * 1_000_000;
 }

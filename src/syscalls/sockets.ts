@@ -19,8 +19,10 @@ const libc = {
 };
 
 const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+export const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
+export type SocketType = typeof SOCK_STREAM | typeof SOCK_SEQPACKET;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
@@ -31,10 +33,11 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SCM_RIGHTS = 1;
 const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
 
-/** A new unbound `AF_UNIX` stream socket. */
-export function unixSocket(): number {
-  return result(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+/** A new unbound `AF_UNIX` socket. */
+export function unixSocket(type: SocketType): number {
+  return result(libc.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
 }
 
 /** Two connected `AF_UNIX` stream sockets, or -errno. */
@@ -141,11 +144,20 @@ export function send(socket: number, from: Uint8Array, size: number): number {
 
 /** From now on a receive that waits gives up after this time with EAGAIN: socket(7), SO_RCVTIMEO. */
 export function setReceiveTimeout(socket: number, milliseconds: number): number {
+  return setTimeLimit(socket, SO_RCVTIMEO, milliseconds);
+}
+
+/** The same for sending and connecting: SO_SNDTIMEO. */
+export function setSendTimeout(socket: number, milliseconds: number): number {
+  return setTimeLimit(socket, SO_SNDTIMEO, milliseconds);
+}
+
+function setTimeLimit(socket: number, option: number, milliseconds: number): number {
   const time = stableMemory(16);
   const view = new DataView(time.buffer);
   view.setBigInt64(0, BigInt(Math.trunc(milliseconds / 1000)), littleEndian);
   view.setBigInt64(8, BigInt((milliseconds % 1000) * 1000), littleEndian);
-  return result(libc.setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, time, 16));
+  return result(libc.setsockopt(socket, SOL_SOCKET, option, time, 16));
 }
 
 /**

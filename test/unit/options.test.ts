@@ -34,6 +34,7 @@ describe('the command line', () => {
     expect(expected).toEqual({
       exportPath: '/srv',
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9' },
+      control: undefined,
       daemon: false,
       readOnly: false,
       seccomp: 'kill',

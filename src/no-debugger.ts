@@ -1,0 +1,20 @@
+/**
+ * To be imported before anything else: at SIGUSR1 Node starts its debugger, on a port that every user of the host
+ * reaches, unless there is a handler.
+ */
+process.on('SIGUSR1', () => undefined);
+
+/** `inspector.close`, without loading all of that module at every start. */
+interface WithDebugger {
+  readonly _debugEnd?: () => void;
+}
+
+/**
+ * Ends the debugger that a SIGUSR1 started before this program's first line ran. To be called when no further one can
+ * come; the signal is handled in two places, one of which has its turn only when the event loop does.
+ */
+export function endDebugger(): void {
+  const end = (): void => (process as WithDebugger)._debugEnd?.();
+  end();
+  setImmediate(end);
+}

@@ -1,0 +1,83 @@
+import type { DescriptorStatistics, OperationStatistics, Statistics } from './statistics.js';
+
+/** The process at the other end of the client's socket, as the kernel saw it connect. */
+export interface Client {
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/** What a helper tells of itself: the answer on the control socket, as JSON. */
+export interface HelperStatus {
+  readonly pid: number;
+  readonly export: string;
+  readonly readOnly: boolean;
+  /** Seconds since the helper was started. */
+  readonly uptime: number;
+  /** null until it has connected, and where the kernel knows nothing of it. */
+  readonly client: Client | null;
+  readonly descriptors: DescriptorStatistics;
+  readonly operations: Readonly<Record<string, OperationStatistics>>;
+}
+
+/** Knows what a helper is and does. */
+export class StatusSource {
+  readonly #identity: Pick<HelperStatus, 'export' | 'readOnly'>;
+  readonly #statistics: Statistics;
+  #client: Client | null = null;
+
+  constructor(identity: Pick<HelperStatus, 'export' | 'readOnly'>, statistics: Statistics) {
+    this.#identity = identity;
+    this.#statistics = statistics;
+  }
+
+  connected(client: Client | undefined): void {
+    this.#client = client === undefined ? null : { pid: client.pid, uid: client.uid };
+  }
+
+  status(): HelperStatus {
+    return {
+      pid: process.pid,
+      ...this.#identity,
+      uptime: Math.round(1000 * process.uptime()) / 1000,
+      client: this.#client,
+      descriptors: this.#statistics.descriptors,
+      operations: this.#statistics.byOperation(),
+    };
+  }
+}
+
+/** One number of all operations together. */
+export function total(
+  { operations }: HelperStatus,
+  number: 'requests' | 'errors' | 'bytesReceived' | 'bytesSent',
+): number {
+  return Object.values(operations).reduce((sum, operation) => sum + operation[number], 0);
+}
+
+/** The same as fields of one line of the log, of the operations only those that were asked for. */
+export function statusFields(status: HelperStatus): Readonly<Record<string, unknown>> {
+  const operations = Object.entries(status.operations)
+    .filter(([, { requests }]) => requests > 0)
+    .map(
+      ([
+        name,
+        {
+          requests,
+          errors,
+          latency: { p50, p90, p99 },
+        },
+      ]) => {
+        return [name, { requests, errors, p50, p90, p99 }] as const;
+      },
+    );
+  return {
+    uptime: status.uptime,
+    client: status.client?.pid,
+    requests: total(status, 'requests'),
+    errors: total(status, 'errors'),
+    bytesReceived: total(status, 'bytesReceived'),
+    bytesSent: total(status, 'bytesSent'),
+    descriptorsPassed: status.descriptors.passed,
+    operations: Object.fromEntries(operations),
+  };
+}
