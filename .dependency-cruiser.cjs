@@ -40,7 +40,11 @@ module.exports = {
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
-    only('cli', ['confinement', 'observability', 'service'], 'Flags to a validated configuration.'),
+    only(
+      'cli',
+      ['confinement', 'observability', 'security-models', 'service'],
+      'Flags to a validated configuration.',
+    ),
     only(
       'launch',
       ['cli', 'confinement', 'credentials', 'observability', 'service', 'syscalls'],

@@ -16,6 +16,8 @@ import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
 import { STRING } from './protocol/replies.js';
 import { DescriptorOpener } from './security-models/descriptor-opener.js';
 import { GenerationReader } from './security-models/generation-reader.js';
+import { IdMap } from './security-models/id-map.js';
+import { MappedIds } from './security-models/mapped-ids.js';
 import { Passthrough } from './security-models/passthrough.js';
 import { ReadOnly } from './security-models/read-only.js';
 import { Notifier } from './service/notifications.js';
@@ -60,20 +62,28 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   const paths = isContained(handover.export)
     ? new PathResolver()
     : new CheckedPathResolver(directory, ownDescriptors);
+  const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
   const passthrough = new Passthrough(
     paths,
-    new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
+    credentials,
     new DescriptorOpener(paths, ownDescriptors, () => {
       refusals.report('refused to open a special file', { error: 'ENXIO' });
     }),
     new GenerationReader(fileSystem.type),
   );
+  const { ids } = handover;
+  const model =
+    ids === undefined
+      ? passthrough
+      : new MappedIds(passthrough, new IdMap(ids.uids), new IdMap(ids.gids), credentials, (request) => {
+          refusals.report('refused an id that is not mapped', { request, error: 'EPERM' });
+        });
   const refuseChange = (request: string): void => {
     refusals.report('refused a change of a read-only export', { request, error: 'EROFS' });
   };
   const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
   return {
-    model: handover.readOnly ? new ReadOnly(passthrough, refuseChange) : passthrough,
+    model: handover.readOnly ? new ReadOnly(model, refuseChange) : model,
     reply,
     replyString: reply.bytes.subarray(STRING),
     status: new FileStatus(),

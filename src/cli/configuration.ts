@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
 import type { PassedSocket } from '../service/activation.js';
+import { type IdMappings, idMappings } from './id-mapping.js';
 import { type OptionName, type OptionValues, usageError } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
@@ -27,6 +28,8 @@ export interface Configuration {
   readonly control: string | undefined;
   readonly daemon: boolean;
   readonly readOnly: boolean;
+  /** What the guest's ids are on the host; undefined for the same ids. */
+  readonly ids: IdMappings | undefined;
   readonly seccomp: SeccompMode;
   /** The longest time to poll for a request, microseconds. */
   readonly pollCeiling: number;
@@ -117,6 +120,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
     readOnly: values.readonly === true,
+    ids: idMappings(values),
     seccomp: seccompMode(values),
     pollCeiling: pollCeiling(values),
     logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),

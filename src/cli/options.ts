@@ -9,6 +9,8 @@ export interface Option {
   readonly value?: string;
   /** All values there are, where they can be listed. */
   readonly choices?: readonly string[];
+  /** Whether every one that is given counts, not only the last. */
+  readonly repeatable?: true;
   readonly help: string;
 }
 
@@ -31,6 +33,20 @@ export const options = {
   gid: { short: 'g', value: 'GROUP', help: 'group of the socket, a name or an id (default: the caller)' },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
   readonly: { help: 'refuse every change with EROFS, whatever the client asks' },
+  'map-uid': {
+    value: 'MAP',
+    repeatable: true,
+    help: 'GUEST:HOST:COUNT, user ids of the guest that are others on the host; repeatable',
+  },
+  'map-gid': { value: 'MAP', repeatable: true, help: 'the same for group ids' },
+  'squash-uid': { value: 'ID', help: 'the user on the host for every one of the guest that is not mapped' },
+  'squash-gid': { value: 'ID', help: 'the same for groups' },
+  'forbid-uid': {
+    value: 'IDS',
+    repeatable: true,
+    help: 'FIRST:COUNT, user ids that the guest may not use; repeatable',
+  },
+  'forbid-gid': { value: 'IDS', repeatable: true, help: 'the same for group ids' },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,
@@ -56,7 +72,8 @@ export const options = {
 } as const satisfies Record<string, Option>;
 
 export type OptionName = keyof typeof options;
-export type OptionValues = Partial<Record<OptionName, string | boolean>>;
+/** A value, true for a switch, or the values of a repeatable option. */
+export type OptionValues = Partial<Record<OptionName, string | true | readonly string[]>>;
 
 /** What was given on a command line. */
 export interface Arguments<Name extends string> {
@@ -118,10 +135,21 @@ export function parseArguments<Table extends OptionTable>(
   return { given, operands, rest };
 }
 
-/** The options of the command line that serves. One given twice counts the last time, as in getopt(3). */
+/** The options of the command line that serves. Of one given twice the last counts, as in getopt(3), if not repeatable. */
 export function parseOptions(argv: readonly string[]): OptionValues {
   const { given, operands, rest = [] } = parseArguments(options, argv);
   const [unexpected] = [...operands, ...rest];
   if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`);
-  return Object.fromEntries(given.map(({ name, value }) => [name, value]));
+  const values: OptionValues = {};
+  for (const { name, value } of given) {
+    const { repeatable }: Option = options[name];
+    values[name] = repeatable && value !== true ? [...valuesOf(values, name), value] : value;
+  }
+  return values;
+}
+
+/** The values of a repeatable option, in their order. */
+export function valuesOf(values: OptionValues, name: OptionName): readonly string[] {
+  const found = values[name];
+  return typeof found === 'object' ? found : [];
 }

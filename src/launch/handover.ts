@@ -1,3 +1,4 @@
+import type { IdMappings } from '../cli/id-mapping.js';
 import type { RootChanger } from '../confinement/root.js';
 import type { SeccompMode } from '../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../observability/levels.js';
@@ -19,6 +20,7 @@ export interface Handover {
   /** Where the service manager wants to be notified; undefined without one. */
   readonly notify: NotifyChannel | undefined;
   readonly readOnly: boolean;
+  readonly ids: IdMappings | undefined;
   readonly seccomp: SeccompMode;
   /** Microseconds. */
   readonly pollCeiling: number;

@@ -40,6 +40,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
     report: channel?.toParent,
     notify,
     readOnly: configuration.readOnly,
+    ids: configuration.ids,
     seccomp: configuration.seccomp,
     pollCeiling: configuration.pollCeiling,
     logLevel: configuration.logLevel,

@@ -1,49 +1,31 @@
 /** As LXD and Incus start it for an instance with an id map: as root of a user namespace, on a connected descriptor. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { helperForTest, type Session, whyNotRoot } from '../support/helper-process.js';
 import { errnoName } from '../support/libc.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
+import { UserNamespace, whyNoUserNamespaces } from '../support/user-namespace.js';
 import { WireClient } from '../support/wire-client.js';
 
 const FIRST_ID = 100_000;
 const IDS = 65_536;
 const owner = { uid: 1000, gid: 1000 };
 
-function whyNoUserNamespaces(): string | undefined {
-  try {
-    execFileSync('unshare', ['--user', 'true'], { stdio: 'pipe' });
-    return undefined;
-  } catch (error) {
-    return `user namespaces cannot be made here: ${String(error)}`;
-  }
-}
-
 const skipped = whyNotRoot() ?? whyNoUserNamespaces();
 if (skipped !== undefined) console.warn(`user namespace tests skipped: ${skipped}`);
 
 describe.skipIf(skipped !== undefined)('in a user namespace with an id map', () => {
-  /** Keeps the namespace alive. */
-  let holder: ChildProcess;
-  let enter: readonly string[];
+  let namespace: UserNamespace;
 
   beforeAll(async () => {
-    holder = spawn('unshare', ['--user', 'sleep', '600'], { stdio: 'ignore' });
-    const namespace = `/proc/${holder.pid!}/ns/user`;
-    while (readlinkSync(namespace) === readlinkSync('/proc/self/ns/user')) await wait(5);
-    for (const map of ['uid_map', 'gid_map']) {
-      writeFileSync(`/proc/${holder.pid!}/${map}`, `0 ${FIRST_ID} ${IDS}\n`);
-    }
-    // nsenter becomes root of the namespace, with the namespace's capabilities and no others.
-    enter = ['nsenter', `--user=${namespace}`];
+    namespace = await UserNamespace.make(`0 ${FIRST_ID} ${IDS}`);
   });
 
   afterAll(() => {
-    holder.kill('SIGKILL');
+    namespace.remove();
   });
 
   function start(): Session & { directory: string } {
@@ -51,7 +33,7 @@ describe.skipIf(skipped !== undefined)('in a user namespace with an id map', () 
     execFileSync('chown', [`${FIRST_ID}:${FIRST_ID}`, directory]);
     const { client, peer } = WireClient.pair();
     const args = ['--nodaemon', '--fd', '3', '--path', directory];
-    return { directory, client, helper: helperForTest(args, { inherit: [peer], wrapper: enter }) };
+    return { directory, client, helper: helperForTest(args, { inherit: [peer], wrapper: namespace.enter }) };
   }
 
   it('serves, and what is made belongs to the ids of the namespace', async () => {

@@ -37,6 +37,7 @@ describe('the command line', () => {
       control: undefined,
       daemon: false,
       readOnly: false,
+      ids: undefined,
       seccomp: 'kill',
       pollCeiling: 100,
       logLevel: 'info',
