@@ -3,8 +3,8 @@ import { enterRoot } from './confinement/root.js';
 import { filterSystemCalls } from './confinement/seccomp.js';
 import { GuestCredentials } from './credentials/guest-credentials.js';
 import { ExitStatus, StartError } from './exit-status.js';
-import { READY } from './launch/daemon.js';
 import type { Handover } from './launch/handover.js';
+import { READY, report } from './launch/report.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
@@ -28,8 +28,8 @@ import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
 import { close } from './syscalls/files.js';
-import { cString, stableMemory } from './syscalls/memory.js';
-import { exitNow, MonotonicClock, setNotDumpable, write } from './syscalls/process.js';
+import { stableMemory } from './syscalls/memory.js';
+import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';
 import { peerCredentials } from './syscalls/sockets.js';
 import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
@@ -177,16 +177,8 @@ function start(
   endDebugger();
 }
 
-function report(channel: number | undefined, text: string): void {
-  if (channel === undefined) return;
-  const bytes = cString(text);
-  write(channel, bytes, bytes.length - 1);
-  close(channel);
-}
-
 async function main(handover: Handover): Promise<void> {
-  const daemon = handover.report !== undefined;
-  const syslog = daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+  const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const control = handover.control === undefined ? undefined : await import('./session/control.js');
   const log = createLogger(handover.logLevel, handover.logFormat, syslog);
   const notifier = new Notifier(handover.notify);
@@ -200,7 +192,7 @@ async function main(handover: Handover): Promise<void> {
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     report(handover.report, error.message);
-    if (!daemon) process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
+    if (handover.report === undefined) process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
     // at once: the event loop must not get to the client, which would be served without confinement
     process.exit(error.status);
   }

@@ -27,6 +27,8 @@ export interface Configuration {
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
   readonly daemon: boolean;
+  /** An inherited descriptor to be told how the start went. */
+  readonly readyDescriptor: number | undefined;
   readonly readOnly: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
   readonly ids: IdMappings | undefined;
@@ -56,14 +58,29 @@ function oneOf<Choice extends string>(name: OptionName, value: string, choices: 
   return choice;
 }
 
+function inherited(name: OptionName, number: string): number {
+  if (!/^\d{1,9}$/.test(number)) {
+    throw usageError(`--${name} ${number}: must be the number of an inherited descriptor`);
+  }
+  return Number(number);
+}
+
+function readyDescriptor(values: OptionValues): number | undefined {
+  const number = text(values, 'ready-fd');
+  if (number === undefined) return undefined;
+  if (values.nodaemon !== true) {
+    throw usageError('--ready-fd is for --nodaemon: in the background the command returns when it is ready');
+  }
+  return inherited('ready-fd', number);
+}
+
 function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefined): Endpoint {
   const socket = text(values, 'socket');
   const fd = text(values, 'fd');
   const owner = { uid: text(values, 'uid'), gid: text(values, 'gid') };
   if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
   if (fd !== undefined) {
-    if (!/^\d{1,9}$/.test(fd)) throw usageError(`--fd ${fd}: must be the number of an inherited descriptor`);
-    return { kind: 'descriptor', descriptor: Number(fd), origin: `--fd ${fd}`, ...owner };
+    return { kind: 'descriptor', descriptor: inherited('fd', fd), origin: `--fd ${fd}`, ...owner };
   }
   if (socket === undefined) return { kind: 'descriptor', ...theOneOf(passed), ...owner };
   return { kind: 'path', path: socketPath('socket', socket), ...owner };
@@ -119,6 +136,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     endpoint: endpoint(values, passed),
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
+    readyDescriptor: readyDescriptor(values),
     readOnly: values.readonly === true,
     ids: idMappings(values),
     seccomp: seccompMode(values),

@@ -32,6 +32,10 @@ export const options = {
   uid: { short: 'u', value: 'USER', help: 'owner of the socket, a name or an id (default: the caller)' },
   gid: { short: 'g', value: 'GROUP', help: 'group of the socket, a name or an id (default: the caller)' },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
+  'ready-fd': {
+    value: 'N',
+    help: 'with --nodaemon: tell descriptor N "ready", or in one line why not, which stderr is then not told',
+  },
   readonly: { help: 'refuse every change with EROFS, whatever the client asks' },
   'map-uid': {
     value: 'MAP',

@@ -4,11 +4,10 @@ import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession } from '../syscalls/process.js';
 import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
+import { READY } from './report.js';
 
 const O_RDWR = 2;
 const MAX_REPORT_BYTES = 4096;
-/** What the serving program reports when all went well; anything else is the reason why not. */
-export const READY = 'ready';
 
 /** A channel on which the serving program tells the process that the user started how the start went. */
 export interface ReportChannel {
@@ -57,7 +56,7 @@ function readAll(socket: number): string {
   let text = '';
   for (;;) {
     const bytes = receiveWaiting(socket, chunk, MAX_REPORT_BYTES);
-    if (bytes <= 0) return text;
+    if (bytes <= 0) return text.trimEnd();
     text += new TextDecoder().decode(chunk.subarray(0, bytes));
   }
 }

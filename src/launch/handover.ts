@@ -15,7 +15,9 @@ export interface Handover {
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
   readonly rootChanger: RootChanger;
-  /** Where a daemon reports that it is ready, or why not; undefined in the foreground. */
+  /** Whether it runs in the background, where stderr is nobody's. */
+  readonly daemon: boolean;
+  /** Where it reports that it is ready, or why not, instead of on stderr. */
   readonly report: number | undefined;
   /** Where the service manager wants to be notified; undefined without one. */
   readonly notify: NotifyChannel | undefined;

@@ -1,5 +1,6 @@
 import type { Configuration, Endpoint } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
+import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
 import { Notifier, notifyChannel } from '../service/notifications.js';
 import { groupId, userId } from './accounts.js';
@@ -10,15 +11,31 @@ import { openExport } from './export.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
 import { ServingProgram } from './program.js';
+import { checkReportDescriptor, report } from './report.js';
+
+/**
+ * Starts the helper, and tells the descriptor of --ready-fd, if there is one, why it could not. Returns only in the
+ * foreground process of a daemon, when the daemon is ready, and after a failure that was told. Throws a StartError.
+ */
+export async function launch(configuration: Configuration, servingProgram: string): Promise<void> {
+  const { readyDescriptor } = configuration;
+  if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
+  try {
+    await prepareAndStart(configuration, servingProgram);
+  } catch (error) {
+    if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;
+    report(readyDescriptor, error.message);
+    process.exitCode = error.status;
+  }
+}
 
 /**
  * Does everything that takes full privileges, in order, and then becomes the serving program, which never has them.
- * Returns only in the foreground process of a daemon, when the daemon is ready. Throws a StartError.
  *
  * The open-file limit needs nothing here: Node raises it to the hard limit when it starts.
  */
-export async function launch(configuration: Configuration, servingProgram: string): Promise<void> {
-  const { endpoint, daemon } = configuration;
+async function prepareAndStart(configuration: Configuration, servingProgram: string): Promise<void> {
+  const { endpoint, daemon, readyDescriptor } = configuration;
   checkPrivileges();
   const exported = openExport(configuration.exportPath);
   clearGroups();
@@ -37,7 +54,8 @@ export async function launch(configuration: Configuration, servingProgram: strin
     ownDescriptors,
     control: configuration.control,
     rootChanger,
-    report: channel?.toParent,
+    daemon,
+    report: channel?.toParent ?? readyDescriptor,
     notify,
     readOnly: configuration.readOnly,
     ids: configuration.ids,
