@@ -45,6 +45,7 @@ module.exports = {
       ['confinement', 'observability', 'security-models', 'service'],
       'Flags to a validated configuration.',
     ),
+    only('run', ['cli', 'launch', 'syscalls'], 'Starts helpers beside the command that uses them.'),
     only(
       'launch',
       ['cli', 'confinement', 'credentials', 'observability', 'service', 'syscalls'],

@@ -31,7 +31,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/cli/**', 'src/launch/**', 'src/main.ts'],
+    ignores: ['src/cli/**', 'src/launch/**', 'src/run/**', 'src/main.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

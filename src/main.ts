@@ -19,6 +19,10 @@ type Given = Arguments<string>;
 
 /** What carries out each command and tells the exit status. Each loads what it needs only when it is called. */
 const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>> = {
+  run: async (given) => {
+    const { run } = await import('./run/run.js');
+    return run(given, join(here, 'main.js'));
+  },
   status: async (given) => {
     const { showStatus } = await import('./status/command.js');
     return showStatus(given);

@@ -1,15 +1,22 @@
 /** The part of npm's `posix` that is used here; the package brings no types. */
 declare module 'posix' {
-  interface Account {
-    readonly uid: number;
-    readonly gid: number;
+  namespace posix {
+    interface Account {
+      readonly name: string;
+      readonly uid: number;
+      readonly gid: number;
+      /** The home directory. */
+      readonly dir: string;
+    }
   }
 
   interface Posix {
     /** Throws when there is no such user. */
-    getpwnam(user: string | number): Account;
+    getpwnam(user: string | number): posix.Account;
     /** Throws when there is no such group. */
     getgrnam(group: string | number): { readonly gid: number };
+    /** Gives the process all groups of a user, and one more: initgroups(3). */
+    initgroups(user: string, group: number): void;
     /** Starts a new session and returns its id: setsid(2). */
     setsid(): number;
     openlog(identity: string, options: Readonly<Record<string, boolean>>, facility: string): void;

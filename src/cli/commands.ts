@@ -1,4 +1,4 @@
-import { type Option, type OptionTable } from './options.js';
+import { type Option, type OptionTable, options } from './options.js';
 
 /** What the program does besides serving: chosen by its first argument, which for serving begins with a dash. */
 export interface Command {
@@ -15,8 +15,35 @@ export interface Command {
 
 const help: Option = { short: 'h', help: 'print this text' };
 
+/** What serving has and `run` decides itself. */
+const decidedByRun = ['socket', 'fd', 'uid', 'gid', 'nodaemon', 'ready-fd', 'print-privileges', 'version'];
+
+function optionsOfShares(): OptionTable {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !decidedByRun.includes(name)));
+}
+
 /** Every command; `main.ts` knows what carries it out. */
 export const commands = {
+  run: {
+    usage: '[--run-as USER] --path DIR [option ...] [--path DIR [option ...]] ... -- COMMAND [argument ...]',
+    summary: 'share directories with a command (QEMU) that is started with the descriptors',
+    notes: `Starts a helper for each --path, then COMMAND with a connection to each, and ends when COMMAND does, with its
+exit status. In its arguments {fd} stands for the descriptor of the first share, {fd2} for that of the second, and so on:
+
+  virtfs-proxy-helper run --run-as nobody --path /srv/a --path /srv/b --readonly -- \\
+    qemu-system-x86_64 ... \\
+    -fsdev proxy,id=a,sock_fd={fd} -device virtio-9p-pci,fsdev=a,mount_tag=a \\
+    -fsdev proxy,id=b,sock_fd={fd2} -device virtio-9p-pci,fsdev=b,mount_tag=b
+
+An option belongs to the --path before it; in front of the first --path it holds for all shares.
+Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 126 or 127 when it cannot be started;
+when a helper does not start, COMMAND does not either, and the status is the helper's.`,
+    options: {
+      'run-as': { value: 'USER', help: 'run COMMAND as this user, a name or an id, with its groups' },
+      ...optionsOfShares(),
+    },
+    operand: { value: 'COMMAND' },
+  },
   status: {
     usage: '[--json | --openmetrics | --watch] SOCKET ...',
     summary: 'show what running helpers do',

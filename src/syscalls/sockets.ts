@@ -12,6 +12,7 @@ const libc = {
   fchmod: declareInt('fchmod', 'int', 'uint32'),
   chown: declareInt('chown', 'void *', 'uint32', 'uint32'),
   getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
+  shutdown: declareInt('shutdown', 'int', 'int'),
   recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
   send: declareInt('send', 'int', 'void *', 'int64', 'int'),
   sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
@@ -34,6 +35,12 @@ const MSG_NOSIGNAL = 0x4000;
 const SCM_RIGHTS = 1;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+const SHUT_RDWR = 2;
+
+/** Ends a connection for both sides, whoever else has descriptors of it: shutdown(2). */
+export function shutdown(socket: number): number {
+  return result(libc.shutdown(socket, SHUT_RDWR));
+}
 
 /** A new unbound `AF_UNIX` socket. */
 export function unixSocket(type: SocketType): number {

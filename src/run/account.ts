@@ -1,0 +1,38 @@
+import posix from 'posix';
+import { usageError } from '../cli/options.js';
+import { StartError } from '../exit-status.js';
+
+/** A user of the system's database. */
+export class Account {
+  readonly #entry: posix.Account;
+
+  /** By name or id. Throws a usage error when there is none. */
+  constructor(user: string) {
+    try {
+      this.#entry = posix.getpwnam(/^\d+$/.test(user) ? Number(user) : user);
+    } catch {
+      throw usageError(`--run-as ${user}: there is no such user`, 'virtfs-proxy-helper run');
+    }
+  }
+
+  /**
+   * Makes this process the user's, for good and on all threads: ids, all groups of the user, no capabilities. What it
+   * starts from now on is the user's from its first instruction on. Throws a StartError.
+   */
+  become(): void {
+    const { name, uid, gid } = this.#entry;
+    try {
+      posix.initgroups(name, gid);
+      process.setgid?.(gid);
+      process.setuid?.(uid);
+    } catch (error) {
+      throw new StartError(`cannot become ${name}: ${(error as Error).message}`);
+    }
+  }
+
+  /** What login programs tell a user's programs of the user. */
+  get environment(): NodeJS.ProcessEnv {
+    const { name, dir } = this.#entry;
+    return { USER: name, LOGNAME: name, HOME: dir };
+  }
+}

@@ -1,0 +1,76 @@
+import { configure } from '../cli/configuration.js';
+import { type Arguments, type OptionValues, usageError } from '../cli/options.js';
+
+/** One directory to be shared, and the options of its helper. */
+export interface PlannedShare {
+  readonly path: string;
+  /** As words of a command line, the path among them. */
+  readonly options: readonly string[];
+}
+
+/** What a command line of `run` asks for, complete and valid in itself. */
+export interface RunPlan {
+  readonly shares: readonly PlannedShare[];
+  /** A name or an id as text; undefined for the caller. */
+  readonly runAs: string | undefined;
+  /** With the numbers of the descriptors in it. */
+  readonly command: readonly [string, ...string[]];
+}
+
+type Given = Arguments<string>['given'];
+
+/** Descriptors of the command from here on, one for each share in their order. */
+export const FIRST_DESCRIPTOR = 3;
+
+const wrong = (message: string): Error => usageError(message, 'virtfs-proxy-helper run');
+
+/** Reads a command line. Throws a usage error. */
+export function planRun({ given, operands, rest = [] }: Arguments<string>): RunPlan {
+  const [unexpected] = operands;
+  if (unexpected !== undefined) throw wrong(`unexpected argument ${unexpected}: the command comes after --`);
+  const runAs = given.findLast(({ name }) => name === 'run-as')?.value;
+  const shares = planShares(given.filter(({ name }) => name !== 'run-as'));
+  const [program, ...argv] = withDescriptors(rest, shares);
+  if (program === undefined) throw wrong('the command is missing: give it after --');
+  return { shares, command: [program, ...argv], runAs: typeof runAs === 'string' ? runAs : undefined };
+}
+
+/** Every --path begins a share; what is in front of the first holds for all. */
+function planShares(given: Given): PlannedShare[] {
+  const starts = given.flatMap(({ name }, index) => (name === 'path' ? [index] : []));
+  if (starts.length === 0) throw wrong('--path is required');
+  const common = given.slice(0, starts[0]);
+  return starts.map((start, index) => planShare([...common, ...given.slice(start, starts[index + 1])]));
+}
+
+function planShare(given: Given): PlannedShare {
+  const values: OptionValues = Object.fromEntries(given.map(({ name, value }) => [name, value]));
+  // only to be refused here, in one line, rather than by the helper
+  const { exportPath } = configure({ ...values, nodaemon: true, fd: String(FIRST_DESCRIPTOR) });
+  const options = given.map(({ name, value }) => (value === true ? `--${name}` : `--${name}=${value}`));
+  return { path: exportPath, options };
+}
+
+/** Puts the numbers of the descriptors where the command names them; each has to be named. */
+function withDescriptors(command: readonly string[], shares: readonly PlannedShare[]): string[] {
+  const named = new Set<number>();
+  const words = command.map((word) =>
+    word.replace(/\{fd(\d{0,3})\}/g, (placeholder, digits: string) => {
+      const index = digits === '' ? 0 : Number(digits) - 1;
+      if (shares[index] === undefined) {
+        throw wrong(`${placeholder}: there is no such share, only ${shares.length}`);
+      }
+      named.add(index);
+      return String(FIRST_DESCRIPTOR + index);
+    }),
+  );
+  shares.forEach(({ path }, index) => {
+    if (command.length === 0 || named.has(index)) return;
+    throw wrong(`${path} is shared with nobody: the command does not name its descriptor, ${nameOf(index)}`);
+  });
+  return words;
+}
+
+function nameOf(index: number): string {
+  return index === 0 ? '{fd}' : `{fd${index + 1}}`;
+}

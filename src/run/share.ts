@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { ExitStatus, StartError } from '../exit-status.js';
+import { READY } from '../launch/report.js';
+import { describeErrno } from '../syscalls/errno.js';
+import { close } from '../syscalls/files.js';
+import { shutdown, socketPair } from '../syscalls/sockets.js';
+
+/** How a helper ended: with a status (see `ExitStatus`), or by a signal. */
+export interface HelperEnd {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Where a helper finds its descriptors. */
+const CLIENT = 3;
+const REPORT = 4;
+
+/**
+ * A directory with the helper that serves it, a child of this process, and one end of the connection to it.
+ *
+ * The helper's own end stays open here, too: shutting it down ends the helper and needs no rights over it.
+ */
+export class Share {
+  /** What the emulator shall inherit. Closed on exec, so it goes to no child by itself. */
+  readonly descriptor: number;
+  readonly pid: number;
+  /** Settles when the helper has ended; never rejects. */
+  readonly ended: Promise<HelperEnd>;
+  readonly #helperSide: number;
+  #held = true;
+  #running = true;
+
+  constructor(descriptor: number, helperSide: number, pid: number, ended: Promise<HelperEnd>) {
+    this.descriptor = descriptor;
+    this.pid = pid;
+    this.#helperSide = helperSide;
+    this.ended = ended.then((end) => {
+      this.#running = false;
+      // the last descriptor of that side: what waits for an answer sees the end of the connection
+      close(helperSide);
+      return end;
+    });
+  }
+
+  /**
+   * Closes our copy of the descriptor. To be called when the emulator has its own, so that the helper ends when the
+   * emulator does.
+   */
+  release(): void {
+    if (this.#held) close(this.descriptor);
+    this.#held = false;
+  }
+
+  /** Ends the helper after the request that it is at; the emulator gets errors from then on. */
+  stop(): Promise<HelperEnd> {
+    this.release();
+    if (this.#running) shutdown(this.#helperSide);
+    return this.ended;
+  }
+}
+
+/**
+ * Starts a helper and waits until it serves. It has a session of its own, so that what is typed on the terminal (an
+ * interrupt, a stop) is for the emulator alone.
+ *
+ * @param program the starting program, `main.js`
+ * @param options of the command line: what is shared, and how
+ * @param stderr where the helper logs, as for `spawn`
+ * @throws a StartError with the reason of the helper, when it does not start
+ */
+export async function startShare(
+  program: string,
+  options: readonly string[],
+  stderr: 'inherit' | 'ignore' | number,
+): Promise<Share> {
+  const pair = socketPair();
+  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+  const [emulatorSide, helperSide] = pair;
+  const argv = [program, ...options, '--nodaemon', `--fd=${CLIENT}`, `--ready-fd=${REPORT}`];
+  const child = spawn(process.execPath, argv, {
+    stdio: ['ignore', 'ignore', stderr, helperSide, 'pipe'],
+    detached: true,
+  });
+  const ended = new Promise<HelperEnd>((resolve) => {
+    child.once('exit', (status, signal) => {
+      resolve({ status, signal });
+    });
+  });
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    for (const descriptor of pair) close(descriptor);
+    throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
+  }
+  const share = new Share(emulatorSide, helperSide, child.pid ?? 0, ended);
+  const report = await firstLine(child.stdio[REPORT] as Readable);
+  if (report === READY) return share;
+  const { status, signal } = await share.stop();
+  const reason =
+    report === '' ? `the helper ended (${signal ?? `status ${status}`}) before it was ready` : report;
+  throw new StartError(reason, status ?? ExitStatus.FAILURE);
+}
+
+/** The line that a helper reports; empty when it ends without one. */
+async function firstLine(stream: Readable): Promise<string> {
+  let text = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    text += chunk as string;
+    if (text.endsWith('\n')) break;
+  }
+  return text.trimEnd();
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { commands } from '../../src/cli/commands.js';
+import { parseArguments } from '../../src/cli/options.js';
+import { ExitStatus, StartError } from '../../src/exit-status.js';
+import { planRun } from '../../src/run/plan.js';
+
+const plan = (...argv: string[]): ReturnType<typeof planRun> =>
+  planRun(parseArguments(commands.run.options, argv, 'virtfs-proxy-helper run'));
+
+describe('the command line of run', () => {
+  it('gives each share the options behind its --path, and those in front of all', () => {
+    const { shares, command, runAs } = plan(
+      ...[
+        '--log-level',
+        'warn',
+        '-p',
+        '/srv/a',
+        '--readonly',
+        '--run-as',
+        'qemu',
+        '--path=/srv/b',
+        '--poll-us=0',
+      ],
+      ...['--', 'qemu', 'sock_fd={fd},x', '{fd2}', '--path', '{fd}{fd2}', '{}', '{fds}'],
+    );
+    expect(shares).toEqual([
+      { path: '/srv/a', options: ['--log-level=warn', '--path=/srv/a', '--readonly'] },
+      { path: '/srv/b', options: ['--log-level=warn', '--path=/srv/b', '--poll-us=0'] },
+    ]);
+    expect(command).toEqual(['qemu', 'sock_fd=3,x', '4', '--path', '34', '{}', '{fds}']);
+    expect(runAs).toBe('qemu');
+  });
+
+  it.each([
+    [['-p', '/srv'], 'the command is missing'],
+    [['-p', '/srv', '--'], 'the command is missing'],
+    [['--', 'qemu', '{fd}'], '--path is required'],
+    [['-p', '/srv', 'qemu', '{fd}'], 'unexpected argument qemu: the command comes after --'],
+    [
+      ['-p', '/srv', '--', 'qemu'],
+      '/srv is shared with nobody: the command does not name its descriptor, {fd}',
+    ],
+    [['-p', '/a', '-p', '/b', '--', 'qemu', '{fd}'], '/b is shared with nobody'],
+    [['-p', '/srv', '--', 'qemu', '{fd}', '{fd2}'], '{fd2}: there is no such share, only 1'],
+    [['-p', '/srv', '--', 'qemu', '{fd0}'], '{fd0}: there is no such share'],
+    [['-p', '/srv', '--socket', '/s', '--', 'qemu', '{fd}'], 'unknown option --socket'],
+    [['-p', '/srv', '--seccomp', 'x', '--', 'qemu', '{fd}'], '--seccomp x: must be one of'],
+  ])('refuses %j in one line that says why', (argv, reason) => {
+    let message = '';
+    try {
+      plan(...argv);
+    } catch (error) {
+      if (!(error instanceof StartError) || error.status !== ExitStatus.USAGE) throw error;
+      ({ message } = error);
+    }
+    expect(message).toContain(reason);
+    expect(message).not.toContain('\n');
+  });
+});
