@@ -82,6 +82,8 @@ export async function startShare(
   const child = spawn(process.execPath, argv, {
     stdio: ['ignore', 'ignore', stderr, helperSide, 'pipe'],
     detached: true,
+    // it is not for the helper to tell a service manager how this program fares: sd_notify(3)
+    env: { ...process.env, NOTIFY_SOCKET: undefined },
   });
   const ended = new Promise<HelperEnd>((resolve) => {
     child.once('exit', (status, signal) => {
