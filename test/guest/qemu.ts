@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestAgent, type ScriptResult } from './agent.js';
 import { errorLines } from './helper.js';
 import { guestImage } from './image.js';
-import { Share, type ShareOptions } from './share.js';
+import { type ForeignShare, Share, type ShareOptions, wordsForQemu } from './share.js';
 
 /** nobody and nogroup: QEMU must not need more. */
 const qemuIds = { uid: 65534, gid: 65534 };
@@ -49,7 +49,7 @@ export class Machine {
   }
 
   /** Returns when the guest takes scripts; nothing is left behind when it does not get that far. */
-  static async boot(...options: readonly ShareOptions[]): Promise<Machine> {
+  static async boot(...options: readonly (ShareOptions | ForeignShare)[]): Promise<Machine> {
     const machine = new Machine();
     try {
       await machine.#start(options);
@@ -60,7 +60,7 @@ export class Machine {
     }
   }
 
-  async #start(options: readonly ShareOptions[]): Promise<void> {
+  async #start(options: readonly (ShareOptions | ForeignShare)[]): Promise<void> {
     const image = guestImage();
     const run = path.join(this.#directory, 'run');
     // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
@@ -77,13 +77,18 @@ export class Machine {
     fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
     const inherited: number[] = [];
     const place = { directory: this.#directory, run, ...qemuIds };
+    const foreign: string[] = [];
     for (const option of options) {
+      if ('socket' in option) {
+        foreign.push(...wordsForQemu('-fsdev', option.tag, `socket=${option.socket}`));
+        continue;
+      }
       const setup = await Share.open(option, place, 3 + inherited.length);
       this.#shares.set(option.tag, setup.share);
       if (setup.inherited !== undefined) inherited.push(setup.inherited);
     }
     const shareArguments = [...this.#shares.values()].flatMap((share) => share.qemuArguments);
-    const qemu = startQemu(this.#directory, shareArguments, inherited);
+    const qemu = startQemu(this.#directory, [...shareArguments, ...foreign], inherited);
     this.#qemu = qemu;
     for (const descriptor of inherited) fs.closeSync(descriptor);
     this.#qemuEnd = new Promise((resolve) => {

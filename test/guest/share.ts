@@ -15,6 +15,13 @@ export interface ShareOptions {
   readonly words?: readonly string[];
 }
 
+/** A share whose helper the test has started itself, and looks after. */
+export interface ForeignShare {
+  readonly tag: string;
+  /** Where the helper listens. */
+  readonly socket: string;
+}
+
 export interface ShareSetup {
   readonly share: Share;
   /** What QEMU must inherit under the number it was promised. */
@@ -53,11 +60,20 @@ export class Share {
     if (pair !== undefined) fs.closeSync(pair[1]);
 
     const reach = pair === undefined ? `socket=${socket}` : `sock_fd=${nextDescriptor}`;
-    const common = ['proxy', `id=${tag}`, reach, ...words];
-    const qemuArguments =
-      option === '-virtfs'
-        ? ['-virtfs', [...common, `mount_tag=${tag}`].join(',')]
-        : ['-fsdev', common.join(','), '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
+    const qemuArguments = wordsForQemu(option, tag, reach, words);
     return { share: new Share(tag, directory, helper, qemuArguments), inherited: pair?.[0] };
   }
+}
+
+/** `reach`: `socket=` or `sock_fd=` with its value. */
+export function wordsForQemu(
+  option: '-fsdev' | '-virtfs',
+  tag: string,
+  reach: string,
+  words: readonly string[] = [],
+): string[] {
+  const common = ['proxy', `id=${tag}`, reach, ...words];
+  return option === '-virtfs'
+    ? ['-virtfs', [...common, `mount_tag=${tag}`].join(',')]
+    : ['-fsdev', common.join(','), '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
 }

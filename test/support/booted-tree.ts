@@ -1,0 +1,105 @@
+/** A tree with its own systemd running as process 1: systemd-nspawn(1). */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DebianTree } from './debian-tree.js';
+
+const BOOT_MS = 60_000;
+
+export interface CommandResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class BootedTree {
+  readonly #nspawn: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  readonly #consoleLog: string;
+  #systemd: number | undefined;
+  readonly #abandon = (): void => {
+    // the first process takes all others of its namespace with it
+    if (this.#systemd !== undefined) process.kill(this.#systemd, 'SIGKILL');
+    this.#nspawn.kill('SIGKILL');
+  };
+
+  private constructor(tree: DebianTree, binds: Readonly<Record<string, string>>) {
+    this.#consoleLog = `${tree.path}.console`;
+    const log = fs.openSync(this.#consoleLog, 'w');
+    // not registered, and in our own control group: this machine need not run systemd itself
+    const options = ['--boot', '--quiet', '--register=no', '--keep-unit', '--private-network'];
+    const bindOptions = Object.entries(binds).map(([inside, outside]) => `--bind=${outside}:${inside}`);
+    this.#nspawn = spawn('systemd-nspawn', [...options, ...bindOptions, `--directory=${tree.path}`], {
+      stdio: ['ignore', log, log],
+    });
+    fs.closeSync(log);
+    this.#ended = new Promise((resolve) => {
+      this.#nspawn.once('error', resolve);
+      this.#nspawn.once('exit', resolve);
+    });
+    process.once('exit', this.#abandon);
+  }
+
+  /**
+   * Returns when systemd has started all that belongs to the start.
+   *
+   * @param binds directories of this machine by the path at which the tree has them
+   */
+  static async boot(tree: DebianTree, binds: Readonly<Record<string, string>>): Promise<BootedTree> {
+    const booted = new BootedTree(tree, binds);
+    const deadline = Date.now() + BOOT_MS;
+    while (!booted.#isRunning()) {
+      if (Date.now() > deadline || booted.#nspawn.exitCode !== null) {
+        const console = fs.readFileSync(booted.#consoleLog, 'utf8');
+        booted.#abandon();
+        throw new Error(`the tree did not boot; its console:\n${console}`);
+      }
+      await sleep(200);
+    }
+    return booted;
+  }
+
+  /** Runs a shell command as root, whatever its exit status. */
+  attempt(command: string): CommandResult {
+    if (this.#systemd === undefined) throw new Error('the tree does not run');
+    const words = ['--target', String(this.#systemd), '--all', '--', 'sh', '-c', command];
+    return spawnSync('nsenter', words, { encoding: 'utf8', env: { PATH: process.env['PATH'] } });
+  }
+
+  /** Runs a shell command as root, which has to succeed; returns what it printed, less the line end after it. */
+  run(command: string): string {
+    const { status, stdout, stderr } = this.attempt(command);
+    if (status !== 0) throw new Error(`${command}\nexited with ${status}\n${stdout}${stderr}`);
+    return stdout.replace(/\n$/, '');
+  }
+
+  /** One property of a unit, as `systemctl show` tells it. */
+  property(unit: string, name: string): string {
+    return this.run(`systemctl show --property=${name} --value '${unit}'`);
+  }
+
+  /** Shuts down, or kills what does not. */
+  async powerOff(): Promise<void> {
+    this.#nspawn.kill('SIGTERM');
+    const late = setTimeout(this.#abandon, 15_000);
+    await this.#ended;
+    clearTimeout(late);
+    process.off('exit', this.#abandon);
+    fs.rmSync(this.#consoleLog, { force: true });
+  }
+
+  #isRunning(): boolean {
+    this.#systemd ??= firstChild(this.#nspawn.pid);
+    return this.#systemd !== undefined && this.attempt('systemctl is-system-running').stdout === 'running\n';
+  }
+}
+
+/** The process that nspawn started, once it has become systemd. */
+function firstChild(pid: number | undefined): number | undefined {
+  try {
+    const child = Number.parseInt(fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'), 10);
+    return fs.readFileSync(`/proc/${child}/comm`, 'utf8') === 'systemd\n' ? child : undefined;
+  } catch {
+    return undefined;
+  }
+}
