@@ -1,0 +1,91 @@
+/** Those who ask a helper for its status must not be able to hold it up, or to make it grow. */
+import { once } from 'node:events';
+import { SeqpacketSocket } from 'node-unix-socket';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openDescriptors, pause, residentKib } from '../security/process-usage.js';
+import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { controlPathForTest, type HelperCounters, statusJson } from '../support/status-command.js';
+import { exportForTest } from '../support/tree.js';
+
+const skipped = whyNotRoot();
+
+/** Connects and hears the answer. */
+async function ask(control: string): Promise<HelperCounters> {
+  const socket = new SeqpacketSocket();
+  const answer = once(socket, 'data') as Promise<[Buffer]>;
+  socket.connect(control);
+  const [message] = await answer;
+  socket.destroy();
+  return JSON.parse(message.toString()) as HelperCounters;
+}
+
+/** Connects once there is room among those who wait to be answered. */
+async function connected(control: string): Promise<SeqpacketSocket> {
+  for (;;) {
+    const socket = new SeqpacketSocket();
+    socket.on('error', () => undefined);
+    onTestFinished(() => {
+      socket.destroy();
+    });
+    try {
+      socket.connect(control);
+      return socket;
+    } catch {
+      await pause(1);
+    }
+  }
+}
+
+describe.skipIf(skipped !== undefined)('a helper that is asked again and again', () => {
+  it('answers in the midst of requests, and has the same descriptors and memory afterwards', async () => {
+    const control = controlPathForTest();
+    const { client, helper } = sessionForTest(exportForTest(), { args: ['--control', control] });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    let asked = 1;
+    const load = async (times: number): Promise<void> => {
+      for (let call = 0; call < times; call++) {
+        const answer = ask(control);
+        // the helper has to find time for the answer between these
+        for (let request = 0; request < 50; request++) client.request(requests.lstat('/'));
+        asked += 50;
+        expect((await answer).operations['lstat']!.requests).toBeGreaterThanOrEqual(asked - 50);
+      }
+    };
+    await load(100);
+    const descriptors = openDescriptors(helper.pid);
+    const memory = residentKib(helper.pid);
+    await load(100);
+    expect((await ask(control)).operations['lstat']!.requests).toBe(asked);
+    expect(openDescriptors(helper.pid)).toBe(descriptors);
+    expect(residentKib(helper.pid) - memory).toBeLessThan(4_096);
+  });
+
+  it('does not wait for those who do not read, say anything, or go away at once', async () => {
+    const control = controlPathForTest();
+    const { client, helper } = sessionForTest(exportForTest(), { args: ['--control', control] });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    await ask(control);
+    const descriptors = openDescriptors(helper.pid);
+    for (let turn = 0; turn < 200; turn++) {
+      const stays = await connected(control);
+      if (turn % 2 === 0) stays.write(Buffer.alloc(10_000, 'x'));
+      (await connected(control)).destroy();
+      if (turn % 20 === 0) expect(client.request(requests.lstat('/')).errno).toBe(0);
+    }
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    expect(statusJson(control).operations['lstat']!.requests).toBe(12);
+    await expect.poll(() => openDescriptors(helper.pid), { timeout: 5_000 }).toBe(descriptors);
+    expect(helper.stderr()).not.toMatch(/error|warn/);
+  });
+
+  it('answers with the other kinds of waiting and confinement as well', async () => {
+    const control = controlPathForTest();
+    const directory = exportForTest();
+    const { client } = sessionForTest(directory, {
+      args: ['--control', control, '--readonly', '--seccomp', 'log', '--poll-us', '0'],
+    });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    expect(await ask(control)).toMatchObject({ export: directory, readOnly: true });
+  });
+});
