@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import './no-debugger.js';
+import { endDebugger } from './no-debugger.js';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type CommandName, commands, isCommand } from './cli/commands.js';
@@ -62,6 +62,7 @@ async function serve(argv: readonly string[]): Promise<void> {
 }
 
 async function main(argv: readonly string[]): Promise<void> {
+  endDebugger();
   const [word, ...rest] = argv;
   await (isCommand(word) ? carryOut(word, rest) : serve(argv));
 }

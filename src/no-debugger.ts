@@ -10,8 +10,8 @@ interface WithDebugger {
 }
 
 /**
- * Ends the debugger that a SIGUSR1 started before this program's first line ran. To be called when no further one can
- * come; the signal is handled in two places, one of which has its turn only when the event loop does.
+ * Ends the debugger that a SIGUSR1 started before this program's first line ran: one can only come that early. Node
+ * starts it in one of two places, of which one has its turn only when the event loop does.
  */
 export function endDebugger(): void {
   const end = (): void => (process as WithDebugger)._debugEnd?.();
