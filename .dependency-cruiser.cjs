@@ -39,6 +39,7 @@ module.exports = {
     only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
+    only('listening', ['syscalls'], 'Accepting clients.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only(
       'cli',
@@ -48,7 +49,7 @@ module.exports = {
     only('run', ['cli', 'launch', 'syscalls'], 'Starts helpers beside the command that uses them.'),
     only(
       'launch',
-      ['cli', 'confinement', 'credentials', 'observability', 'service', 'syscalls'],
+      ['cli', 'confinement', 'credentials', 'listening', 'observability', 'service', 'syscalls'],
       'Everything that needs full privileges.',
     ),
   ],

@@ -19,6 +19,9 @@ declare module 'posix' {
     initgroups(user: string, group: number): void;
     /** Starts a new session and returns its id: setsid(2). */
     setsid(): number;
+    /** The soft and the hard limit, null for none: getrlimit(2). */
+    getrlimit(resource: 'nofile'): { readonly soft: number | null; readonly hard: number | null };
+    setrlimit(resource: 'nofile', limits: { readonly soft: number; readonly hard: number }): void;
     openlog(identity: string, options: Readonly<Record<string, boolean>>, facility: string): void;
     syslog(priority: string, message: string): void;
   }

@@ -4,7 +4,9 @@ import { filterSystemCalls } from './confinement/seccomp.js';
 import { GuestCredentials } from './credentials/guest-credentials.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
+import { writePid } from './launch/pidfile.js';
 import { READY, report } from './launch/report.js';
+import { acceptOne } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
@@ -24,7 +26,6 @@ import { Notifier } from './service/notifications.js';
 import type { openControlSocket } from './session/control.js';
 import { namesByOpcode } from './session/dispatcher.js';
 import { InputWait } from './session/input-wait.js';
-import { acceptOne } from './session/listener.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
 import { close } from './syscalls/files.js';
@@ -155,7 +156,7 @@ function start(
     refusals.report('refused a client that is neither the socket owner nor root', { uid });
   };
   if (socket.listening) {
-    acceptOne(socket.descriptor, socket.clientUid, connected, refused);
+    acceptOne(socket.descriptor, socket.clientUids, connected, refused);
     notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);
@@ -170,6 +171,7 @@ function start(
   process.on('SIGUSR1', () => {
     log.info(statusFields(source.status()), 'statistics');
   });
+  if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
   setNotDumpable();
   enterRoot(rootChanger, handover.export.directory);
   if (isContained(handover.export)) close(handover.export.directory);

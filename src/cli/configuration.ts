@@ -3,18 +3,23 @@ import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observa
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
 import type { PassedSocket } from '../service/activation.js';
 import { type IdMappings, idMappings } from './id-mapping.js';
-import { type OptionName, type OptionValues, usageError } from './options.js';
+import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
 export const MAX_SOCKET_PATH = 107;
 /** Longer polling keeps signals waiting. */
 const MAX_POLL_US = 1000;
 
+/** What Node, its packages and one client need, and some more. */
+const LEAST_OPEN_FILES = 64;
+
 /** Where the client comes from. `origin` says in messages who passed a descriptor. */
 export type Endpoint = {
   /** A name or an id as text; undefined when not given. */
   readonly uid: string | undefined;
   readonly gid: string | undefined;
+  /** Users who may connect as well as `uid`. */
+  readonly allowed: readonly string[];
 } & (
   | { readonly kind: 'descriptor'; readonly descriptor: number; readonly origin: string }
   | { readonly kind: 'path'; readonly path: string }
@@ -29,6 +34,9 @@ export interface Configuration {
   readonly daemon: boolean;
   /** An inherited descriptor to be told how the start went. */
   readonly readyDescriptor: number | undefined;
+  readonly pidfile: string | undefined;
+  /** The limit on open descriptors; undefined for the hard limit. */
+  readonly openFiles: number | undefined;
   readonly readOnly: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
   readonly ids: IdMappings | undefined;
@@ -77,7 +85,11 @@ function readyDescriptor(values: OptionValues): number | undefined {
 function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefined): Endpoint {
   const socket = text(values, 'socket');
   const fd = text(values, 'fd');
-  const owner = { uid: text(values, 'uid'), gid: text(values, 'gid') };
+  const owner = {
+    uid: text(values, 'uid'),
+    gid: text(values, 'gid'),
+    allowed: valuesOf(values, 'allow-uid'),
+  };
   if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
   if (fd !== undefined) {
     return { kind: 'descriptor', descriptor: inherited('fd', fd), origin: `--fd ${fd}`, ...owner };
@@ -117,6 +129,15 @@ function pollCeiling(values: OptionValues): number {
   return Number(microseconds);
 }
 
+function openFiles(values: OptionValues): number | undefined {
+  const limit = text(values, 'rlimit-nofile');
+  if (limit === undefined) return undefined;
+  if (!/^\d{1,9}$/.test(limit) || Number(limit) < LEAST_OPEN_FILES) {
+    throw usageError(`--rlimit-nofile ${limit}: must be a number of at least ${LEAST_OPEN_FILES}`);
+  }
+  return Number(limit);
+}
+
 export function seccompMode(values: OptionValues): SeccompMode {
   return oneOf('seccomp', text(values, 'seccomp') ?? 'kill', seccompModes);
 }
@@ -129,6 +150,7 @@ export function seccompMode(values: OptionValues): SeccompMode {
  */
 export function configure(values: OptionValues, passed?: readonly PassedSocket[]): Configuration {
   const path = text(values, 'path');
+  const pidfile = text(values, 'pidfile');
   if (path === undefined) throw usageError('--path is required');
   const control = text(values, 'control');
   return {
@@ -137,6 +159,8 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
     readyDescriptor: readyDescriptor(values),
+    pidfile: pidfile === undefined ? undefined : absolute('pidfile', pidfile),
+    openFiles: openFiles(values),
     readOnly: values.readonly === true,
     ids: idMappings(values),
     seccomp: seccompMode(values),

@@ -31,6 +31,16 @@ export const options = {
   },
   uid: { short: 'u', value: 'USER', help: 'owner of the socket, a name or an id (default: the caller)' },
   gid: { short: 'g', value: 'GROUP', help: 'group of the socket, a name or an id (default: the caller)' },
+  'allow-uid': {
+    value: 'USER',
+    repeatable: true,
+    help: 'may connect as well as --uid and root, if the mode of the socket lets it; repeatable',
+  },
+  pidfile: { value: 'PATH', help: 'keep the pid in PATH, locked; a second helper with it does not start' },
+  'rlimit-nofile': {
+    value: 'N',
+    help: 'limit on open files, 64 to the hard limit (default: the hard limit)',
+  },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
   'ready-fd': {
     value: 'N',

@@ -17,7 +17,7 @@ supplementary groups none
 no_new_privs         set
 core dumps, ptrace   off (not dumpable)
 descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone,
-                     with --control its socket, under systemd a datagram socket to it
+                     with --control its socket, under systemd a datagram socket to it, with --pidfile that file for reading
 seccomp              ${seccomp}
 
 system calls allowed

@@ -25,9 +25,9 @@ async function accountId(
   }
 }
 
-/** A user's name or id as an id. */
-export async function userId(user: string): Promise<number> {
-  return accountId('--uid', 'user', user, (accounts) => accounts.getpwnam(user).uid);
+/** A user's name or id as an id. `flag` is the option that gave it. */
+export async function userId(user: string, flag: string): Promise<number> {
+  return accountId(flag, 'user', user, (accounts) => accounts.getpwnam(user).uid);
 }
 
 /** A group's name or id as an id. */

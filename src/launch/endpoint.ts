@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
+import { mayConnect } from '../listening/acceptance.js';
 import { errno, describeErrno } from '../syscalls/errno.js';
 import { chmod } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
@@ -9,6 +10,7 @@ import {
   chown,
   fchmod,
   listen,
+  peerCredentials,
   SOCK_STREAM,
   unixSocket,
   unixSocketState,
@@ -21,7 +23,7 @@ export interface ReadySocket {
   readonly descriptor: number;
   readonly listening: boolean;
   /** Who may connect besides root; undefined for everybody whom the socket's mode lets. */
-  readonly clientUid: number | undefined;
+  readonly clientUids: readonly number[] | undefined;
 }
 
 /** Owner and group may connect, as with QEMU's own helper. */
@@ -37,12 +39,15 @@ const S_ISGID = 0o2000;
 export function inheritedSocket(
   descriptor: number,
   origin: string,
-  clientUid: number | undefined,
+  clientUids: readonly number[] | undefined,
 ): ReadySocket {
   const state = unixSocketState(descriptor);
   if (state === -errno.EBADF) throw new StartError(`${origin}: no such descriptor was passed`);
   if (state === 'listening' || state === 'connected') {
-    return { descriptor, listening: state === 'listening', clientUid };
+    if (state === 'connected' && !mayConnect(peerCredentials(descriptor)?.uid, clientUids)) {
+      throw new StartError(`${origin}: the client is neither the user of --uid or --allow-uid nor root`);
+    }
+    return { descriptor, listening: state === 'listening', clientUids };
   }
   throw new StartError(`${origin}: must be a connected or listening unix stream socket`);
 }
@@ -51,7 +56,7 @@ export function inheritedSocket(
  * Creates a listening socket at a path, with its owner and mode from the first moment: bind(2) makes the file with the
  * effective ids and with the mode of the unbound socket, the umask being 0. Throws a StartError.
  */
-export function listenAt(path: string, uid: number, gid: number): ReadySocket {
+export function listenAt(path: string, uid: number, gid: number, allowed: readonly number[]): ReadySocket {
   const fail = (error: number): StartError =>
     new StartError(`cannot create the socket ${path}: ${describeErrno(error)}`);
   const socket = unixSocket(SOCK_STREAM);
@@ -80,5 +85,5 @@ export function listenAt(path: string, uid: number, gid: number): ReadySocket {
   // one client: no backlog for others
   const listening = listen(socket, 1);
   if (listening < 0) throw fail(listening);
-  return { descriptor: socket, listening: true, clientUid: uid };
+  return { descriptor: socket, listening: true, clientUids: [uid, ...allowed] };
 }

@@ -21,6 +21,8 @@ export interface Handover {
   readonly report: number | undefined;
   /** Where the service manager wants to be notified; undefined without one. */
   readonly notify: NotifyChannel | undefined;
+  /** The locked pidfile, read-only; undefined without one. */
+  readonly pidfile: number | undefined;
   readonly readOnly: boolean;
   readonly ids: IdMappings | undefined;
   readonly seccomp: SeccompMode;

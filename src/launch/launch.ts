@@ -8,7 +8,9 @@ import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 import { openExport } from './export.js';
+import { limitOpenFiles } from './limits.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
+import { lockPidfile } from './pidfile.js';
 import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
 import { ServingProgram } from './program.js';
 import { checkReportDescriptor, report } from './report.js';
@@ -31,8 +33,6 @@ export async function launch(configuration: Configuration, servingProgram: strin
 
 /**
  * Does everything that takes full privileges, in order, and then becomes the serving program, which never has them.
- *
- * The open-file limit needs nothing here: Node raises it to the hard limit when it starts.
  */
 async function prepareAndStart(configuration: Configuration, servingProgram: string): Promise<void> {
   const { endpoint, daemon, readyDescriptor } = configuration;
@@ -40,6 +40,9 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
   const exported = openExport(configuration.exportPath);
   clearGroups();
   umask(0);
+  if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
+  // before the sockets, which belong to the other helper if there is one
+  const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   if (configuration.control !== undefined) prepareControlSocket(configuration.control);
   const socket = await readySocket(endpoint);
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
@@ -57,6 +60,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
     daemon,
     report: channel?.toParent ?? readyDescriptor,
     notify,
+    pidfile,
     readOnly: configuration.readOnly,
     ids: configuration.ids,
     seccomp: configuration.seccomp,
@@ -82,16 +86,15 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
 }
 
 async function readySocket(endpoint: Endpoint): Promise<ReadySocket> {
-  const owner = async (): Promise<number> =>
-    endpoint.uid === undefined ? (process.getuid?.() ?? 0) : await userId(endpoint.uid);
+  const { uid, gid } = endpoint;
+  const owner = uid === undefined ? undefined : await userId(uid, '--uid');
+  const allowed: number[] = [];
+  for (const user of endpoint.allowed) allowed.push(await userId(user, '--allow-uid'));
   if (endpoint.kind === 'descriptor') {
-    // the caller made the socket and its permissions; an owner is checked only when one was named
-    return inheritedSocket(
-      endpoint.descriptor,
-      endpoint.origin,
-      endpoint.uid === undefined ? undefined : await owner(),
-    );
+    // the caller made the socket and its permissions; who connects is checked only when somebody was named
+    const named = owner === undefined ? allowed : [owner, ...allowed];
+    return inheritedSocket(endpoint.descriptor, endpoint.origin, named.length > 0 ? named : undefined);
   }
-  const gid = endpoint.gid === undefined ? (process.getgid?.() ?? 0) : await groupId(endpoint.gid);
-  return listenAt(endpoint.path, await owner(), gid);
+  const group = gid === undefined ? (process.getgid?.() ?? 0) : await groupId(gid);
+  return listenAt(endpoint.path, owner ?? process.getuid?.() ?? 0, group, allowed);
 }

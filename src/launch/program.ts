@@ -18,8 +18,8 @@ export class ServingProgram {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
     const { NODE_OPTIONS } = process.env;
     this.#environment = new StringVector(NODE_OPTIONS === undefined ? [] : [`NODE_OPTIONS=${NODE_OPTIONS}`]);
-    const { socket, rootChanger, ownDescriptors, report, notify } = handover;
-    const optional = [report, notify?.socket].filter((descriptor) => descriptor !== undefined);
+    const { socket, rootChanger, ownDescriptors, report, notify, pidfile } = handover;
+    const optional = [report, notify?.socket, pidfile].filter((descriptor) => descriptor !== undefined);
     this.#descriptors = [
       0,
       1,

@@ -24,6 +24,7 @@ const libc = {
   chdir: declareInt('chdir', 'void *'),
   fchdir: declareInt('fchdir', 'int'),
   chroot: declareInt('chroot', 'void *'),
+  flock: declareInt('flock', 'int', 'int'),
   umask: declareInt('umask', 'uint32'),
 };
 
@@ -45,6 +46,9 @@ export const O_CLOEXEC = 0o2000000;
 export const O_SYNC = 0o4010000;
 export const O_PATH = 0o10000000;
 export const { O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE } = architecture;
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 
 /** File types in `st_mode`, inode(7). */
 export const S_IFMT = 0o170000;
@@ -161,6 +165,11 @@ export function fchdir(directory: number): number {
 
 export function chroot(path: Uint8Array): number {
   return result(libc.chroot(path));
+}
+
+/** Locks an open file for this open file description alone, or fails with EWOULDBLOCK: flock(2). */
+export function lockNow(descriptor: number): number {
+  return result(libc.flock(descriptor, LOCK_EX | LOCK_NB));
 }
 
 /** @returns the mask before */

@@ -33,10 +33,12 @@ describe('the command line', () => {
     expect(configuration('-p/srv', '-s/run/s', '--uid=qemu', '-g9', '-n')).toEqual(expected);
     expect(expected).toEqual({
       exportPath: '/srv',
-      endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9' },
+      endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9', allowed: [] },
       control: undefined,
       daemon: false,
       readyDescriptor: undefined,
+      pidfile: undefined,
+      openFiles: undefined,
       readOnly: false,
       ids: undefined,
       seccomp: 'kill',
@@ -53,7 +55,13 @@ describe('the command line', () => {
       origin: '--fd 3',
       uid: undefined,
       gid: undefined,
+      allowed: [],
     });
+  });
+
+  it('takes every --allow-uid, not only the last', () => {
+    const { allowed } = configuration('-p', '/', '-f', '3', '--allow-uid', 'a', '--allow-uid=1').endpoint;
+    expect(allowed).toEqual(['a', '1']);
   });
 
   it('resolves relative paths, as the working directory changes later', () => {
@@ -73,6 +81,7 @@ describe('the command line', () => {
     [['-p', '/srv', '-f', '3', '--seccomp', 'maybe'], 'must be one of kill, log, none'],
     [['-p', '/srv', '-f', '3', '--poll-us', '1001'], 'must be a number from 0 to 1000'],
     [['-p', '/srv', '-f', '3', '--log-format', 'xml'], 'must be one of text, json'],
+    [['-p', '/srv', '-f', '3', '--rlimit-nofile', '63'], 'must be a number of at least 64'],
     [['-p', '/srv', '-f', '3', 'rest'], 'unexpected argument rest'],
     [['-p', '/srv', '-f', '3', '--bogus'], 'unknown option --bogus'],
     [['-p'], '-p needs a value: DIR'],

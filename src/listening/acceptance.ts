@@ -9,22 +9,27 @@ interface SocketWithHandle extends Socket {
 
 const ROOT = 0;
 
+/** @param allowed who may connect besides root; undefined for everybody */
+export function mayConnect(uid: number | undefined, allowed: readonly number[] | undefined): boolean {
+  return allowed === undefined || uid === ROOT || (uid !== undefined && allowed.includes(uid));
+}
+
 /**
  * Accepts the first client of a listening socket and then stops listening.
  *
- * @param clientUid who may connect besides root; undefined for everybody whom the socket's mode lets
+ * @param clientUids who may connect besides root; undefined for everybody whom the socket's mode lets
  * @param refused is told the uid of a client that was sent away
  */
 export function acceptOne(
   listening: number,
-  clientUid: number | undefined,
+  clientUids: readonly number[] | undefined,
   connected: (descriptor: number) => void,
   refused: (uid: number | undefined) => void,
 ): void {
   const server = createServer({ pauseOnConnect: true }, (socket: SocketWithHandle) => {
     const accepted = socket._handle?.fd ?? -1;
     const uid = peerCredentials(accepted)?.uid;
-    if (clientUid !== undefined && uid !== ROOT && uid !== clientUid) {
+    if (!mayConnect(uid, clientUids)) {
       socket.destroy();
       refused(uid);
       return;
