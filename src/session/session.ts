@@ -68,7 +68,11 @@ export class Session {
     this.#log = log;
     this.#refusals = refusals;
     this.#ended = ended;
-    this.#operations = operationsByOpcode(connection.request, context);
+    const trace = (line: string): void => {
+      log.trace(line);
+    };
+    const isTracing = log.isLevelEnabled('trace');
+    this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
     const onread: OnReadOpts = {
       buffer: () => connection.space,
       callback: (bytes) => {

@@ -15,8 +15,13 @@ export function errnoName(number: number): string {
   return names.get(Math.abs(number)) ?? `errno ${Math.abs(number)}`;
 }
 
+/** `no such file or directory` for -2 or 2. */
+export function errnoText(number: number): string {
+  const [, text = 'unknown error'] = getSystemErrorMap().get(-Math.abs(number)) ?? [];
+  return text;
+}
+
 /** For a person: `no such file or directory (ENOENT)` for -2 or 2. */
 export function describeErrno(number: number): string {
-  const [, text = 'unknown error'] = getSystemErrorMap().get(-Math.abs(number)) ?? [];
-  return `${text} (${errnoName(number)})`;
+  return `${errnoText(number)} (${errnoName(number)})`;
 }
