@@ -8,6 +8,7 @@ import { commandHelp, helpText } from './cli/help.js';
 import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
 import { describePrivileges } from './confinement/description.js';
 import { StartError } from './exit-status.js';
+import { complain } from './launch/journal.js';
 import { passedSockets } from './service/activation.js';
 
 /** The starting program: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
@@ -69,6 +70,6 @@ async function main(argv: readonly string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   if (!(error instanceof StartError)) throw error;
-  process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
+  complain('error', error.message);
   process.exitCode = error.status;
 });

@@ -10,6 +10,7 @@ import { acceptOne } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
+import { journalPrefix } from './observability/severities.js';
 import { Statistics } from './observability/statistics.js';
 import type { OperationContext } from './operations/context.js';
 import { CheckedPathResolver } from './paths/checked-path-resolver.js';
@@ -182,7 +183,7 @@ function start(
 async function main(handover: Handover): Promise<void> {
   const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const control = handover.control === undefined ? undefined : await import('./session/control.js');
-  const log = createLogger(handover.logLevel, handover.logFormat, syslog);
+  const log = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
   const notifier = new Notifier(handover.notify);
   try {
     start(handover, log, notifier, control?.openControlSocket);
@@ -194,7 +195,10 @@ async function main(handover: Handover): Promise<void> {
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     report(handover.report, error.message);
-    if (handover.report === undefined) process.stderr.write(`virtfs-proxy-helper: ${error.message}\n`);
+    if (handover.report === undefined) {
+      const prefix = handover.journal ? journalPrefix('error') : '';
+      process.stderr.write(`${prefix}virtfs-proxy-helper: ${error.message}\n`);
+    }
     // at once: the event loop must not get to the client, which would be served without confinement
     process.exit(error.status);
   }

@@ -30,4 +30,6 @@ export interface Handover {
   readonly pollCeiling: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** Whether stderr is systemd's journal. */
+  readonly journal: boolean;
 }

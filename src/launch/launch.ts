@@ -8,6 +8,7 @@ import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 import { openExport } from './export.js';
+import { complain, stderrIsJournal } from './journal.js';
 import { limitOpenFiles } from './limits.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { lockPidfile } from './pidfile.js';
@@ -49,7 +50,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannel(process.env, process.pid, (reason) => {
-    process.stderr.write(`virtfs-proxy-helper: ${reason}\n`);
+    complain('warn', reason);
   });
   const program = new ServingProgram(servingProgram, {
     export: exported,
@@ -67,6 +68,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
     pollCeiling: configuration.pollCeiling,
     logLevel: configuration.logLevel,
     logFormat: configuration.logFormat,
+    journal: !daemon && stderrIsJournal(),
   });
   restrictNextProgram();
   const start = (): never => program.start();

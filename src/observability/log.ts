@@ -1,11 +1,21 @@
 import pino, { type Logger } from 'pino';
 import type { LogFormat, LogLevel } from './levels.js';
+import { journalPrefix } from './severities.js';
 import type { Syslog } from './syslog.js';
 
 export type { Logger };
 
-/** The logger of this process, to stderr or to the system's log. To be made before the root is changed. */
-export function createLogger(level: LogLevel, format: LogFormat, syslog: Syslog | undefined): Logger {
+/**
+ * The logger of this process, to stderr or to the system's log. To be made before the root is changed.
+ *
+ * @param isJournal stderr is systemd's journal, which takes a line's priority from its beginning
+ */
+export function createLogger(
+  level: LogLevel,
+  format: LogFormat,
+  syslog: Syslog | undefined,
+  isJournal: boolean,
+): Logger {
   // written at once: a line must be out before the process ends
   const stderr = pino.destination({ fd: 2, sync: true });
   return pino(
@@ -19,8 +29,8 @@ export function createLogger(level: LogLevel, format: LogFormat, syslog: Syslog 
     {
       write(line: string): void {
         const text = format === 'json' ? line : toText(line);
-        if (syslog === undefined) stderr.write(text);
-        else syslog.write(levelOf(line), text.trimEnd());
+        if (syslog !== undefined) syslog.write(levelOf(line), text.trimEnd());
+        else stderr.write(isJournal ? `${journalPrefix(levelOf(line))}${text}` : text);
       },
     },
   );

@@ -1,13 +1,5 @@
 import posix from 'posix';
-
-const priorities: Readonly<Record<string, string>> = {
-  fatal: 'crit',
-  error: 'err',
-  warn: 'warning',
-  info: 'info',
-  debug: 'debug',
-  trace: 'debug',
-};
+import { severity } from './severities.js';
 
 /** The system's log. Connects at once, since the path of its socket means nothing after the change of root. */
 export class Syslog {
@@ -17,6 +9,6 @@ export class Syslog {
 
   /** @param level a level of pino */
   write(level: string, message: string): void {
-    posix.syslog(priorities[level] ?? 'info', message);
+    posix.syslog(severity(level).name, message);
   }
 }

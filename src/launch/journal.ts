@@ -1,0 +1,18 @@
+import { fstatSync } from 'node:fs';
+import { journalPrefix } from '../observability/severities.js';
+
+const STDERR = 2;
+
+/** Whether stderr goes to systemd's journal, and not only that of the process that set the variable: systemd.exec(5). */
+export function stderrIsJournal(): boolean {
+  const { JOURNAL_STREAM } = process.env;
+  if (JOURNAL_STREAM === undefined) return false;
+  const { dev, ino } = fstatSync(STDERR, { bigint: true });
+  return JOURNAL_STREAM === `${dev}:${ino}`;
+}
+
+/** Writes one line of the starting program. */
+export function complain(level: 'error' | 'warn', message: string): void {
+  const prefix = stderrIsJournal() ? journalPrefix(level) : '';
+  process.stderr.write(`${prefix}virtfs-proxy-helper: ${message}\n`);
+}
