@@ -1,22 +1,41 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { build } from 'esbuild';
+import ts from 'typescript';
 
 /**
  * Each of the two programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
  * started for every virtual machine. The packages with machine code stay outside.
  */
 
-await build({
-  entryPoints: ['src/main.ts', 'src/serve.ts'],
+rmSync('dist', { recursive: true, force: true });
+const common = {
   outdir: 'dist',
   bundle: true,
   platform: 'node',
-  format: 'cjs',
   target: 'node20.19',
   external: ['koffi', 'node-unix-socket', 'posix'],
   sourcemap: false,
   legalComments: 'linked',
   logLevel: 'warning',
-});
+};
+await build({ ...common, entryPoints: ['src/main.ts', 'src/serve.ts'], format: 'cjs' });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 chmodSync('dist/main.js', 0o755);
+
+/** The library, for `import`, and its types: the declarations of just the files that it shows something of. */
+await build({
+  ...common,
+  entryPoints: ['src/library.mts'],
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+});
+for (const [source, declarations] of [
+  ['src/library.mts', 'dist/library.d.mts'],
+  ['src/run/share.ts', 'dist/run/share.d.ts'],
+  ['src/exit-status.ts', 'dist/exit-status.d.ts'],
+]) {
+  const { outputText } = ts.transpileDeclaration(readFileSync(source, 'utf8'), { fileName: source });
+  mkdirSync(dirname(declarations), { recursive: true });
+  writeFileSync(declarations, outputText);
+}

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Stands in for QEMU: tells of itself, then sends requests on the descriptors that it was given.
 
 Prints one line of JSON with its ids, descriptors and environment, then does what its stdin says, a line each:

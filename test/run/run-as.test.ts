@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
-import { RunProcess } from './run-process.js';
+import { startRun } from './run-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of run --run-as skipped: ${skipped}`);
@@ -34,7 +34,7 @@ describe.skipIf(skipped !== undefined)('run --run-as', () => {
     async (user) => {
       const directory = exportForTest();
       chmodSync(directory, 0o700);
-      const run = new RunProcess(['--log-level=warn', '--run-as', user, '--path', directory], ['{fd}'], {
+      const run = startRun(['--log-level=warn', '--run-as', user, '--path', directory], ['{fd}'], {
         wrapper: withUser(),
       });
       expect(await run.described()).toMatchObject({
@@ -55,7 +55,7 @@ describe.skipIf(skipped !== undefined)('run --run-as', () => {
   );
 
   it('leaves nothing of root in the process that waits for the command', async () => {
-    const run = new RunProcess(['--run-as', 'emulator', '--path', exportForTest()], ['{fd}'], {
+    const run = startRun(['--run-as', 'emulator', '--path', exportForTest()], ['{fd}'], {
       wrapper: withUser(),
     });
     await run.described();
@@ -72,7 +72,7 @@ describe.skipIf(skipped !== undefined)('run --run-as', () => {
   });
 
   it('refuses a user who is not there, before anything is started', async () => {
-    const run = new RunProcess(['--run-as', 'nosuchuser', '--path', exportForTest()], ['{fd}']);
+    const run = startRun(['--run-as', 'nosuchuser', '--path', exportForTest()], ['{fd}']);
     expect((await run.end()).status).toBe(2);
     expect(run.stderr).toBe(
       'virtfs-proxy-helper: --run-as nosuchuser: there is no such user (see virtfs-proxy-helper run --help)\n',

@@ -1,11 +1,11 @@
-/** Starts `virtfs-proxy-helper run` with the stand-in for QEMU, and speaks to that over its stdin and stdout. */
+/** Starts `virtfs-proxy-helper run`, or what else starts helpers, with the stand-in for QEMU, and speaks to that over its stdin and stdout. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { OURS } from '../support/helper-process.js';
 
-const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
+export const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
 const PATIENCE_MS = 20_000;
 
 /** What the stand-in tells of itself. */
@@ -98,24 +98,16 @@ export class RunProcess {
   /** What has to be gone at the end of the test. */
   #pids: number[] = [];
 
-  /** `placeholders` become arguments of the stand-in. */
   constructor(
-    options: readonly string[],
-    placeholders: readonly string[],
-    { inherit = [], wrapper = [], command = ['python3', emulator] }: RunOptions = {},
+    words: readonly string[],
+    { inherit = [], env = process.env }: { inherit?: readonly number[]; env?: NodeJS.ProcessEnv } = {},
   ) {
-    const words = [
-      ...wrapper,
-      process.execPath,
-      OURS,
-      'run',
-      ...options,
-      '--',
-      ...command,
-      ...placeholders,
-    ] as const;
     const [program = '', ...argv] = words;
-    this.child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe', ...inherit], detached: true });
+    this.child = spawn(program, argv, {
+      stdio: ['pipe', 'pipe', 'pipe', ...inherit],
+      detached: true,
+      env,
+    });
     for (const descriptor of inherit) closeSync(descriptor);
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
@@ -177,4 +169,14 @@ export class RunProcess {
   end(): Promise<RunEnd> {
     return inTime(this.#ended, () => `run has not ended; stderr:\n${this.stderr}`);
   }
+}
+
+/** `virtfs-proxy-helper run`; `placeholders` become arguments of the stand-in. */
+export function startRun(
+  options: readonly string[],
+  placeholders: readonly string[],
+  { inherit = [], wrapper = [], command = [emulator] }: RunOptions = {},
+): RunProcess {
+  const words = [process.execPath, OURS, 'run', ...options, '--', ...command, ...placeholders];
+  return new RunProcess([...wrapper, ...words], { inherit });
 }

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
-import { childrenOf, isAlive, processState, RunProcess, until } from './run-process.js';
+import { childrenOf, isAlive, processState, startRun, until } from './run-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of run skipped: ${skipped}`);
@@ -23,7 +23,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
     const [first, second] = [exportForTest(), exportForTest()];
     chmodSync(first, 0o777);
     writeFileSync(join(second, 'here'), '');
-    const run = new RunProcess(
+    const run = startRun(
       ['--log-level=warn', '--path', first, '--path', second, '--readonly'],
       ['id=a,sock_fd={fd}', '{fd2}', '{fd1}'],
     );
@@ -48,7 +48,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
   });
 
   it('tells of a signal that ended the command as shells do', async () => {
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}']);
+    const run = startRun(['--path', exportForTest()], ['{fd}']);
     const { pid } = await run.described();
     process.kill(pid, 'SIGKILL');
     expect((await run.end()).status).toBe(128 + constants.signals.SIGKILL);
@@ -58,7 +58,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
     [['/nonexistent/qemu'], 127, 'cannot start /nonexistent/qemu: no such file'],
     [['/etc/passwd'], 126, 'cannot start /etc/passwd: permission denied'],
   ])('says that %j cannot be started, and leaves no helper', async (command, status, reason) => {
-    const run = new RunProcess(['--log-level=warn', '--path', exportForTest()], ['{fd}'], { command });
+    const run = startRun(['--log-level=warn', '--path', exportForTest()], ['{fd}'], { command });
     expect((await run.end()).status).toBe(status);
     expect(run.stderr).toContain(`virtfs-proxy-helper: ${reason}`);
     expect(run.stderr.trimEnd()).not.toContain('\n');
@@ -66,7 +66,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
 
   it('does not start the command when a helper does not start, and says why in one line', async () => {
     const marker = join(exportForTest(), 'started');
-    const run = new RunProcess(
+    const run = startRun(
       ['--log-level=warn', '--path', exportForTest(), '--path', '/nonexistent'],
       ['{fd}', '{fd2}'],
       { command: ['touch', marker] },
@@ -80,7 +80,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
 
   it('tells of a helper that dies, lets the command go on, and returns its status', async () => {
     const [first, second] = [exportForTest(), exportForTest()];
-    const run = new RunProcess(['--log-level=warn', '--path', first, '--path', second], ['{fd}', '{fd2}']);
+    const run = startRun(['--log-level=warn', '--path', first, '--path', second], ['{fd}', '{fd2}']);
     await run.described();
     const [helper = 0] = run.helpers();
     process.kill(helper, 'SIGKILL');
@@ -97,7 +97,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
   });
 
   it('ends the helpers even if the command left a process with their descriptors', async () => {
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}']);
+    const run = startRun(['--path', exportForTest()], ['{fd}']);
     const { pid } = await run.described();
     const helpers = run.helpers();
     run.say('leave');
@@ -114,7 +114,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
   });
 
   it('leaves the command its shares when it is killed itself; the helpers end with the command', async () => {
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}']);
+    const run = startRun(['--path', exportForTest()], ['{fd}']);
     const { pid } = await run.described();
     const helpers = run.helpers();
     process.kill(run.pid, 'SIGKILL');
@@ -127,7 +127,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
   it('hands nothing on that it inherited by mistake, to neither side', async () => {
     const leaked = exportForTest();
     const inherit = Array.from({ length: 30 }, () => openSync(leaked, 'r'));
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}'], { inherit });
+    const run = startRun(['--path', exportForTest()], ['{fd}'], { inherit });
     expect((await run.described()).descriptors).toEqual([0, 1, 2, 3]);
     for (const helper of run.helpers()) {
       const open = readdirSync(`/proc/${helper}/fd`).map((fd) => readlinkSync(`/proc/${helper}/fd/${fd}`));
@@ -140,7 +140,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
 
 describe.skipIf(skipped !== undefined)('signals to run', () => {
   it('reach the command, once each, and no helper', async () => {
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}']);
+    const run = startRun(['--path', exportForTest()], ['{fd}']);
     await run.described();
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGUSR1'] as const) {
       process.kill(run.pid, signal);
@@ -153,7 +153,7 @@ describe.skipIf(skipped !== undefined)('signals to run', () => {
   });
 
   it('end the command when it does not handle them', async () => {
-    const run = new RunProcess(['--path', exportForTest()], ['{fd}'], {
+    const run = startRun(['--path', exportForTest()], ['{fd}'], {
       command: ['sh', '-c', 'echo up; exec sleep 60'],
     });
     await run.line();
@@ -165,7 +165,7 @@ describe.skipIf(skipped !== undefined)('signals to run', () => {
 
   it('from a terminal reach the command once, and no helper', async () => {
     // script(1) gives it a terminal; what is typed comes from its stdin
-    const run = new RunProcess(['--log-level=silent', '--path', exportForTest()], ['{fd}'], {
+    const run = startRun(['--log-level=silent', '--path', exportForTest()], ['{fd}'], {
       wrapper: [
         'setsid',
         '--wait',
