@@ -49,7 +49,16 @@ module.exports = {
     only('run', ['cli', 'launch', 'syscalls'], 'Starts helpers beside the command that uses them.'),
     only(
       'launch',
-      ['cli', 'confinement', 'credentials', 'listening', 'observability', 'service', 'syscalls'],
+      [
+        'cli',
+        'confinement',
+        'credentials',
+        'listening',
+        'observability',
+        'security-models',
+        'service',
+        'syscalls',
+      ],
       'Everything that needs full privileges.',
     ),
   ],

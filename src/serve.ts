@@ -1,7 +1,6 @@
 import { endDebugger } from './no-debugger.js';
 import { enterRoot } from './confinement/root.js';
 import { filterSystemCalls } from './confinement/seccomp.js';
-import { GuestCredentials } from './credentials/guest-credentials.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
@@ -13,15 +12,10 @@ import { Refusals } from './observability/refusals.js';
 import { journalPrefix } from './observability/severities.js';
 import { Statistics } from './observability/statistics.js';
 import type { OperationContext } from './operations/context.js';
-import { CheckedPathResolver } from './paths/checked-path-resolver.js';
-import { PathResolver } from './paths/path-resolver.js';
 import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
 import { STRING } from './protocol/replies.js';
-import { DescriptorOpener } from './security-models/descriptor-opener.js';
-import { GenerationReader } from './security-models/generation-reader.js';
-import { IdMap } from './security-models/id-map.js';
-import { MappedIds } from './security-models/mapped-ids.js';
-import { Passthrough } from './security-models/passthrough.js';
+import { chooseModel } from './security-models/choose-model.js';
+import { noXattrs } from './security-models/no-xattrs.js';
 import { ReadOnly } from './security-models/read-only.js';
 import { Notifier } from './service/notifications.js';
 import type { openControlSocket } from './session/control.js';
@@ -52,40 +46,34 @@ function isContained({ path, isMount, hasProcfs }: Handover['export']): boolean 
 
 /** Wires what carries out the operations. */
 function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
-  const { ownDescriptors } = handover;
   const { directory } = handover.export;
-  const die = (reason: string): never => {
-    log.fatal(reason);
-    return exitNow(ExitStatus.UNSAFE);
-  };
   const fileSystem = new FileSystemStatus();
   const failed = fstatfs(directory, fileSystem);
   if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
-  const paths = isContained(handover.export)
-    ? new PathResolver()
-    : new CheckedPathResolver(directory, ownDescriptors);
-  const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
-  const passthrough = new Passthrough(
-    paths,
-    credentials,
-    new DescriptorOpener(paths, ownDescriptors, () => {
+  const writable = chooseModel(handover.model, handover.ids, {
+    directory,
+    contained: isContained(handover.export),
+    fileSystem: fileSystem.type,
+    ownDescriptors: handover.ownDescriptors,
+    refused: () => {
       refusals.report('refused to open a special file', { error: 'ENXIO' });
-    }),
-    new GenerationReader(fileSystem.type),
-  );
-  const { ids } = handover;
-  const model =
-    ids === undefined
-      ? passthrough
-      : new MappedIds(passthrough, new IdMap(ids.uids), new IdMap(ids.gids), credentials, (request) => {
-          refusals.report('refused an id that is not mapped', { request, error: 'EPERM' });
-        });
+    },
+    idRefused: (request) => {
+      refusals.report('refused an id that is not mapped', { request, error: 'EPERM' });
+    },
+    die: (reason) => {
+      log.fatal(reason);
+      return exitNow(ExitStatus.UNSAFE);
+    },
+  });
   const refuseChange = (request: string): void => {
     refusals.report('refused a change of a read-only export', { request, error: 'EROFS' });
   };
+  const model = handover.readOnly ? new ReadOnly(writable, refuseChange) : writable;
   const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
   return {
-    model: handover.readOnly ? new ReadOnly(model, refuseChange) : model,
+    model,
+    xattrs: handover.model.xattrs ? model : noXattrs,
     reply,
     replyString: reply.bytes.subarray(STRING),
     status: new FileStatus(),

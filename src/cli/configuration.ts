@@ -1,9 +1,13 @@
 import { resolve } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
+import type { IdMappings } from '../security-models/id-map.js';
+import type { ModelSettings } from '../security-models/model-names.js';
 import type { PassedSocket } from '../service/activation.js';
-import { type IdMappings, idMappings } from './id-mapping.js';
+import { idMappings } from './id-mapping.js';
+import { modelSettings } from './security-model.js';
 import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
+import { oneOf, text } from './option-values.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
 export const MAX_SOCKET_PATH = 107;
@@ -40,16 +44,12 @@ export interface Configuration {
   readonly readOnly: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
   readonly ids: IdMappings | undefined;
+  readonly model: ModelSettings;
   readonly seccomp: SeccompMode;
   /** The longest time to poll for a request, microseconds. */
   readonly pollCeiling: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-}
-
-function text(values: OptionValues, name: OptionName): string | undefined {
-  const value = values[name];
-  return typeof value === 'string' ? value : undefined;
 }
 
 /** A path of the command line as an absolute one. Node decodes arguments as UTF-8, and what is not is lost. */
@@ -58,12 +58,6 @@ function absolute(name: OptionName, path: string): string {
     throw usageError(`--${name}: the path is not UTF-8; change to its directory and give a relative one`);
   }
   return resolve(path);
-}
-
-function oneOf<Choice extends string>(name: OptionName, value: string, choices: readonly Choice[]): Choice {
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined) throw usageError(`--${name} ${value}: must be one of ${choices.join(', ')}`);
-  return choice;
 }
 
 function inherited(name: OptionName, number: string): number {
@@ -163,6 +157,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
     ids: idMappings(values),
+    model: modelSettings(values),
     seccomp: seccompMode(values),
     pollCeiling: pollCeiling(values),
     logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),

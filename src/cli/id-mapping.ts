@@ -1,13 +1,8 @@
-import type { IdMapping, IdRange } from '../security-models/id-map.js';
+import type { IdMapping, IdMappings, IdRange } from '../security-models/id-map.js';
 import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
 
 /** One more than the largest id: 2^32 - 1 is none, chown(2). */
 const ID_LIMIT = 0xffff_ffff;
-
-export interface IdMappings {
-  readonly uids: IdMapping;
-  readonly gids: IdMapping;
-}
 
 /** All ids as they are. */
 const sameIds: IdMapping = {

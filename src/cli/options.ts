@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { seccompModes } from '../confinement/seccomp-modes.js';
 import { ExitStatus, StartError } from '../exit-status.js';
 import { logFormats, logLevels } from '../observability/levels.js';
+import { modelNames } from '../security-models/model-names.js';
 
 export interface Option {
   readonly short?: string;
@@ -13,6 +14,9 @@ export interface Option {
   readonly repeatable?: true;
   readonly help: string;
 }
+
+/** The values of an option that turns something on or off. */
+export const onOff = ['on', 'off'] as const;
 
 export type OptionTable = Readonly<Record<string, Option>>;
 
@@ -61,6 +65,14 @@ export const options = {
     help: 'FIRST:COUNT, user ids that the guest may not use; repeatable',
   },
   'forbid-gid': { value: 'IDS', repeatable: true, help: 'the same for group ids' },
+  'security-model': {
+    value: 'MODEL',
+    choices: modelNames,
+    help: 'passthrough (default), none, mapped-xattr (or mapped), mapped-file',
+  },
+  fmode: { value: 'MODE', help: 'mode on the host of files made in a mapped model, octal (default 0600)' },
+  dmode: { value: 'MODE', help: 'the same for directories (default 0700)' },
+  xattr: { value: 'on|off', choices: onOff, help: 'extended attributes for the guest: on (default) or off' },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,

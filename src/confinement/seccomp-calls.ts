@@ -46,6 +46,7 @@ export const allowedCalls: Readonly<Record<string, CallNumbers>> = {
   llistxattr: { x64: 195, arm64: 12 },
   lsetxattr: { x64: 189, arm64: 6 },
   lremovexattr: { x64: 198, arm64: 15 },
+  getdents64: { x64: 217, arm64: 61 },
   chdir: { x64: 80, arm64: 49 },
   fchdir: { x64: 81, arm64: 50 },
   openat2: { x64: 437, arm64: 437 },

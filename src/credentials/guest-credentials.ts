@@ -40,13 +40,24 @@ export class GuestCredentials {
     const refused = this.#assume(uid, gid);
     if (refused < 0) {
       this.#restore();
-      return refused;
+      return this.without(refused, call, a, b, c);
     }
     try {
       return call(a, b, c);
     } finally {
       this.#restore();
     }
+  }
+
+  /** What becomes of a call for which the ids could not be taken. */
+  protected without<A, B, C>(
+    refused: number,
+    _call: (a: A, b: B, c: C) => number,
+    _a: A,
+    _b: B,
+    _c: C,
+  ): number {
+    return refused;
   }
 
   /** The result of setresuid and setresgid tells that a switch took, unlike that of setfsuid. */

@@ -1,8 +1,9 @@
-import type { IdMappings } from '../cli/id-mapping.js';
+import type { IdMappings } from '../security-models/id-map.js';
 import type { RootChanger } from '../confinement/root.js';
 import type { SeccompMode } from '../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../observability/levels.js';
 import type { NotifyChannel } from '../service/notifications.js';
+import type { ModelSettings } from '../security-models/model-names.js';
 import type { ReadySocket } from './endpoint.js';
 import type { Export } from './export.js';
 
@@ -25,6 +26,7 @@ export interface Handover {
   readonly pidfile: number | undefined;
   readonly readOnly: boolean;
   readonly ids: IdMappings | undefined;
+  readonly model: ModelSettings;
   readonly seccomp: SeccompMode;
   /** Microseconds. */
   readonly pollCeiling: number;

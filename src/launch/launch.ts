@@ -64,6 +64,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
     pidfile,
     readOnly: configuration.readOnly,
     ids: configuration.ids,
+    model: configuration.model,
     seccomp: configuration.seccomp,
     pollCeiling: configuration.pollCeiling,
     logLevel: configuration.logLevel,

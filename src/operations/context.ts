@@ -1,10 +1,12 @@
 import type { Frame } from '../protocol/frame.js';
-import type { SecurityModel } from '../security-models/security-model.js';
+import type { SecurityModel, XattrModel } from '../security-models/security-model.js';
 import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 
 /** What the handlers work with: made once, used for every request. */
 export interface OperationContext {
   readonly model: SecurityModel;
+  /** The model itself, or nothing where the guest is to have no attributes. */
+  readonly xattrs: XattrModel;
   /** Where the payload of the reply goes. */
   readonly reply: Frame;
   /** The reply's memory from where the bytes of a string go. */

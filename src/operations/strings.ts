@@ -53,11 +53,11 @@ function xattrReply<Name extends XattrRequest>(
   return 4;
 }
 
-const getxattr: XattrCall<'lgetxattr'> = (request, { model, replyString }, size) =>
-  model.getxattr(request, replyString, size);
+const getxattr: XattrCall<'lgetxattr'> = (request, { xattrs, replyString }, size) =>
+  xattrs.getxattr(request, replyString, size);
 
-const listxattr: XattrCall<'llistxattr'> = (request, { model, replyString }, size) =>
-  model.listxattr(request, replyString, size);
+const listxattr: XattrCall<'llistxattr'> = (request, { xattrs, replyString }, size) =>
+  xattrs.listxattr(request, replyString, size);
 
 /** @returns the length of the payload, or -errno */
 export function lgetxattr(request: Request<'lgetxattr'>, context: OperationContext): number {

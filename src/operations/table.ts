@@ -31,7 +31,7 @@ export const handlers: { readonly [Name in RequestName]: Handler<Name> } = {
   remove: (request, { model }) => model.remove(request),
   lgetxattr,
   llistxattr,
-  lsetxattr: (request, { model }) => model.setxattr(request),
-  lremovexattr: (request, { model }) => model.removexattr(request),
+  lsetxattr: (request, { xattrs }) => xattrs.setxattr(request),
+  lremovexattr: (request, { xattrs }) => xattrs.removexattr(request),
   getversion,
 };

@@ -13,11 +13,10 @@ import {
   RESOLVE_NO_MAGICLINKS,
 } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
-import { FileSystemStatus, fstatfs } from '../syscalls/status.js';
+import { ProcfsGuard } from './procfs-guard.js';
 import { DOT, HERE, PathResolver, ROOT, SLASH } from './path-resolver.js';
 
 const NONE = -1;
-const PROC_SUPER_MAGIC = 0x9fa0;
 /** How often a walk is tried again during which the kernel saw a directory of it move. */
 const MOVED_ATTEMPTS = 20;
 
@@ -31,7 +30,7 @@ const MOVED_ATTEMPTS = 20;
 export class CheckedPathResolver extends PathResolver {
   readonly #root: number;
   readonly #ownDescriptors: number;
-  readonly #fileSystem = new FileSystemStatus();
+  readonly #procfs = new ProcfsGuard();
   #followed = NONE;
 
   /**
@@ -76,10 +75,7 @@ export class CheckedPathResolver extends PathResolver {
   override open(path: Uint8Array, flags: number, mode: number): number {
     const descriptor = this.#openInside(path, flags, mode);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
-    const failed = fstatfs(descriptor, this.#fileSystem);
-    if (failed >= 0 && this.#fileSystem.type !== PROC_SUPER_MAGIC) return descriptor;
-    close(descriptor);
-    return failed < 0 ? failed : -errno.EACCES;
+    return this.#procfs.refuse(descriptor);
   }
 
   override done(result: number): number {

@@ -13,9 +13,9 @@ import {
 import { cString, stableMemory } from '../syscalls/memory.js';
 
 /** A path with its NUL, as the kernel takes it: limits.h. */
-const PATH_MAX = 4096;
+export const PATH_MAX = 4096;
 /** A string of the wire has a 16-bit length. */
-const MAX_STRING_BYTES = 65_535;
+export const MAX_STRING_BYTES = 65_535;
 
 export const SLASH = 0x2f;
 export const DOT = 0x2e;

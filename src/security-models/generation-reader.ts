@@ -1,5 +1,5 @@
 import { errno } from '../syscalls/errno.js';
-import { FileHandle, nameToHandle } from '../syscalls/status.js';
+import { AT_SYMLINK_FOLLOW, FileHandle, nameToHandle } from '../syscalls/status.js';
 
 /** Magic numbers of the file systems whose generation QEMU's helper reports: `<linux/magic.h>`. */
 const EXT = 0xef53;
@@ -17,10 +17,15 @@ const FILEID_INO64_GEN = 0x81;
  */
 export class GenerationReader {
   readonly #supported: boolean;
+  readonly #flags: number;
   readonly #handle = new FileHandle();
 
-  /** @param fileSystem the magic number of the export's file system: statfs(2) */
-  constructor(fileSystem: number) {
+  /**
+   * @param fileSystem the magic number of the export's file system: statfs(2)
+   * @param follow whether to follow a symbolic link at the end of a path
+   */
+  constructor(fileSystem: number, follow: boolean) {
+    this.#flags = follow ? AT_SYMLINK_FOLLOW : 0;
     this.#supported = fileSystem === EXT || fileSystem === BTRFS || fileSystem === XFS;
   }
 
@@ -28,7 +33,7 @@ export class GenerationReader {
   read(path: Uint8Array, generation: Int32Array, at: number): number {
     generation[at] = 0;
     if (!this.#supported) return 0;
-    const failed = nameToHandle(path, this.#handle);
+    const failed = nameToHandle(path, this.#handle, this.#flags);
     // another file system mounted inside the export may have no handles, or larger ones than anybody uses
     if (failed === -errno.EOPNOTSUPP || failed === -errno.EOVERFLOW) return 0;
     if (failed < 0) return failed;

@@ -15,6 +15,12 @@ export interface IdMapping {
   readonly forbidden: readonly Pick<IdRange, 'guest' | 'count'>[];
 }
 
+/** What the guest's ids are on the host. */
+export interface IdMappings {
+  readonly uids: IdMapping;
+  readonly gids: IdMapping;
+}
+
 /** No id on the other side. */
 export const UNMAPPED = -1;
 /** What the guest sees in place of an id that it has none for: /proc/sys/kernel/overflowuid, user_namespaces(7). */

@@ -3,12 +3,12 @@ import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import { errno } from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
-import { stableMemory } from '../syscalls/memory.js';
 import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';
 import * as xattrs from '../syscalls/xattrs.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import type { SecurityModel } from './security-model.js';
+import { Times } from './times.js';
 
 /** The guest's owners, modes and special files are the host's. */
 export class Passthrough implements SecurityModel {
@@ -16,8 +16,7 @@ export class Passthrough implements SecurityModel {
   readonly #credentials: GuestCredentials;
   readonly #descriptors: DescriptorOpener;
   readonly #generations: GenerationReader;
-  readonly #times = stableMemory(32);
-  readonly #timesView = new DataView(this.#times.buffer);
+  readonly #times = new Times();
 
   constructor(
     paths: PathResolver,
@@ -141,20 +140,7 @@ export class Passthrough implements SecurityModel {
   utime(request: Request<'utime'>): number {
     const at = this.#paths.resolve(request.path);
     if (typeof at === 'number') return at;
-    this.#setTime(0, request.atimeSeconds);
-    this.#setTime(8, request.atimeNanoseconds);
-    this.#setTime(16, request.mtimeSeconds);
-    this.#setTime(24, request.mtimeNanoseconds);
-    return this.#paths.done(files.utimensat(at, this.#times));
-  }
-
-  #setTime(at: number, value: number | bigint): void {
-    if (typeof value === 'bigint') {
-      this.#timesView.setBigInt64(at, value, true);
-    } else {
-      this.#timesView.setInt32(at, value, true);
-      this.#timesView.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), true);
-    }
+    return this.#paths.done(files.utimensat(at, this.#times.of(request)));
   }
 
   getxattr({ path, name }: Request<'lgetxattr'>, value: Uint8Array, size: number): number {

@@ -7,7 +7,7 @@ import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
  * Every method returns 0 or the value that its comment names, or a negated errno. Nothing is thrown but by a bug.
  * Paths are absolute inside the export.
  */
-export interface SecurityModel {
+export interface SecurityModel extends XattrModel {
   /** @returns a descriptor, which the caller closes with `closeDescriptor`; ENXIO for a special file, never opened */
   open(request: Request<'open'>): number;
   /** @returns a descriptor as `open` does; a new file belongs to the request's ids */
@@ -33,7 +33,10 @@ export interface SecurityModel {
   chown(request: Request<'chown'>): number;
   truncate(request: Request<'truncate'>): number;
   utime(request: Request<'utime'>): number;
+}
 
+/** The extended attributes among it. */
+export interface XattrModel {
   /** @returns the length of the value, written to `value`; with `size` 0 only the length */
   getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number;
   /** @returns the length of the list of NUL-terminated names, written to `list`; with `size` 0 only the length */

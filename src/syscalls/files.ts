@@ -15,10 +15,13 @@ const libc = {
   linkat: declareInt('linkat', 'int', 'void *', 'int', 'void *', 'int'),
   renameat: declareInt('renameat', 'int', 'void *', 'int', 'void *'),
   unlink: declareInt('unlink', 'void *'),
+  unlinkat: declareInt('unlinkat', 'int', 'void *', 'int'),
   rmdir: declareInt('rmdir', 'void *'),
   readlink: declareInt('readlink', 'void *', 'void *', 'int64'),
   chmod: declareInt('chmod', 'void *', 'uint32'),
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
+  read: declareInt('read', 'int', 'void *', 'int64'),
+  getdents: declareInt('getdents64', 'int', 'void *', 'int64'),
   ftruncate: declareInt('ftruncate', 'int', 'int64'),
   utimensat: declareInt('utimensat', 'int', 'void *', 'void *', 'int'),
   chdir: declareInt('chdir', 'void *'),
@@ -30,6 +33,7 @@ const libc = {
 
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
 
 /** Open flags, `<fcntl.h>`. */
 export const O_ACCMODE = 0o3;
@@ -55,6 +59,15 @@ export const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
 export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
+export const S_IFCHR = 0o020000;
+export const S_IFBLK = 0o060000;
+export const S_IFIFO = 0o010000;
+export const S_IFSOCK = 0o140000;
+/** The rest of `st_mode`, and the set-id bits in it. */
+export const PERMISSIONS = 0o7777;
+export const S_ISUID = 0o4000;
+export const S_ISGID = 0o2000;
+export const S_IXGRP = 0o010;
 
 /** @returns the descriptor */
 export function openat(directory: number, path: Uint8Array, flags: number, mode: number): number {
@@ -67,6 +80,8 @@ const openHow = stableMemory(OPEN_HOW_BYTES);
 const openHowWords = wordsOf(openHow);
 const openHowAddress = addressOf(openHow);
 
+/** No symbolic link at all is followed: ELOOP. */
+export const RESOLVE_NO_SYMLINKS = 0x04;
 /** No magic link of a procfs is followed: ELOOP. */
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 /** Nothing above the directory is reached: EXDEV. */
@@ -116,16 +131,31 @@ export function symlink(target: Uint8Array, path: Uint8Array): number {
   return result(libc.symlink(target, path));
 }
 
-export function linkat(oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array): number {
-  return result(libc.linkat(oldDirectory, oldPath, AT_FDCWD, newPath, 0));
+export function linkat(
+  oldDirectory: number,
+  oldPath: Uint8Array,
+  newPath: Uint8Array,
+  newDirectory = AT_FDCWD,
+): number {
+  return result(libc.linkat(oldDirectory, oldPath, newDirectory, newPath, 0));
 }
 
-export function renameat(oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array): number {
-  return result(libc.renameat(oldDirectory, oldPath, AT_FDCWD, newPath));
+export function renameat(
+  oldDirectory: number,
+  oldPath: Uint8Array,
+  newPath: Uint8Array,
+  newDirectory = AT_FDCWD,
+): number {
+  return result(libc.renameat(oldDirectory, oldPath, newDirectory, newPath));
 }
 
 export function unlink(path: Uint8Array): number {
   return result(libc.unlink(path));
+}
+
+/** The same below a directory, without following a link. @param flags AT_REMOVEDIR for a directory */
+export function unlinkat(directory: number, path: Uint8Array, flags: number): number {
+  return result(libc.unlinkat(directory, path, flags));
 }
 
 export function rmdir(path: Uint8Array): number {
@@ -144,6 +174,16 @@ export function chmod(path: Uint8Array, mode: number): number {
 /** An id of 0xffffffff leaves that id as it is. */
 export function lchown(path: Uint8Array, uid: number, gid: number): number {
   return result(libc.lchown(path, uid, gid));
+}
+
+/** @returns how many bytes were read, 0 at the end */
+export function read(descriptor: number, bytes: Uint8Array, size: number): number {
+  return result(libc.read(descriptor, bytes, size));
+}
+
+/** @returns the length of what was written to `entries`: `struct linux_dirent64`, getdents(2); 0 at the end */
+export function getdents(directory: number, entries: Uint8Array): number {
+  return result(libc.getdents(directory, entries, entries.length));
 }
 
 export function ftruncate(descriptor: number, length: number | bigint): number {

@@ -17,6 +17,16 @@ export function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
+/** Writes 64 bits, of which only some values are exact as a number. */
+export function setInt64(view: DataView, at: number, value: number | bigint): void {
+  if (typeof value === 'bigint') {
+    view.setBigInt64(at, value, littleEndian);
+  } else {
+    view.setInt32(at, value, littleEndian);
+    view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), littleEndian);
+  }
+}
+
 /** A NUL-terminated string for libc, from text that the program itself (not the client) made. */
 export function cString(text: string): Uint8Array {
   const bytes = stableMemory(Buffer.byteLength(text) + 1);

@@ -9,7 +9,7 @@ const libc = {
   nameToHandleAt: declareInt('name_to_handle_at', 'int', 'void *', 'void *', 'void *', 'int'),
 };
 
-const AT_SYMLINK_FOLLOW = 0x400;
+export const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
@@ -45,11 +45,15 @@ export class FileStatus {
   get mode(): number {
     return this.#mode[0] ?? 0;
   }
+
+  set mode(mode: number) {
+    this.#mode[0] = mode;
+  }
 }
 
 /** `lstat(2)`, by statx. */
-export function lstat(path: Uint8Array, status: FileStatus): number {
-  return result(libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.bytes));
+export function lstat(path: Uint8Array, status: FileStatus, directory = AT_FDCWD): number {
+  return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.bytes));
 }
 
 /** `fstat(2)`, by statx. */
@@ -114,8 +118,12 @@ export class FileHandle {
   }
 }
 
-/** `name_to_handle_at(2)`: names the inode without opening it and without any privilege. */
-export function nameToHandle(path: Uint8Array, handle: FileHandle): number {
+/**
+ * `name_to_handle_at(2)`: names the inode without opening it and without any privilege.
+ *
+ * @param flags AT_SYMLINK_FOLLOW or 0
+ */
+export function nameToHandle(path: Uint8Array, handle: FileHandle, flags: number): number {
   handle.words[0] = MAX_HANDLE_BYTES;
-  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.bytes, handle.mount, AT_SYMLINK_FOLLOW));
+  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.bytes, handle.mount, flags));
 }

@@ -235,6 +235,7 @@ describe.skipIf(skipped !== undefined)(`a start that fails half way${suffix}`, (
       ownDescriptors: 4,
       rootChanger: { socket: 5, pid: 2 ** 22 + 1 },
       readOnly: false,
+      model: { name: 'passthrough', fileMode: 0o600, directoryMode: 0o700, xattrs: true },
       seccomp: 'kill',
       pollCeiling: 0,
       logLevel: 'info',

@@ -41,6 +41,7 @@ describe('the command line', () => {
       openFiles: undefined,
       readOnly: false,
       ids: undefined,
+      model: { name: 'passthrough', fileMode: 0o600, directoryMode: 0o700, xattrs: true },
       seccomp: 'kill',
       pollCeiling: 100,
       logLevel: 'info',
@@ -64,6 +65,27 @@ describe('the command line', () => {
     expect(allowed).toEqual(['a', '1']);
   });
 
+  it('knows mapped as an old name, and modes with and without a leading zero', () => {
+    expect(
+      configuration('-p', '/', '-f', '3', '--security-model', 'mapped', '--fmode', '0640').model,
+    ).toEqual({
+      name: 'mapped-xattr',
+      fileMode: 0o640,
+      directoryMode: 0o700,
+      xattrs: true,
+    });
+    const { model } = configuration(
+      '-p',
+      '/',
+      '-f',
+      '3',
+      '--security-model=mapped-file',
+      '--dmode=751',
+      '--xattr=off',
+    );
+    expect(model).toEqual({ name: 'mapped-file', fileMode: 0o600, directoryMode: 0o751, xattrs: false });
+  });
+
   it('resolves relative paths, as the working directory changes later', () => {
     expect(configuration('-p', '.', '-f', '3').exportPath).toBe(process.cwd());
   });
@@ -78,6 +100,19 @@ describe('the command line', () => {
     [['-p', '/srv', '-f', '-1'], '-f'],
     [['-p', '/srv', '-s', `/${'x'.repeat(107)}`], 'longer than the 107 bytes'],
     [['-p', '/srv', '-f', '3', '--log-level', 'loud'], 'must be one of fatal, error'],
+    [['-p', '/srv', '-f', '3', '--security-model', 'squash'], 'must be one of passthrough, none, mapped'],
+    [
+      ['-p', '/srv', '-f', '3', '--fmode', '600'],
+      "only for mapped-xattr and mapped-file: in passthrough the guest's",
+    ],
+    [['-p', '/srv', '-f', '3', '--security-model', 'none', '--dmode', '700'], 'only for mapped-xattr'],
+    [['-p', '/srv', '-f', '3', '--security-model', 'mapped', '--fmode', '4600'], 'octal, from 000 to 777'],
+    [['-p', '/srv', '-f', '3', '--security-model', 'mapped', '--dmode', '789'], 'octal, from 000 to 777'],
+    [
+      ['-p', '/srv', '-f', '3', '--security-model', 'mapped', '--squash-uid', '1'],
+      'ids are mapped with passthrough only',
+    ],
+    [['-p', '/srv', '-f', '3', '--xattr', 'yes'], 'must be one of on, off'],
     [['-p', '/srv', '-f', '3', '--seccomp', 'maybe'], 'must be one of kill, log, none'],
     [['-p', '/srv', '-f', '3', '--poll-us', '1001'], 'must be a number from 0 to 1000'],
     [['-p', '/srv', '-f', '3', '--log-format', 'xml'], 'must be one of text, json'],

@@ -1,0 +1,96 @@
+import { GuestCredentials } from '../credentials/guest-credentials.js';
+import { OptionalCredentials } from '../credentials/optional-credentials.js';
+import { StartError } from '../exit-status.js';
+import { CheckedPathResolver } from '../paths/checked-path-resolver.js';
+import { NameResolver } from '../paths/name-resolver.js';
+import { PathResolver } from '../paths/path-resolver.js';
+import { errno } from '../syscalls/errno.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
+import { lgetxattr } from '../syscalls/xattrs.js';
+import { DescriptorOpener } from './descriptor-opener.js';
+import { metadataNames } from './file-store.js';
+import { GenerationReader } from './generation-reader.js';
+import { IdMap, type IdMappings } from './id-map.js';
+import { mappedFile } from './mapped-file.js';
+import { MappedIds } from './mapped-ids.js';
+import { mappedXattr } from './mapped-xattr.js';
+import type { ModelSettings } from './model-names.js';
+import { None } from './none.js';
+import { Passthrough } from './passthrough.js';
+import type { SecurityModel } from './security-model.js';
+
+/** What every model works on and with. */
+export interface ModelSurroundings {
+  /** An O_PATH descriptor of the export. */
+  readonly directory: number;
+  /** Whether being in the export as the root is all it takes to stay in it. */
+  readonly contained: boolean;
+  /** The magic number of the export's file system: statfs(2). */
+  readonly fileSystem: number;
+  /** An O_PATH descriptor of the process's own descriptors. */
+  readonly ownDescriptors: number;
+  /** Is told of every special file that was not opened. */
+  readonly refused: () => void;
+  /** Is told the name of every request that was refused for an id that is not mapped. */
+  readonly idRefused: (request: string) => void;
+  /** Ends the process at once. */
+  readonly die: (reason: string) => never;
+}
+
+/** Makes the security model that was asked for, with all that it takes. */
+export function chooseModel(
+  settings: ModelSettings,
+  ids: IdMappings | undefined,
+  surroundings: ModelSurroundings,
+): SecurityModel {
+  return settings.name === 'mapped-xattr' || settings.name === 'mapped-file'
+    ? mapped(settings, surroundings)
+    : unmapped(settings, ids, surroundings);
+}
+
+function unmapped(
+  { name }: ModelSettings,
+  ids: IdMappings | undefined,
+  { directory, contained, fileSystem, ownDescriptors, refused, idRefused, die }: ModelSurroundings,
+): SecurityModel {
+  const [Model, Credentials] =
+    name === 'none' ? [None, OptionalCredentials] : [Passthrough, GuestCredentials];
+  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, ownDescriptors);
+  const credentials = new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
+  const model = new Model(
+    paths,
+    credentials,
+    new DescriptorOpener(paths, ownDescriptors, refused),
+    new GenerationReader(fileSystem, true),
+  );
+  if (ids === undefined) return model;
+  return new MappedIds(model, new IdMap(ids.uids), new IdMap(ids.gids), credentials, idRefused);
+}
+
+function mapped(
+  { name, fileMode, directoryMode }: ModelSettings,
+  { directory, fileSystem, ownDescriptors, refused }: ModelSurroundings,
+): SecurityModel {
+  const paths = new NameResolver(name === 'mapped-file' ? metadataNames : []);
+  const parts = {
+    descriptors: new DescriptorOpener(paths, ownDescriptors, refused),
+    generations: new GenerationReader(fileSystem, false),
+    fileMode,
+    directoryMode,
+    refused,
+  };
+  if (name === 'mapped-file') return mappedFile(paths, parts);
+  requireUserXattrs(directory);
+  return mappedXattr(paths, parts);
+}
+
+/** Throws a StartError where mapped-xattr has nowhere to keep anything. */
+function requireUserXattrs(directory: number): void {
+  // followed to the export by its dot
+  const exported = cString(`/proc/self/fd/${directory}/.`);
+  const failed = lgetxattr(exported, cString('user.virtfs.mode'), stableMemory(4), 4);
+  if (failed >= 0 || failed !== -errno.EOPNOTSUPP) return;
+  throw new StartError(
+    'the file system of the export has no user extended attributes, which mapped-xattr needs; use mapped-file',
+  );
+}

@@ -1,0 +1,14 @@
+/** The security models of 9p as QEMU names them; `mapped` is an old name of mapped-xattr. */
+export const modelNames = ['passthrough', 'none', 'mapped-xattr', 'mapped', 'mapped-file'] as const;
+
+export type ModelName = (typeof modelNames)[number];
+
+/** Which security model to use, and how. */
+export interface ModelSettings {
+  readonly name: Exclude<ModelName, 'mapped'>;
+  /** Modes on the host of what a mapped model makes. */
+  readonly fileMode: number;
+  readonly directoryMode: number;
+  /** Whether the guest has extended attributes. */
+  readonly xattrs: boolean;
+}

@@ -1,0 +1,52 @@
+import type { GuestCredentials } from '../credentials/guest-credentials.js';
+import type { PathResolver } from '../paths/path-resolver.js';
+import type { Request } from '../protocol/decoder.js';
+import { errno } from '../syscalls/errno.js';
+import type { DescriptorOpener } from './descriptor-opener.js';
+import type { GenerationReader } from './generation-reader.js';
+import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
+import { Passthrough } from './passthrough.js';
+
+/** An ACL names ids, which mean nothing where owners are not those of the guest: as in QEMU's `local`. */
+const rules: readonly XattrRule[] = [
+  { guest: ACL, host: { get: errno.EOPNOTSUPP, change: errno.EOPNOTSUPP } },
+  { guest: '', host: '' },
+];
+
+/** Passthrough as far as this process may; an owner that it may not give is no error. */
+export class None extends Passthrough {
+  readonly #xattrs: GuestXattrs;
+
+  /** @param credentials OptionalCredentials, so that creating goes on without the guest's ids */
+  constructor(
+    paths: PathResolver,
+    credentials: GuestCredentials,
+    descriptors: DescriptorOpener,
+    generations: GenerationReader,
+  ) {
+    super(paths, credentials, descriptors, generations);
+    this.#xattrs = new GuestXattrs(paths, rules);
+  }
+
+  override chown(request: Request<'chown'>): number {
+    const changed = super.chown(request);
+    // EINVAL: an id that is not mapped in this user namespace
+    return changed === -errno.EPERM || changed === -errno.EINVAL ? 0 : changed;
+  }
+
+  override getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+    return this.#xattrs.getxattr(request, value, size);
+  }
+
+  override listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+    return this.#xattrs.listxattr(request, list, size);
+  }
+
+  override setxattr(request: Request<'lsetxattr'>): number {
+    return this.#xattrs.setxattr(request);
+  }
+
+  override removexattr(request: Request<'lremovexattr'>): number {
+    return this.#xattrs.removexattr(request);
+  }
+}
