@@ -5,6 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { Machine } from '../guest/qemu.js';
 import { repositoryRoot } from '../guest/repository.js';
 import { skipUnlessRoot } from '../security/root-only.js';
+import type { CommandResult } from '../support/booted-tree.js';
+import { globalModules } from '../support/installed-package.js';
 import { requests } from '../support/requests.js';
 import { type WireClient, WireError } from '../support/wire-client.js';
 import { page, SystemdMachine, unit } from './machine.js';
@@ -172,6 +174,34 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
       names!.split(', ').map((name) => name.replaceAll('`', '').replaceAll('\\|', '|')),
     );
     expect(documented.sort()).toEqual(open.sort());
+  });
+
+  it('is started before the machine and ended after it by the hook of libvirt, which tells why it cannot be', () => {
+    const hook = (operation: string): CommandResult =>
+      machine.booted
+        .attempt(`${globalModules}/virtfs-proxy-helper/libvirt/hooks/qemu domain ${operation} - <<'END'
+<domain>
+    <qemu:arg value='proxy,id=share,socket=/run/virtfs-proxy-helper/hooked/9p.sock'/>
+</domain>
+END`);
+    const states = (): string[] => [
+      machine.state(unit('hooked', 'socket')),
+      machine.state(unit('hooked', 'service')),
+    ];
+
+    machine.configure('hooked', 'EXPORT=/srv/none');
+    const refused = hook('prepare begin');
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain('cannot export /srv/none');
+    hook('release end');
+
+    machine.configure('hooked', 'EXPORT=/srv');
+    expect(hook('prepare begin')).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    expect(states()).toEqual(['active', 'active']);
+    client = machine.connect('hooked');
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    hook('release end');
+    expect(states()).toEqual(['inactive', 'inactive']);
   });
 
   describe('a configuration that is wrong', () => {
