@@ -19,9 +19,14 @@ export class Helper {
   readonly end: Promise<number | string>;
   #ended = false;
 
-  private constructor(exported: string, endpoint: HelperEndpoint, logFile: string) {
+  private constructor(
+    exported: string,
+    endpoint: HelperEndpoint,
+    logFile: string,
+    options: readonly string[],
+  ) {
     const isScript = helperUnderTest.endsWith('.js');
-    const argv = [...(isScript ? [process.execPath] : []), helperUnderTest, '-n', '-p', exported];
+    const argv = [...(isScript ? [process.execPath] : []), helperUnderTest, '-n', '-p', exported, ...options];
     const log = fs.openSync(logFile, 'a');
     if ('socket' in endpoint) {
       argv.push('-s', endpoint.socket, '-u', String(endpoint.uid), '-g', String(endpoint.gid));
@@ -45,10 +50,15 @@ export class Helper {
     });
   }
 
-  /** Returns when the helper can be connected to. */
-  static async start(exported: string, endpoint: HelperEndpoint, logFile: string): Promise<Helper> {
+  /** Returns when the helper can be connected to. `options` are more words for its command line. */
+  static async start(
+    exported: string,
+    endpoint: HelperEndpoint,
+    logFile: string,
+    options: readonly string[] = [],
+  ): Promise<Helper> {
     if (!fs.existsSync(helperUnderTest)) throw new Error(`${helperUnderTest} is missing: npm run build`);
-    const helper = new Helper(exported, endpoint, logFile);
+    const helper = new Helper(exported, endpoint, logFile, options);
     if ('socket' in endpoint) await helper.#socketExists(endpoint.socket);
     return helper;
   }

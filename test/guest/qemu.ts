@@ -10,7 +10,7 @@ import { guestImage } from './image.js';
 import { type ForeignShare, Share, type ShareOptions, wordsForQemu } from './share.js';
 
 /** nobody and nogroup: QEMU must not need more. */
-const qemuIds = { uid: 65534, gid: 65534 };
+const unprivileged = { uid: 65534, gid: 65534 };
 const bootTimeout = 90_000;
 /** Less than a test may take, so that the failure tells what the logs say. */
 const scriptTimeout = 25_000;
@@ -20,6 +20,13 @@ export interface RunOptions {
   readonly timeout?: number;
   /** The guest's user; root when left out. */
   readonly as?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] };
+}
+
+export interface Emulator {
+  /** Who runs QEMU; nobody when left out. */
+  readonly ids?: { readonly uid: number; readonly gid: number };
+  /** More of QEMU's words, such as another device. */
+  readonly words?: readonly string[];
 }
 
 export interface MachineEnd {
@@ -49,10 +56,18 @@ export class Machine {
   }
 
   /** Returns when the guest takes scripts; nothing is left behind when it does not get that far. */
-  static async boot(...options: readonly (ShareOptions | ForeignShare)[]): Promise<Machine> {
+  static boot(...shares: readonly (ShareOptions | ForeignShare)[]): Promise<Machine> {
+    return Machine.bootWith({}, shares);
+  }
+
+  /** The same with another user or other words for QEMU. */
+  static async bootWith(
+    emulator: Emulator,
+    shares: readonly (ShareOptions | ForeignShare)[],
+  ): Promise<Machine> {
     const machine = new Machine();
     try {
-      await machine.#start(options);
+      await machine.#start(emulator, shares);
       return machine;
     } catch (error) {
       await machine.destroy();
@@ -60,13 +75,14 @@ export class Machine {
     }
   }
 
-  async #start(options: readonly (ShareOptions | ForeignShare)[]): Promise<void> {
+  async #start(emulator: Emulator, shares: readonly (ShareOptions | ForeignShare)[]): Promise<void> {
+    const { ids = unprivileged, words = [] } = emulator;
     const image = guestImage();
     const run = path.join(this.#directory, 'run');
     // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
     fs.chmodSync(this.#directory, 0o711);
     fs.mkdirSync(run, { mode: 0o700 });
-    fs.chownSync(run, qemuIds.uid, qemuIds.gid);
+    fs.chownSync(run, ids.uid, ids.gid);
     // The checkout may be out of the reach of QEMU's user.
     fs.copyFileSync(image.kernel, path.join(run, 'kernel'));
     fs.copyFileSync(image.initramfs, path.join(run, 'initramfs'));
@@ -74,11 +90,11 @@ export class Machine {
 
     const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
     this.#agent = agent;
-    fs.chownSync(path.join(run, 'agent.sock'), qemuIds.uid, qemuIds.gid);
+    fs.chownSync(path.join(run, 'agent.sock'), ids.uid, ids.gid);
     const inherited: number[] = [];
-    const place = { directory: this.#directory, run, ...qemuIds };
+    const place = { directory: this.#directory, run, ...ids };
     const foreign: string[] = [];
-    for (const option of options) {
+    for (const option of shares) {
       if ('socket' in option) {
         foreign.push(...wordsForQemu('-fsdev', option.tag, `socket=${option.socket}`));
         continue;
@@ -88,7 +104,7 @@ export class Machine {
       if (setup.inherited !== undefined) inherited.push(setup.inherited);
     }
     const shareArguments = [...this.#shares.values()].flatMap((share) => share.qemuArguments);
-    const qemu = startQemu(this.#directory, [...shareArguments, ...foreign], inherited);
+    const qemu = startQemu(this.#directory, ids, [...shareArguments, ...foreign, ...words], inherited);
     this.#qemu = qemu;
     for (const descriptor of inherited) fs.closeSync(descriptor);
     this.#qemuEnd = new Promise((resolve) => {
@@ -199,13 +215,14 @@ export function exitOnSignals(): void {
 
 function startQemu(
   directory: string,
-  shareArguments: readonly string[],
+  { uid, gid }: NonNullable<Emulator['ids']>,
+  words: readonly string[],
   inherited: readonly number[],
 ): ChildProcess {
   const run = path.join(directory, 'run');
   const log = fs.openSync(path.join(directory, 'qemu.log'), 'a');
   // setpriv: QEMU dies with its starter, however that ends; the helpers then see their connection closed.
-  const identity = [`--reuid=${qemuIds.uid}`, `--regid=${qemuIds.gid}`, '--clear-groups', '--pdeathsig=KILL'];
+  const identity = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--pdeathsig=KILL'];
   const qemu = spawn(
     'setpriv',
     [
@@ -218,7 +235,7 @@ function startQemu(
       ...['-serial', `file:${path.join(run, 'serial.log')}`],
       ...['-chardev', `socket,id=agent,path=${path.join(run, 'agent.sock')}`],
       ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],
-      ...shareArguments,
+      ...words,
     ],
     { stdio: ['ignore', log, log, ...inherited] },
   );

@@ -13,6 +13,10 @@ export interface ShareOptions {
   readonly option?: '-fsdev' | '-virtfs';
   /** More of QEMU's words, such as `readonly=on`. */
   readonly words?: readonly string[];
+  /** The exported directory, if not a new one. */
+  readonly directory?: string;
+  /** More of the helper's words, such as `--readonly`. */
+  readonly helperOptions?: readonly string[];
 }
 
 /** A share whose helper the test has started itself, and looks after. */
@@ -48,7 +52,7 @@ export class Share {
     nextDescriptor: number,
   ): Promise<ShareSetup> {
     const { tag, by = 'socket', option = '-fsdev', words = [] } = options;
-    const directory = path.join(place.directory, tag);
+    const directory = options.directory ?? path.join(place.directory, tag);
     fs.mkdirSync(directory, { recursive: true, mode: 0o755 });
     const log = path.join(place.directory, `${tag}.helper`);
 
@@ -56,7 +60,7 @@ export class Share {
     const socket = path.join(place.run, `${tag}.sock`);
     const endpoint =
       pair === undefined ? { socket, uid: place.uid, gid: place.gid } : { descriptor: pair[1] };
-    const helper = await Helper.start(directory, endpoint, log);
+    const helper = await Helper.start(directory, endpoint, log, options.helperOptions);
     if (pair !== undefined) fs.closeSync(pair[1]);
 
     const reach = pair === undefined ? `socket=${socket}` : `sock_fd=${nextDescriptor}`;
