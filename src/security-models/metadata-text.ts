@@ -2,7 +2,7 @@ import { type GuestAttributes, NOT_RECORDED } from './guest-attributes.js';
 
 /**
  * The text in which QEMU's `local` driver keeps the guest's attributes of one object, a line for each that is
- * recorded, decimal: the ids as signed numbers of 32 bits, the device number as an unsigned one of 64.
+ * recorded, decimal: signed numbers of 32 bits, the device number, too.
  */
 const UID = Buffer.from('virtfs.uid=');
 const GID = Buffer.from('virtfs.gid=');
@@ -42,7 +42,7 @@ export function format({ uid, gid, mode, device }: GuestAttributes, text: Uint8A
   if (uid !== NOT_RECORDED) line(UID, String(uid | 0));
   if (gid !== NOT_RECORDED) line(GID, String(gid | 0));
   if (mode !== NOT_RECORDED) line(MODE, String(mode | 0));
-  if (device !== undefined) line(DEVICE, String(BigInt.asUintN(64, BigInt(device))));
+  if (device !== undefined) line(DEVICE, String(BigInt.asIntN(32, BigInt(device))));
   return end;
 }
 

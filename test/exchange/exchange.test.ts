@@ -11,8 +11,8 @@ import { skipUnlessRoot } from '../security/root-only.js';
 import { compareSnapshots, removeTree, snapshot } from '../support/tree.js';
 import { divider, everywhere, list, listAll, stepsFor } from './operations.js';
 
-type Model = 'passthrough' | 'mapped-xattr' | 'mapped-file';
-const models: readonly Model[] = ['passthrough'];
+const models = ['passthrough', 'mapped-xattr', 'mapped-file'] as const;
+type Model = (typeof models)[number];
 
 const drivers = ['local', 'proxy'] as const;
 type Driver = (typeof drivers)[number];
@@ -48,7 +48,8 @@ describe.skipIf(skipped)('exchange with QEMU', () => {
         const local = tagOf(model, tree, 'local');
         words.push('-fsdev', `local,id=${local},path=${exported},security_model=${model}`);
         words.push('-device', `virtio-9p-pci,fsdev=${local},mount_tag=${local}`);
-        shares.push({ tag: tagOf(model, tree, 'proxy'), directory: exported });
+        const helperOptions = [`--security-model=${model}`];
+        shares.push({ tag: tagOf(model, tree, 'proxy'), directory: exported, helperOptions });
       }
     }
     booted = await Machine.bootWith({ ids: { uid: 0, gid: 0 }, words }, shares);
