@@ -1,18 +1,27 @@
-# The base is an argument so that it can be pinned, or replaced where no registry is reachable.
-ARG BASE=node:20-bookworm-slim
+# The helper as a container image: docs/container.md has the line that runs it.
+#   docker build --tag virtfs-proxy-helper .
+# The bases are arguments, so that they can be pinned by digest (node:20.20.2-bookworm-slim@sha256:...) or be others.
 
-FROM ${BASE} AS build
-RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3 && rm -rf /var/lib/apt/lists/*
+# has npm and a C++ compiler, for the package posix
+ARG BUILD_BASE=node:20.20.2-bookworm
+# has Node of the same version, and nothing else that is needed
+ARG BASE=node:20.20.2-bookworm-slim
+
+FROM ${BUILD_BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --prefer-offline --no-audit --no-fund
 COPY scripts/build.js scripts/
 COPY src src
 RUN npm run build && npm prune --omit=dev
 
 FROM ${BASE}
 WORKDIR /app
-COPY --from=build /app/package.json ./
+COPY LICENSE package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
-ENTRYPOINT ["/app/dist/main.js", "--nodaemon"]
+# the export, and a directory of the host for the sockets, are mounted at these places
+ENTRYPOINT ["node", "/app/dist/main.js", "--nodaemon", "--path", "/export", \
+  "--socket", "/run/virtfs-proxy-helper/9p.sock", "--control", "/run/virtfs-proxy-helper/control"]
+HEALTHCHECK --interval=30s --timeout=5s \
+  CMD ["node", "/app/dist/main.js", "status", "/run/virtfs-proxy-helper/control"]

@@ -50,9 +50,10 @@ export function debianArchive(packages: readonly string[]): string {
 export class DebianTree {
   readonly path: string;
 
-  constructor(packages: readonly string[]) {
+  /** `directory` is an empty one to fill; a new temporary one when not given. */
+  constructor(packages: readonly string[], directory?: string) {
     const archive = debianArchive(packages);
-    this.path = fs.mkdtempSync(path.join(os.tmpdir(), 'debian-tree-'));
+    this.path = directory ?? fs.mkdtempSync(path.join(os.tmpdir(), 'debian-tree-'));
     // mkdtemp's 0700 would keep every other user of the tree out of its root
     fs.chmodSync(this.path, 0o755);
     execFileSync('tar', ['--extract', '--numeric-owner', '--file', archive, '--directory', this.path]);
