@@ -1,9 +1,10 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno, errno } from '../syscalls/errno.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
-import { cString } from '../syscalls/memory.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
 import { bindToItself, ownMounts } from '../syscalls/mounts.js';
+import { lgetxattr } from '../syscalls/xattrs.js';
 
 /** The directory to be served. */
 export interface Export {
@@ -29,6 +30,15 @@ export function openExport(path: string): Export {
   // nothing is outside of `/`, and a mount on it would not be seen
   const isMount = path !== '/' && ownMounts() >= 0 && bindToItself(name) >= 0;
   return { path, directory: open(), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
+}
+
+/** Throws a StartError where mapped-xattr could not keep anything. */
+export function requireUserXattrs({ path }: Export): void {
+  const failed = lgetxattr(cString(`${path}/.`), cString('user.virtfs.mode'), stableMemory(4), 4);
+  if (failed !== -errno.EOPNOTSUPP) return;
+  throw new StartError(
+    `the file system of ${path} has no user extended attributes, which mapped-xattr needs; use mapped-file`,
+  );
 }
 
 /** Looks for procfs at or below a path in /proc/self/mountinfo: proc_pid_mountinfo(5). */

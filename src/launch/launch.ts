@@ -7,7 +7,7 @@ import { groupId, userId } from './accounts.js';
 import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
-import { openExport } from './export.js';
+import { openExport, requireUserXattrs } from './export.js';
 import { complain, stderrIsJournal } from './journal.js';
 import { limitOpenFiles } from './limits.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
@@ -39,6 +39,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
   const { endpoint, daemon, readyDescriptor } = configuration;
   checkPrivileges();
   const exported = openExport(configuration.exportPath);
+  if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
   clearGroups();
   umask(0);
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);

@@ -1,12 +1,8 @@
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { OptionalCredentials } from '../credentials/optional-credentials.js';
-import { StartError } from '../exit-status.js';
 import { CheckedPathResolver } from '../paths/checked-path-resolver.js';
 import { NameResolver } from '../paths/name-resolver.js';
 import { PathResolver } from '../paths/path-resolver.js';
-import { errno } from '../syscalls/errno.js';
-import { cString, stableMemory } from '../syscalls/memory.js';
-import { lgetxattr } from '../syscalls/xattrs.js';
 import { DescriptorOpener } from './descriptor-opener.js';
 import { metadataNames } from './file-store.js';
 import { GenerationReader } from './generation-reader.js';
@@ -69,7 +65,7 @@ function unmapped(
 
 function mapped(
   { name, fileMode, directoryMode }: ModelSettings,
-  { directory, fileSystem, ownDescriptors, refused }: ModelSurroundings,
+  { fileSystem, ownDescriptors, refused }: ModelSurroundings,
 ): SecurityModel {
   const paths = new NameResolver(name === 'mapped-file' ? metadataNames : []);
   const parts = {
@@ -80,17 +76,5 @@ function mapped(
     refused,
   };
   if (name === 'mapped-file') return mappedFile(paths, parts);
-  requireUserXattrs(directory);
   return mappedXattr(paths, parts);
-}
-
-/** Throws a StartError where mapped-xattr has nowhere to keep anything. */
-function requireUserXattrs(directory: number): void {
-  // followed to the export by its dot
-  const exported = cString(`/proc/self/fd/${directory}/.`);
-  const failed = lgetxattr(exported, cString('user.virtfs.mode'), stableMemory(4), 4);
-  if (failed >= 0 || failed !== -errno.EOPNOTSUPP) return;
-  throw new StartError(
-    'the file system of the export has no user extended attributes, which mapped-xattr needs; use mapped-file',
-  );
 }
