@@ -2,8 +2,8 @@ import { StartError } from '../exit-status.js';
 import { pivotToWorkingDirectory } from '../syscalls/mounts.js';
 import { describeErrno } from '../syscalls/errno.js';
 import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
-import { forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
-import { receiveWaiting, send, socketPair } from '../syscalls/sockets.js';
+import { dieWithParent, forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
+import { receiveWaiting, send, setReceiveTimeout, socketPair } from '../syscalls/sockets.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
 import { chdir, chroot, close, fchdir } from '../syscalls/files.js';
 import { FileStatus, fstat, lstat } from '../syscalls/status.js';
@@ -24,6 +24,8 @@ export interface RootChanger {
   readonly pid: number;
 }
 
+/** It has little to do. */
+const ANSWER_MS = 30_000;
 const HERE = cString('.');
 const ROOT = cString('/');
 
@@ -47,6 +49,7 @@ export function forkRootChanger(exportDirectory: number, isMount: boolean): Root
   if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     // a child that nobody asks, because the start failed, sees its socket close and ends
+    dieWithParent();
     close(ours);
     let failed = capabilities.apply();
     if (receiveWaiting(theirs, byte, 1) !== 1) exitNow(0);
@@ -64,17 +67,18 @@ export function forkRootChanger(exportDirectory: number, isMount: boolean): Root
 /** Has the root changed, and checks that it is the export. Throws a StartError. */
 export function enterRoot(changer: RootChanger, exportDirectory: number): void {
   const answer = stableMemory(4);
+  setReceiveTimeout(changer.socket, ANSWER_MS);
   send(changer.socket, stableMemory(1), 1);
   const received = receiveWaiting(changer.socket, answer, 4);
   const failed = received === 4 ? (new Int32Array(answer.buffer, 0, 1)[0] ?? 0) : -1;
   close(changer.socket);
-  // for a daemon it is the child of the process that forked both, and no longer ours to wait for
-  waitForChild(changer.pid);
   if (failed < 0) {
     throw new StartError(
       `cannot make the export the root directory: ${received === 4 ? describeErrno(failed) : 'no answer'}`,
     );
   }
+  // for a daemon it is the child of the process that forked both, and no longer ours to wait for
+  waitForChild(changer.pid);
   if (chdir(ROOT) < 0 || !isRoot(exportDirectory))
     throw new StartError('the root directory is not the export');
 }

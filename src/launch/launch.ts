@@ -4,6 +4,7 @@ import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
 import { Notifier, notifyChannel } from '../service/notifications.js';
 import { groupId, userId } from './accounts.js';
+import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.js';
 import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
@@ -37,6 +38,7 @@ export async function launch(configuration: Configuration, servingProgram: strin
  */
 async function prepareAndStart(configuration: Configuration, servingProgram: string): Promise<void> {
   const { endpoint, daemon, readyDescriptor } = configuration;
+  keepWorkOnThisThread();
   checkPrivileges();
   const exported = openExport(configuration.exportPath);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
@@ -47,6 +49,7 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   if (configuration.control !== undefined) prepareControlSocket(configuration.control);
   const socket = await readySocket(endpoint);
+  waitForOtherThreads();
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;

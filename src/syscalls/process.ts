@@ -25,6 +25,7 @@ const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0xffff_ffff;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
+const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 const AT_SECURE = 23;
@@ -35,6 +36,7 @@ const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 const MADV_DOFORK = 11;
 const ADDRESS_SPACE = 2 ** 48 - 4096;
 const CLONE_FS = 0x200;
+const SIGKILL = 9;
 const SIGCHLD = 17;
 const CLOCK_MONOTONIC = 1;
 
@@ -50,6 +52,11 @@ export function dropFromBoundingSet(capability: number): number {
 /** From now on no exec of this thread gives it privileges that it does not have: prctl(2). */
 export function setNoNewPrivileges(): number {
   return result(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/** The kernel kills this process when its parent ends: prctl(2), PR_SET_PDEATHSIG. */
+export function dieWithParent(): number {
+  return result(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 }
 
 /** No core files, no ptrace and no /proc/PID by others of the same uid: prctl(2), PR_SET_DUMPABLE. */
@@ -131,7 +138,8 @@ export function execve(program: Uint8Array, argv: StringVector, environment: Str
  *
  * V8 marks its heap MADV_DONTFORK, so that a forked child would fault at its next step; that is taken back first, for
  * the whole address space in one call, as anything in between could map more of it. The child has one thread and a
- * copy of everything else: it may make system calls and end or exec, not more.
+ * copy of everything else: it may make system calls and end or exec, not more. No other thread of the caller may have
+ * anything to do, or the child has its locks for ever: see `launch/background-threads.ts`.
  *
  * @returns 0 in the child, the child's pid in the parent, or -errno
  */
