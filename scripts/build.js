@@ -39,3 +39,12 @@ for (const [source, declarations] of [
   mkdirSync(dirname(declarations), { recursive: true });
   writeFileSync(declarations, outputText);
 }
+
+/** The man page. Its generator is TypeScript, so it is bundled, too, but only to be run here. */
+const {
+  outputFiles: [generator],
+} = await build({ ...common, entryPoints: ['scripts/manual.ts'], format: 'esm', write: false });
+const { manual } = await import(`data:text/javascript,${encodeURIComponent(generator.text)}`);
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+mkdirSync('dist/man', { recursive: true });
+writeFileSync('dist/man/virtfs-proxy-helper.1', manual(version));

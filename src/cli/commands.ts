@@ -16,7 +16,17 @@ export interface Command {
 const help: Option = { short: 'h', help: 'print this text' };
 
 /** What serving has and `run` decides itself. */
-const decidedByRun = ['socket', 'fd', 'uid', 'gid', 'nodaemon', 'ready-fd', 'print-privileges', 'version'];
+const decidedByRun = [
+  'socket',
+  'fd',
+  'uid',
+  'gid',
+  'allow-uid',
+  'nodaemon',
+  'ready-fd',
+  'print-privileges',
+  'version',
+];
 
 function optionsOfShares(): OptionTable {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !decidedByRun.includes(name)));
@@ -57,12 +67,12 @@ when a helper does not start, COMMAND does not either, and the status is the hel
     operand: { value: 'SOCKET' },
   },
   completion: {
-    usage: 'bash',
+    usage: '{bash | zsh}',
     summary: 'print what completes the command line in a shell',
     notes: `Prints a script that makes the shell complete options and their values:
   source <(virtfs-proxy-helper completion bash)`,
     options: { help },
-    operand: { value: 'SHELL', choices: ['bash'] },
+    operand: { value: 'SHELL', choices: ['bash', 'zsh'] },
   },
 } as const satisfies Record<string, Command>;
 

@@ -69,8 +69,67 @@ complete -F _virtfs_proxy_helper virtfs-proxy-helper
 `;
 }
 
+/** What completes the values that cannot be listed, by the name that the help text gives them: zsh's functions. */
+const zshActions: Readonly<Record<string, string>> = {
+  DIR: '_files -/',
+  PATH: '_files',
+  FILE: '_files',
+  SOCKET: '_files',
+  USER: '_users',
+  GROUP: '_groups',
+};
+
+function zshAction({ value = '', choices }: Pick<Option, 'value' | 'choices'>): string {
+  return choices === undefined ? (zshActions[value] ?? ' ') : `(${choices.join(' ')})`;
+}
+
+/** The words of `_arguments` for a table. Every option may be given again. */
+function zshSpecifications(table: OptionTable): string[] {
+  return Object.entries(table).flatMap(([name, option]) => {
+    const { short, value, help } = option;
+    const text = help.replaceAll(/[[\]]/g, '\\$&').replaceAll("'", "'\\''");
+    const argument = value === undefined ? '' : `:${value}:${zshAction(option)}`;
+    const long = `'*--${name}${value === undefined ? '' : '='}[${text}]${argument}'`;
+    if (short === undefined) return [long];
+    return [long, `'*-${short}${value === undefined ? '' : '+'}[${text}]${argument}'`];
+  });
+}
+
+function zshCase(name: string, { options: table, operand }: Pick<Command, 'options' | 'operand'>): string {
+  const words = operand.value === 'COMMAND' ? '_normal' : zshAction(operand);
+  const rest = operand.value === 'COMMAND' ? '*:::command:_normal' : `*:${operand.value ?? ''}:${words}`;
+  return `    ${name})
+      shift words
+      (( CURRENT-- ))
+      _arguments -s -S ${zshSpecifications(table).join(' \\\n        ')} '${rest}'
+      ;;`;
+}
+
+function zsh(): string {
+  return `#compdef virtfs-proxy-helper
+# completion of virtfs-proxy-helper in zsh
+_virtfs_proxy_helper() {
+  case $words[2] in
+${Object.entries(commands)
+  .map(([name, command]) => zshCase(name, command))
+  .join('\n')}
+    *)
+      _arguments -s ${zshSpecifications(options).join(' \\\n        ')} '1:command:(${Object.keys(commands).join(' ')})'
+      ;;
+  esac
+}
+compdef _virtfs_proxy_helper virtfs-proxy-helper
+`;
+}
+
+const scripts: Readonly<Record<string, () => string>> = { bash, zsh };
+
 /** The script that makes a shell complete the command line. Throws a usage error. */
 export function completionScript(shell: string | undefined): string {
-  if (shell === 'bash') return bash();
-  throw usageError(`${shell ?? 'no shell'}: must be bash`, 'virtfs-proxy-helper completion');
+  const script = shell !== undefined && Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
+  if (script !== undefined) return script();
+  throw usageError(
+    `${shell ?? 'no shell'}: must be ${Object.keys(scripts).join(' or ')}`,
+    'virtfs-proxy-helper completion',
+  );
 }

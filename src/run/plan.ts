@@ -1,5 +1,5 @@
 import { configure } from '../cli/configuration.js';
-import { type Arguments, type OptionValues, usageError } from '../cli/options.js';
+import { type Arguments, parseOptions, usageError } from '../cli/options.js';
 
 /** One directory to be shared, and the options of its helper. */
 export interface PlannedShare {
@@ -44,10 +44,9 @@ function planShares(given: Given): PlannedShare[] {
 }
 
 function planShare(given: Given): PlannedShare {
-  const values: OptionValues = Object.fromEntries(given.map(({ name, value }) => [name, value]));
-  // only to be refused here, in one line, rather than by the helper
-  const { exportPath } = configure({ ...values, nodaemon: true, fd: String(FIRST_DESCRIPTOR) });
   const options = given.map(({ name, value }) => (value === true ? `--${name}` : `--${name}=${value}`));
+  // only to be refused here, in one line, rather than by the helper
+  const { exportPath } = configure(parseOptions([...options, '--nodaemon', `--fd=${FIRST_DESCRIPTOR}`]));
   return { path: exportPath, options };
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { parseArguments } from '../../src/cli/options.js';
@@ -29,6 +30,16 @@ describe('the command line of run', () => {
     ]);
     expect(command).toEqual(['qemu', 'sock_fd=3,x', '4', '--path', '34', '{}', '{fds}']);
     expect(runAs).toBe('qemu');
+  });
+
+  it.each(['README.md', 'docs/orchestrators.md'])('is taken as %s has it', (document) => {
+    const text = readFileSync(new URL(`../../${document}`, import.meta.url), 'utf8');
+    const [, block = ''] = /^```sh\nvirtfs-proxy-helper run (.*?)^```/ms.exec(text) ?? [];
+    const { shares, command } = plan(...block.replaceAll('\\\n', ' ').trim().split(/\s+/));
+    shares.forEach((_, index) => {
+      expect(command.join(' ')).toContain(`sock_fd=${3 + index} `);
+    });
+    expect(command[0]).toBe('qemu-system-x86_64');
   });
 
   it.each([

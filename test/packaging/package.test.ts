@@ -1,0 +1,125 @@
+/** What `npm pack` makes is complete, has nothing more, and works when it is installed. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { helperForTest, whyNotRoot } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { exportForTest, removeTree } from '../support/tree.js';
+import { WireClient } from '../support/wire-client.js';
+
+const repository = fileURLToPath(new URL('../../', import.meta.url));
+const skipped = whyNotRoot();
+if (skipped !== undefined) console.warn(`tests of the installed package skipped: ${skipped}`);
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+}
+
+describe('the package', () => {
+  let place: string;
+  let packed: Packed;
+
+  beforeAll(() => {
+    place = mkdtempSync(join(tmpdir(), 'package-'));
+    // built already
+    const argv = ['pack', '--ignore-scripts', '--json', '--pack-destination', place];
+    const answer = execFileSync('npm', argv, {
+      cwd: repository,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    [packed] = JSON.parse(answer) as [Packed];
+  });
+
+  afterAll(() => {
+    removeTree(place);
+  });
+
+  it('has the programs, the library with its types, the man page and all documentation', () => {
+    const paths = packed.files.map(({ path }) => path);
+    const documents = readdirSync(join(repository, 'docs')).filter((name) => name.endsWith('.md'));
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        ...['LICENSE', 'README.md', 'CHANGELOG.md', 'ARCHITECTURE.md', 'package.json'],
+        ...['dist/main.js', 'dist/serve.js', 'dist/package.json', 'dist/library.mjs', 'dist/library.d.mts'],
+        ...['dist/man/virtfs-proxy-helper.1', 'systemd/virtfs-proxy-helper@.service'],
+        ...['systemd/virtfs-proxy-helper@.socket', 'examples/orchestrator.mjs'],
+        ...documents.map((name) => `docs/${name}`),
+      ]),
+    );
+    expect(packed.files.find(({ path }) => path === 'dist/main.js')?.mode).toBe(0o755);
+  });
+
+  it('has no sources, tests or source maps', () => {
+    const known =
+      /^(dist\/|docs\/[^/]+\.md$|examples\/|libvirt\/|systemd\/|(LICENSE|package\.json|[A-Z]+\.md)$)/;
+    expect(packed.files.map(({ path }) => path).filter((path) => !known.test(path))).toEqual([]);
+    const unwanted = /\.map$|\.test\.|(?<!\.d)\.m?ts$/;
+    expect(packed.files.map(({ path }) => path).filter((path) => unwanted.test(path))).toEqual([]);
+  });
+
+  describe.skipIf(skipped !== undefined)('installed', () => {
+    let prefix: string;
+    let program: string;
+
+    beforeAll(() => {
+      prefix = join(place, 'prefix');
+      program = join(prefix, 'bin', 'virtfs-proxy-helper');
+      const archive = join(place, packed.filename);
+      const argv = ['install', '--global', archive, '--prefix', prefix, '--no-audit', '--no-fund'];
+      execFileSync('npm', argv, { stdio: 'pipe' });
+    }, 180_000);
+
+    it('serves', async () => {
+      const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+        version: string;
+      };
+      expect(execFileSync(program, ['--version'], { encoding: 'utf8' })).toBe(
+        `virtfs-proxy-helper ${version}\n`,
+      );
+      const { client, peer } = WireClient.pair();
+      const helper = helperForTest(['-n', '-p', exportForTest(), '-f', '3'], { program, inherit: [peer] });
+      expect(client.request(requests.mkdir({ uid: 1, gid: 2 }, '/made', 0o755)).errno).toBe(0);
+      client.close();
+      expect((await helper.exit()).status).toBe(0);
+    });
+
+    it('has its man page where man(1) looks', () => {
+      expect(existsSync(join(prefix, 'share', 'man', 'man1', 'virtfs-proxy-helper.1'))).toBe(true);
+    });
+
+    it('can be imported, with its types', () => {
+      const consumer = join(prefix, 'lib', 'consumer.mts');
+      writeFileSync(
+        consumer,
+        `import { shareDirectory, StartError, type HelperEnd, type Share } from 'virtfs-proxy-helper';
+const share: Share = await shareDirectory({ path: process.argv[2] ?? '', log: 'ignore' });
+const descriptor: number = share.descriptor;
+const end: HelperEnd = await share.stop();
+console.log(descriptor > 2, end.status);
+// @ts-expect-error the path is required
+await shareDirectory({}).catch((error: unknown) => { console.log(error instanceof StartError || error instanceof Error); });
+`,
+      );
+      const tsc = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
+      const types = ['--typeRoots', join(repository, 'node_modules', '@types'), '--types', 'node'];
+      const flags = [
+        '--strict',
+        '--skipLibCheck',
+        '--module',
+        'nodenext',
+        '--target',
+        'es2023',
+        '--ignoreConfig',
+        ...types,
+      ];
+      execFileSync(process.execPath, [tsc, ...flags, consumer], { stdio: 'pipe' });
+      const argv = [join(prefix, 'lib', 'consumer.mjs'), exportForTest()];
+      expect(execFileSync(process.execPath, argv, { encoding: 'utf8' })).toBe('true 0\ntrue\n');
+    });
+  });
+});

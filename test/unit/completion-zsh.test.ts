@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { completionScript } from '../../src/cli/completion.js';
+import { commands } from '../../src/cli/commands.js';
+import { options } from '../../src/cli/options.js';
+import { exportForTest } from '../support/tree.js';
+
+const skipped = spawnSync('zsh', ['--version']).error === undefined ? undefined : 'zsh is not installed';
+if (skipped !== undefined) console.warn(`completion in zsh skipped: ${skipped}`);
+
+/** What an interactive zsh shows when the tab key is pressed behind these words. */
+function offered(line: string): string {
+  const place = exportForTest();
+  writeFileSync(join(place, 'completion'), completionScript('zsh'));
+  mkdirSync(join(place, 'only-directory'));
+  // a terminal of its own; the second tab lists what the first could not decide
+  const program = `
+    zmodload zsh/zpty
+    zpty shell TERM=dumb COLUMNS=200 LINES=500 zsh -f -i
+    zpty -w shell 'autoload -U compinit; compinit -u -D; source ./completion; PS1=; setopt auto_list list_rows_first'
+    zpty -w shell 'LISTMAX=1000; stty columns 200 rows 500; bindkey "^I" complete-word; echo begin-here'
+    zpty -r -m shell out '*begin-here*begin-here*'
+    zpty -w -n shell "$1"$'\\t\\t'
+    zpty -w -n shell $'\\C-u'
+    zpty -w shell 'echo end-here'
+    zpty -r -m shell out '*end-here*'
+    print -r -- "$out"`;
+  return spawnSync('zsh', ['-f', '-c', program, 'zsh', line], {
+    cwd: place,
+    encoding: 'utf8',
+    timeout: 20_000,
+  }).stdout;
+}
+
+describe.skipIf(skipped !== undefined)('completion in zsh', () => {
+  it('offers every option', () => {
+    const shown = offered('virtfs-proxy-helper --');
+    for (const name of Object.keys(options)) expect(shown).toContain(`--${name}`);
+  });
+
+  it('offers the values of an option, and directories', () => {
+    expect(offered('virtfs-proxy-helper --seccomp ')).toMatch(/kill\s+log\s+none/);
+    expect(offered('virtfs-proxy-helper --path ')).toContain('only-directory/');
+  });
+
+  it('offers the commands, and the options of each', () => {
+    const shown = offered('virtfs-proxy-helper ');
+    for (const name of Object.keys(commands)) expect(shown).toContain(name);
+    expect(offered('virtfs-proxy-helper run --ru')).toContain('--run-as');
+  });
+});
