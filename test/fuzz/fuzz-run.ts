@@ -29,12 +29,17 @@ export class FuzzRun {
   readonly tally: FuzzTally = { frames: 0, restarts: 0, succeeded: new Map(), kinds: new Map() };
   readonly #seed: number;
   readonly #confinement: readonly string[];
+  readonly #args: readonly string[];
   readonly #outside = new Outside();
   #session: Session;
   #descriptors = 0;
 
-  /** @param confinement what goes in front of the helper's command line: see `confinements` */
-  constructor(seed: number, confinement: readonly string[]) {
+  /**
+   * @param confinement what goes in front of the helper's command line: see `confinements`
+   * @param args more of the command line
+   */
+  constructor(seed: number, confinement: readonly string[], args: readonly string[] = []) {
+    this.#args = args;
     this.#seed = seed;
     this.#confinement = confinement;
     fillScratch(this.#outside.exportPath);
@@ -77,7 +82,7 @@ export class FuzzRun {
 
   #start(): Session {
     const session = startSession(this.#outside.exportPath, {
-      args: ['--log-level', 'error'],
+      args: ['--log-level', 'error', ...this.#args],
       wrapper: [...readOnlyHost(this.#outside.base), ...this.#confinement],
     });
     this.#outside.enter(session.client);
