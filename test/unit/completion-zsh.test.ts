@@ -19,10 +19,12 @@ function offered(line: string): string {
   const program = `
     zmodload zsh/zpty
     zpty shell TERM=dumb COLUMNS=200 LINES=500 zsh -f -i
-    zpty -w shell 'autoload -U compinit; compinit -u -D; source ./completion; PS1=; setopt auto_list list_rows_first'
-    zpty -w shell 'LISTMAX=1000; stty columns 200 rows 500; bindkey "^I" complete-word; echo begin-here'
-    zpty -r -m shell out '*begin-here*begin-here*'
+    zpty -w shell 'autoload -U compinit; compinit -u -D; source ./completion; setopt auto_list list_rows_first'
+    zpty -w shell 'LISTMAX=1000; stty columns 200 rows 500; bindkey "^I" complete-word; PS1=at-""prompt'
+    # typed before the prompt is there, a tab is just a tab
+    zpty -r -m shell out '*at-prompt*'
     zpty -w -n shell "$1"$'\\t\\t'
+    sleep 1
     zpty -w -n shell $'\\C-u'
     zpty -w shell 'echo end-here'
     zpty -r -m shell out '*end-here*'
