@@ -39,7 +39,7 @@ module.exports = {
     only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
-    only('listening', ['syscalls'], 'Accepting clients.'),
+    only('listening', ['cli', 'syscalls'], "Accepting clients, the processes of a listener's."),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only(
       'cli',

@@ -33,7 +33,13 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts', 'src/**/*.mts'],
-    ignores: ['src/cli/**', 'src/launch/**', 'src/run/**', 'src/main.ts'],
+    ignores: [
+      'src/cli/**',
+      'src/launch/**',
+      'src/run/**',
+      'src/main.ts',
+      'src/listening/client-processes.ts',
+    ],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import ts from 'typescript';
 
 /**
- * Each of the two programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
+ * Each of the programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
  * started for every virtual machine. The packages with machine code stay outside.
  */
 
@@ -19,7 +19,11 @@ const common = {
   legalComments: 'linked',
   logLevel: 'warning',
 };
-await build({ ...common, entryPoints: ['src/main.ts', 'src/serve.ts'], format: 'cjs' });
+await build({
+  ...common,
+  entryPoints: ['src/main.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts'],
+  format: 'cjs',
+});
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 chmodSync('dist/main.js', 0o755);
 

@@ -58,7 +58,7 @@ async function serve(argv: readonly string[]): Promise<void> {
     const configuration = configure(values, passedSockets(process.env, process.pid));
     // loads libc, which the help text must not need
     const { launch } = await import('./launch/launch.js');
-    await launch(configuration, join(here, 'serve.js'));
+    await launch(configuration, here);
   }
 }
 

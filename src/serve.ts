@@ -5,7 +5,7 @@ import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
 import { READY, report } from './launch/report.js';
-import { acceptOne } from './listening/acceptance.js';
+import { acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
@@ -145,7 +145,11 @@ function start(
     refusals.report('refused a client that is neither the socket owner nor root', { uid });
   };
   if (socket.listening) {
-    acceptOne(socket.descriptor, socket.clientUids, connected, refused);
+    const first = (descriptor: number): false => {
+      connected(descriptor);
+      return false;
+    };
+    acceptClients(socket, first, refused);
     notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);
@@ -169,9 +173,10 @@ function start(
 }
 
 async function main(handover: Handover): Promise<void> {
-  const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+  const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const control = handover.control === undefined ? undefined : await import('./session/control.js');
-  const log = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
+  const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
+  const log = handover.client === undefined ? root : root.child({ client: handover.client });
   const notifier = new Notifier(handover.notify);
   try {
     start(handover, log, notifier, control?.openControlSocket);

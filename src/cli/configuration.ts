@@ -36,6 +36,8 @@ export interface Configuration {
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
   readonly daemon: boolean;
+  /** Whether to serve the next clients, too, each in a process of its own. */
+  readonly keepListening: boolean;
   /** An inherited descriptor to be told how the start went. */
   readonly readyDescriptor: number | undefined;
   readonly pidfile: string | undefined;
@@ -152,6 +154,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     endpoint: endpoint(values, passed),
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
+    keepListening: values['keep-listening'] === true,
     readyDescriptor: readyDescriptor(values),
     pidfile: pidfile === undefined ? undefined : absolute('pidfile', pidfile),
     openFiles: openFiles(values),

@@ -45,6 +45,7 @@ export const options = {
     value: 'N',
     help: 'limit on open files, 64 to the hard limit (default: the hard limit)',
   },
+  'keep-listening': { help: 'serve every client that connects, each in a process of its own' },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
   'ready-fd': {
     value: 'N',

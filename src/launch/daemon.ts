@@ -1,4 +1,5 @@
 import { ExitStatus, StartError } from '../exit-status.js';
+import { type NotifyChannel, Notifier } from '../service/notifications.js';
 import { describeErrno } from '../syscalls/errno.js';
 import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
@@ -22,13 +23,14 @@ export function reportChannel(): ReportChannel {
 }
 
 /**
- * Goes on with `child` in the background, in a session of its own and without a terminal, and waits in the foreground
- * for its report, having told its pid. Returns when the helper is ready; throws a StartError with the reason when it is not.
+ * Goes on with `child` in the background, in a session of its own and without a terminal, tells the service manager its
+ * pid, and waits in the foreground for its report. Returns when the helper is ready; throws a StartError with the reason
+ * when it is not.
  */
 export function inBackground(
   channel: ReportChannel,
+  notify: NotifyChannel | undefined,
   child: () => never,
-  started: (pid: number) => void,
 ): void {
   const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
   if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
@@ -45,7 +47,7 @@ export function inBackground(
     }
   }
   close(channel.toParent);
-  started(pid);
+  new Notifier(notify).mainProcess(pid);
   const report = readAll(channel.fromChild);
   if (report !== READY)
     throw new StartError(report === '' ? 'the background process ended before it was ready' : report);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
-import { mayConnect } from '../listening/acceptance.js';
+import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import { errno, describeErrno } from '../syscalls/errno.js';
 import { chmod } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
@@ -19,13 +19,13 @@ import { FileStatus, lstat } from '../syscalls/status.js';
 import { removeStale } from './stale-socket.js';
 
 /** A socket that is ready for the client. */
-export interface ReadySocket {
-  readonly descriptor: number;
+export interface ReadySocket extends ListeningSocket {
+  /** Or connected. */
   readonly listening: boolean;
-  /** Who may connect besides root; undefined for everybody whom the socket's mode lets. */
-  readonly clientUids: readonly number[] | undefined;
 }
 
+/** How many clients may wait where there can be several: those of a listener, or of systemd's next helper. */
+export const BACKLOG = 128;
 /** Owner and group may connect, as with QEMU's own helper. */
 const SOCKET_MODE = 0o770;
 const OWNER_ONLY = 0o700;
@@ -47,7 +47,7 @@ export function inheritedSocket(
     if (state === 'connected' && !mayConnect(peerCredentials(descriptor)?.uid, clientUids)) {
       throw new StartError(`${origin}: the client is neither the user of --uid or --allow-uid nor root`);
     }
-    return { descriptor, listening: state === 'listening', clientUids };
+    return { descriptor, listening: state === 'listening', clientUids, backlog: BACKLOG };
   }
   throw new StartError(`${origin}: must be a connected or listening unix stream socket`);
 }
@@ -56,7 +56,13 @@ export function inheritedSocket(
  * Creates a listening socket at a path, with its owner and mode from the first moment: bind(2) makes the file with the
  * effective ids and with the mode of the unbound socket, the umask being 0. Throws a StartError.
  */
-export function listenAt(path: string, uid: number, gid: number, allowed: readonly number[]): ReadySocket {
+export function listenAt(
+  path: string,
+  uid: number,
+  gid: number,
+  allowed: readonly number[],
+  backlog: number,
+): ReadySocket {
   const fail = (error: number): StartError =>
     new StartError(`cannot create the socket ${path}: ${describeErrno(error)}`);
   const socket = unixSocket(SOCK_STREAM);
@@ -82,8 +88,7 @@ export function listenAt(path: string, uid: number, gid: number, allowed: readon
     const changed = Math.min(chown(name, uid, gid), chmod(name, SOCKET_MODE));
     if (changed < 0) throw fail(changed);
   }
-  // one client: no backlog for others
-  const listening = listen(socket, 1);
+  const listening = listen(socket, backlog);
   if (listening < 0) throw fail(listening);
-  return { descriptor: socket, listening: true, clientUids: [uid, ...allowed] };
+  return { descriptor: socket, listening: true, clientUids: [uid, ...allowed], backlog };
 }

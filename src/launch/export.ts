@@ -17,19 +17,24 @@ export interface Export {
   readonly hasProcfs: boolean;
 }
 
+function open(path: string): number {
+  const directory = openat(AT_FDCWD, cString(path), O_PATH | O_DIRECTORY, 0);
+  if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
+  return directory;
+}
+
+/** Throws a StartError when there is no such directory. */
+export function checkExport(path: string): void {
+  close(open(path));
+}
+
 /** Opens the export, where possible as a mount of its own. Throws a StartError. */
 export function openExport(path: string): Export {
   const name = cString(path);
-  const open = (): number => {
-    const directory = openat(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0);
-    if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
-    return directory;
-  };
-  // the first time for the error message
-  close(open());
+  checkExport(path);
   // nothing is outside of `/`, and a mount on it would not be seen
   const isMount = path !== '/' && ownMounts() >= 0 && bindToItself(name) >= 0;
-  return { path, directory: open(), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
+  return { path, directory: open(path), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
 }
 
 /** Throws a StartError where mapped-xattr could not keep anything. */

@@ -16,8 +16,10 @@ export interface Handover {
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
   readonly rootChanger: RootChanger;
-  /** Whether it runs in the background, where stderr is nobody's. */
-  readonly daemon: boolean;
+  /** Whether to log there: in the background stderr is nobody's. */
+  readonly syslog: boolean;
+  /** The number of the client among those of a listener; undefined without one. */
+  readonly client: number | undefined;
   /** Where it reports that it is ready, or why not, instead of on stderr. */
   readonly report: number | undefined;
   /** Where the service manager wants to be notified; undefined without one. */

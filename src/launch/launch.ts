@@ -1,31 +1,51 @@
-import type { Configuration, Endpoint } from '../cli/configuration.js';
+import { join } from 'node:path';
+import type { Configuration } from '../cli/configuration.js';
+import { keptCapabilities } from '../confinement/capabilities.js';
 import { forkRootChanger } from '../confinement/root.js';
 import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
-import { Notifier, notifyChannel } from '../service/notifications.js';
-import { groupId, userId } from './accounts.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.js';
 import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
-import { inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 import { openExport, requireUserXattrs } from './export.js';
-import { complain, stderrIsJournal } from './journal.js';
+import type { Handover } from './handover.js';
+import { stderrIsJournal } from './journal.js';
+import { startListening } from './listener.js';
 import { limitOpenFiles } from './limits.js';
+import { notifyChannelOf } from './manager.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { lockPidfile } from './pidfile.js';
 import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
-import { ServingProgram } from './program.js';
+import { NextProgram } from './program.js';
 import { checkReportDescriptor, report } from './report.js';
+import { readySocket } from './socket.js';
+
+/** Which of a listener's clients is served. */
+export interface ListenersClient {
+  readonly number: number;
+  /** Whether its log goes where that of a daemon goes. */
+  readonly syslog: boolean;
+}
 
 /**
  * Starts the helper, and tells the descriptor of --ready-fd, if there is one, why it could not. Returns only in the
  * foreground process of a daemon, when the daemon is ready, and after a failure that was told. Throws a StartError.
+ *
+ * @param directory where the programs are
+ * @param client which client of a listener it is that is served; undefined without a listener
  */
-export async function launch(configuration: Configuration, servingProgram: string): Promise<void> {
+export async function launch(
+  configuration: Configuration,
+  directory: string,
+  client?: ListenersClient,
+): Promise<void> {
   const { readyDescriptor } = configuration;
   if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
   try {
-    await prepareAndStart(configuration, servingProgram);
+    keepWorkOnThisThread();
+    checkPrivileges();
+    if (configuration.keepListening) await startListening(configuration, directory);
+    else await startServing(configuration, directory, client);
   } catch (error) {
     if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;
     report(readyDescriptor, error.message);
@@ -36,10 +56,12 @@ export async function launch(configuration: Configuration, servingProgram: strin
 /**
  * Does everything that takes full privileges, in order, and then becomes the serving program, which never has them.
  */
-async function prepareAndStart(configuration: Configuration, servingProgram: string): Promise<void> {
-  const { endpoint, daemon, readyDescriptor } = configuration;
-  keepWorkOnThisThread();
-  checkPrivileges();
+async function startServing(
+  configuration: Configuration,
+  directory: string,
+  client: ListenersClient | undefined,
+): Promise<void> {
+  const { daemon, readyDescriptor } = configuration;
   const exported = openExport(configuration.exportPath);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
   clearGroups();
@@ -48,21 +70,20 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   if (configuration.control !== undefined) prepareControlSocket(configuration.control);
-  const socket = await readySocket(endpoint);
+  const socket = await readySocket(configuration);
   waitForOtherThreads();
   const rootChanger = forkRootChanger(exported.directory, exported.isMount);
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
-  const notify = notifyChannel(process.env, process.pid, (reason) => {
-    complain('warn', reason);
-  });
-  const program = new ServingProgram(servingProgram, {
+  const notify = notifyChannelOf(process);
+  const handover: Handover = {
     export: exported,
     socket,
     ownDescriptors,
     control: configuration.control,
     rootChanger,
-    daemon,
+    syslog: daemon || client?.syslog === true,
+    client: client?.number,
     report: channel?.toParent ?? readyDescriptor,
     notify,
     pidfile,
@@ -74,34 +95,26 @@ async function prepareAndStart(configuration: Configuration, servingProgram: str
     logLevel: configuration.logLevel,
     logFormat: configuration.logFormat,
     journal: !daemon && stderrIsJournal(),
-  });
-  restrictNextProgram();
-  const start = (): never => program.start();
-  if (channel === undefined) start();
-  else {
-    inBackground(
-      channel,
-      () => {
-        renewOwnDescriptors(ownDescriptors);
-        return start();
-      },
-      (pid) => {
-        new Notifier(notify).mainProcess(pid);
-      },
-    );
-  }
-}
-
-async function readySocket(endpoint: Endpoint): Promise<ReadySocket> {
-  const { uid, gid } = endpoint;
-  const owner = uid === undefined ? undefined : await userId(uid, '--uid');
-  const allowed: number[] = [];
-  for (const user of endpoint.allowed) allowed.push(await userId(user, '--allow-uid'));
-  if (endpoint.kind === 'descriptor') {
-    // the caller made the socket and its permissions; who connects is checked only when somebody was named
-    const named = owner === undefined ? allowed : [owner, ...allowed];
-    return inheritedSocket(endpoint.descriptor, endpoint.origin, named.length > 0 ? named : undefined);
-  }
-  const group = gid === undefined ? (process.getgid?.() ?? 0) : await groupId(gid);
-  return listenAt(endpoint.path, owner ?? process.getuid?.() ?? 0, group, allowed);
+  };
+  const program = new NextProgram(
+    join(directory, 'serve.js'),
+    handover,
+    [
+      socket.descriptor,
+      exported.directory,
+      ownDescriptors,
+      rootChanger.socket,
+      handover.report,
+      notify?.socket,
+      pidfile,
+    ],
+    ['NODE_OPTIONS'],
+  );
+  restrictNextProgram(keptCapabilities);
+  if (channel === undefined) program.start();
+  else
+    inBackground(channel, notify, () => {
+      renewOwnDescriptors(ownDescriptors);
+      return program.start();
+    });
 }

@@ -61,7 +61,7 @@ export function clearGroups(): void {
  * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
  * the bounding set holds and what is inheritable, and no more may be gained ever after. Throws a StartError.
  */
-export function restrictNextProgram(): void {
+export function restrictNextProgram(keptCapabilities: readonly Capability[]): void {
   const sets = new CapabilitySets();
   sets.read();
   sets.clearInheritable();

@@ -2,37 +2,37 @@ import { StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno.js';
 import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
-import type { Handover } from './handover.js';
 
 /**
- * The serving program, ready to take the place of this one. Of the environment it gets only what its caller may want to
+ * The serving or the listening program, ready to take the place of this one. Of the environment it gets only what its caller may want to
  * tell Node: everything else (certificates, time zone, locale) would be read from files, some of them too late.
  */
-export class ServingProgram {
+export class NextProgram {
   readonly #node = cString(process.execPath);
   readonly #arguments: StringVector;
   readonly #environment: StringVector;
   readonly #descriptors: readonly number[];
 
-  constructor(program: string, handover: Handover) {
+  /**
+   * @param descriptors what stays open besides the standard ones; undefined where there is none
+   * @param variables what it gets of the environment
+   */
+  constructor(
+    program: string,
+    handover: object,
+    descriptors: readonly (number | undefined)[],
+    variables: readonly string[],
+  ) {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
-    const { NODE_OPTIONS } = process.env;
-    this.#environment = new StringVector(NODE_OPTIONS === undefined ? [] : [`NODE_OPTIONS=${NODE_OPTIONS}`]);
-    const { socket, rootChanger, ownDescriptors, report, notify, pidfile } = handover;
-    const optional = [report, notify?.socket, pidfile].filter((descriptor) => descriptor !== undefined);
-    this.#descriptors = [
-      0,
-      1,
-      2,
-      socket.descriptor,
-      handover.export.directory,
-      ownDescriptors,
-      rootChanger.socket,
-      ...optional,
-    ];
+    const environment = variables.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [`${name}=${value}`];
+    });
+    this.#environment = new StringVector(environment);
+    this.#descriptors = [0, 1, 2, ...descriptors.filter((descriptor) => descriptor !== undefined)];
   }
 
-  /** Replaces this program. Only the descriptors of the handover and the standard ones stay open. */
+  /** Replaces this program. Only its descriptors stay open. */
   start(): never {
     closeAllOnExec();
     for (const descriptor of this.#descriptors) keepOverExec(descriptor);

@@ -1,4 +1,4 @@
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { duplicate } from '../syscalls/process.js';
 import { peerCredentials } from '../syscalls/sockets.js';
 
@@ -14,18 +14,26 @@ export function mayConnect(uid: number | undefined, allowed: readonly number[] |
   return allowed === undefined || uid === ROOT || (uid !== undefined && allowed.includes(uid));
 }
 
+/** What is accepted from. */
+export interface ListeningSocket {
+  readonly descriptor: number;
+  /** Who may connect besides root; undefined for everybody whom the socket's mode lets. */
+  readonly clientUids: readonly number[] | undefined;
+  /** How many may wait to be accepted: listen(2). */
+  readonly backlog: number;
+}
+
 /**
- * Accepts the first client of a listening socket and then stops listening.
+ * Accepts clients of a listening socket.
  *
- * @param clientUids who may connect besides root; undefined for everybody whom the socket's mode lets
+ * @param connected is given the socket of a client, and says whether to go on listening
  * @param refused is told the uid of a client that was sent away
  */
-export function acceptOne(
-  listening: number,
-  clientUids: readonly number[] | undefined,
-  connected: (descriptor: number) => void,
+export function acceptClients(
+  { descriptor: listening, clientUids, backlog }: ListeningSocket,
+  connected: (descriptor: number) => boolean,
   refused: (uid: number | undefined) => void,
-): void {
+): Server {
   const server = createServer({ pauseOnConnect: true }, (socket: SocketWithHandle) => {
     const accepted = socket._handle?.fd ?? -1;
     const uid = peerCredentials(accepted)?.uid;
@@ -34,10 +42,9 @@ export function acceptOne(
       refused(uid);
       return;
     }
-    server.close();
     const descriptor = duplicate(accepted);
     socket.destroy();
-    connected(descriptor);
+    if (!connected(descriptor)) server.close();
   });
-  server.listen({ fd: listening, backlog: 1 });
+  return server.listen({ fd: listening, backlog });
 }

@@ -36,6 +36,7 @@ describe('the command line', () => {
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9', allowed: [] },
       control: undefined,
       daemon: false,
+      keepListening: false,
       readyDescriptor: undefined,
       pidfile: undefined,
       openFiles: undefined,

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import type { Configuration } from '../cli/configuration.js';
+import { usageError } from '../cli/options.js';
+import { CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, keptCapabilities } from '../confinement/capabilities.js';
+import type { NotifyChannel } from '../service/notifications.js';
+import { umask } from '../syscalls/files.js';
+import { waitForOtherThreads } from './background-threads.js';
+import { inBackground, reportChannel } from './daemon.js';
+import type { ReadySocket } from './endpoint.js';
+import { checkExport } from './export.js';
+import { stderrIsJournal } from './journal.js';
+import { notifyChannelOf } from './manager.js';
+import { lockPidfile } from './pidfile.js';
+import { clearGroups, restrictNextProgram } from './privileges.js';
+import { NextProgram } from './program.js';
+import { readySocket } from './socket.js';
+
+/** What the starting program gives to the listening one that takes its place, as JSON in its only argument. */
+export interface ListeningHandover {
+  /** What each client is served with; what concerns the listener alone is taken out. */
+  readonly client: Configuration;
+  readonly socket: ReadySocket;
+  /** The name of the socket, when it is one that we made. */
+  readonly socketPath: string | undefined;
+  readonly daemon: boolean;
+  readonly report: number | undefined;
+  readonly notify: NotifyChannel | undefined;
+  readonly pidfile: number | undefined;
+  /** Whether stderr is systemd's journal. */
+  readonly journal: boolean;
+}
+
+/** What starting a client's process takes; a listener has no use for more. */
+const listenerCapabilities = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SYS_ADMIN, CAP_SETPCAP];
+
+/** Prepares and becomes the listening program, as `launch` does for the serving one. Throws a StartError. */
+export async function startListening(configuration: Configuration, directory: string): Promise<void> {
+  const { endpoint, daemon } = configuration;
+  // each client's process opens it anew; what is wrong with it shall be told now
+  checkExport(configuration.exportPath);
+  clearGroups();
+  umask(0);
+  const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
+  const socket = await readySocket(configuration);
+  if (!socket.listening)
+    throw usageError('--keep-listening: needs a listening socket, this one is connected');
+  const channel = daemon ? reportChannel() : undefined;
+  const notify = notifyChannelOf(process);
+  const handover: ListeningHandover = {
+    client: {
+      ...configuration,
+      keepListening: false,
+      daemon: false,
+      pidfile: undefined,
+      readyDescriptor: undefined,
+    },
+    socket,
+    socketPath: endpoint.kind === 'path' ? endpoint.path : undefined,
+    daemon,
+    report: channel?.toParent ?? configuration.readyDescriptor,
+    notify,
+    pidfile,
+    journal: !daemon && stderrIsJournal(),
+  };
+  const descriptors = [socket.descriptor, handover.report, notify?.socket, pidfile];
+  // the second is for the clients' programs, which ask for themselves what their stderr is
+  const variables = ['NODE_OPTIONS', 'JOURNAL_STREAM'];
+  const program = new NextProgram(join(directory, 'listen.js'), handover, descriptors, variables);
+  restrictNextProgram(listenerCapabilities);
+  waitForOtherThreads();
+  if (channel === undefined) program.start();
+  else inBackground(channel, notify, () => program.start());
+}

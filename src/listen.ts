@@ -1,0 +1,112 @@
+import './no-debugger.js';
+import { dirname, join } from 'node:path';
+import { type ClientStart, controlPath } from './listening/client-start.js';
+import { ExitStatus, StartError } from './exit-status.js';
+import { complain } from './launch/journal.js';
+import type { ListeningHandover } from './launch/listener.js';
+import { writePid } from './launch/pidfile.js';
+import { READY, report } from './launch/report.js';
+import { acceptClients } from './listening/acceptance.js';
+import { ClientProcesses } from './listening/client-processes.js';
+import { createLogger, type Logger } from './observability/log.js';
+import { Refusals } from './observability/refusals.js';
+import { Notifier } from './service/notifications.js';
+import { errno } from './syscalls/errno.js';
+import { unlink } from './syscalls/files.js';
+import { cString } from './syscalls/memory.js';
+import { closeAllOnExec } from './syscalls/process.js';
+import { FileStatus, lstat } from './syscalls/status.js';
+
+/**
+ * The listening program of --keep-listening: accepts clients and starts a process for each, which confines itself. It
+ * reads nothing from any of them. Started by `launch/`, never by hand.
+ */
+
+/** How long the clients' processes have to end when told so: milliseconds. */
+const END_MS = 10_000;
+
+function start(handover: ListeningHandover, log: Logger, notifier: Notifier): void {
+  const { client: configuration, socket, socketPath, daemon } = handover;
+  const refusals = new Refusals(log);
+  let stopping = false;
+  const tellStatus = (): void => {
+    const { running, count } = clients;
+    notifier.status(`serving ${configuration.exportPath} to ${running} clients, ${count} so far`);
+  };
+  const clients = new ClientProcesses(
+    (client, descriptor) => {
+      const argument: ClientStart = { configuration, descriptor, client, syslog: daemon };
+      return [join(dirname(process.argv[1] ?? ''), 'client.js'), JSON.stringify(argument)];
+    },
+    (client, status, signal) => {
+      // its root is the export: it cannot remove that itself
+      if (configuration.control !== undefined) unlink(cString(controlPath(configuration.control, client)));
+      if (status !== ExitStatus.OK) log.warn({ client, status, signal }, 'the session of a client failed');
+      if (clients.running > 0) tellStatus();
+      else if (stopping) process.exit(ExitStatus.OK);
+      else if (isGone(socketPath)) {
+        log.error(
+          `the socket ${socketPath} was removed, so nobody can connect any more; see --keep-listening`,
+        );
+        process.exit(ExitStatus.FAILURE);
+      } else tellStatus();
+    },
+  );
+  const server = acceptClients(
+    socket,
+    (descriptor) => {
+      if (!clients.take(descriptor)) refusals.report('refused a client: there are too many', {});
+      tellStatus();
+      return true;
+    },
+    (uid) => {
+      refusals.report('refused a client that is neither the socket owner nor root', { uid });
+    },
+  );
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      log.info(`stopped by ${signal}`);
+      notifier.stopping();
+      stopping = true;
+      server.close();
+      clients.dropWaiting();
+      clients.signal(signal);
+      if (clients.running === 0) process.exit(ExitStatus.OK);
+      setTimeout(() => {
+        clients.signal('SIGKILL');
+      }, END_MS);
+    });
+  }
+  process.on('SIGUSR1', () => {
+    clients.signal('SIGUSR1');
+  });
+  if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
+  log.info({ export: configuration.exportPath }, 'waiting for clients');
+  tellStatus();
+}
+
+/** Whether the name of the socket that we made is gone: QEMU removes it when it may. */
+function isGone(path: string | undefined): boolean {
+  return path !== undefined && lstat(cString(path), new FileStatus()) === -errno.ENOENT;
+}
+
+async function main(handover: ListeningHandover): Promise<void> {
+  // nothing of ours is for the processes of the clients
+  closeAllOnExec();
+  const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+  const log = createLogger(handover.client.logLevel, handover.client.logFormat, syslog, handover.journal);
+  const notifier = new Notifier(handover.notify);
+  try {
+    start(handover, log, notifier);
+    notifier.ready();
+    report(handover.report, READY);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    report(handover.report, error.message);
+    if (handover.report === undefined) complain('error', error.message);
+    process.exit(error.status);
+  }
+}
+
+process.title = 'virtfs-proxy-helper';
+void main(JSON.parse(process.argv[2] ?? '{}') as ListeningHandover);
