@@ -2,6 +2,7 @@
  * An export with a neighbour that nobody may touch: same names, same file system, so that a request that gets out finds
  * something there, and every way to notice it.
  */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -21,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { setXattr } from '../support/libc.js';
-import { requests, requestTypes } from '../support/requests.js';
+import { type Owner, requests, requestTypes } from '../support/requests.js';
 import { compareSnapshots, removeTree, type Snapshot, snapshot } from '../support/tree.js';
 import type { Reply, WireClient } from '../support/wire-client.js';
 import { OpenWatch } from './kernel.js';
@@ -64,9 +65,12 @@ export class Outside {
   readonly #changeTimes: string;
   readonly #surroundings: string;
   readonly #watch: OpenWatch;
+  readonly #owner: Owner | undefined;
   #exportMount: string | undefined;
 
-  constructor() {
+  /** @param owner who may read and change everything in it, and around it; root where nobody is named */
+  constructor(owner?: Owner) {
+    this.#owner = owner;
     this.base = mkdtempSync(join(tmpdir(), 'containment-'));
     this.exportPath = join(this.base, 'export');
     this.path = join(this.base, 'outside');
@@ -74,6 +78,7 @@ export class Outside {
     this.host = join(this.base, 'host');
     for (const directory of [this.exportPath, this.host]) mkdirSync(directory);
     this.#makeCanary();
+    this.giveAway(this.base);
     // the first look changes access times, any later one does not (relatime)
     snapshot(this.path);
     this.#before = snapshot(this.path);
@@ -98,6 +103,12 @@ export class Outside {
       chmodSync(path, 0o640);
     }
     symlinkSync(`${SECRET} target`, join(this.path, 'link'));
+  }
+
+  /** Gives a tree to the owner of it all. */
+  giveAway(path: string): void {
+    if (this.#owner === undefined) return;
+    execFileSync('chown', ['-R', '-h', `${this.#owner.uid}:${this.#owner.gid}`, path]);
   }
 
   #forbid(path: string): void {
@@ -184,8 +195,8 @@ export class Outside {
 }
 
 /** An export and its outside for one test, removed however the test ends. */
-export function outsideForTest(): Outside {
-  const outside = new Outside();
+export function outsideForTest(owner?: Owner): Outside {
+  const outside = new Outside(owner);
   onTestFinished(() => {
     outside.remove();
   });
