@@ -23,7 +23,7 @@ import { namesByOpcode } from './session/dispatcher.js';
 import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
-import { close } from './syscalls/files.js';
+import { close, fchdir } from './syscalls/files.js';
 import { stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';
 import { peerCredentials } from './syscalls/sockets.js';
@@ -40,8 +40,23 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 };
 
 /** Whether being in the export as the root is all it takes to stay in it. */
-function isContained({ path, isMount, hasProcfs }: Handover['export']): boolean {
-  return (isMount || path === '/') && !hasProcfs;
+function isContained({ export: { path, isMount, hasProcfs }, rootChanger }: Handover): boolean {
+  return ((isMount && rootChanger !== undefined) || path === '/') && !hasProcfs;
+}
+
+/** What keeps requests in the export, for the log. */
+function containment(handover: Handover): Readonly<Record<string, string>> {
+  const paths = isContained(handover) ? {} : { paths: 'checked' };
+  if (handover.rootChanger !== undefined) {
+    return { root: handover.export.isMount ? 'a mount of its own' : 'changed', ...paths };
+  }
+  return { root: 'not changed', why: handover.whyNoRoot ?? '', ...paths };
+}
+
+/** Makes the export the root directory, or only the working directory where that is not allowed. Throws a StartError. */
+function enterExport({ rootChanger, export: { directory } }: Handover): void {
+  if (rootChanger !== undefined) enterRoot(rootChanger, directory);
+  else if (fchdir(directory) < 0) throw new StartError('cannot enter the export');
 }
 
 /** Wires what carries out the operations. */
@@ -52,7 +67,7 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
   const writable = chooseModel(handover.model, handover.ids, {
     directory,
-    contained: isContained(handover.export),
+    contained: isContained(handover),
     fileSystem: fileSystem.type,
     ownDescriptors: handover.ownDescriptors,
     refused: () => {
@@ -83,16 +98,17 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
 
 function startSession(
   descriptor: number,
-  { pollCeiling, export: { path } }: Handover,
+  handover: Handover,
   statistics: Statistics,
   context: OperationContext,
   log: Logger,
   refusals: Refusals,
   notifier: Notifier,
 ): Session {
+  const { path } = handover.export;
   const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
   const clock = new MonotonicClock();
-  const wait = new InputWait(connection, clock, pollCeiling);
+  const wait = new InputWait(connection, clock, handover.pollCeiling);
   const ended = (end: SessionEnd): void => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
     process.exit(exitStatus[end]);
@@ -115,7 +131,7 @@ function startSession(
     notifier.connected ? woken : undefined,
   );
   notifier.status(status());
-  log.info({ export: path }, 'serving a client');
+  log.info({ export: path, ...containment(handover) }, 'serving a client');
   return session;
 }
 
@@ -130,7 +146,7 @@ function start(
   notifier: Notifier,
   openControl: typeof openControlSocket | undefined,
 ): void {
-  const { socket, rootChanger, seccomp } = handover;
+  const { socket, seccomp } = handover;
   const statistics = new Statistics(namesByOpcode());
   const source = new StatusSource({ export: handover.export.path, readOnly: handover.readOnly }, statistics);
   if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
@@ -166,8 +182,8 @@ function start(
   });
   if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
   setNotDumpable();
-  enterRoot(rootChanger, handover.export.directory);
-  if (isContained(handover.export)) close(handover.export.directory);
+  enterExport(handover);
+  if (isContained(handover)) close(handover.export.directory);
   filterSystemCalls(seccomp);
   endDebugger();
 }

@@ -26,5 +26,13 @@ system calls allowed
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}
   ${list(forbiddenCalls)}
 All others fail with ENOSYS.
+
+Started by an ordinary user, in a security model that needs no privileges:
+capabilities         none, in any set but the bounding one; that is empty, too, in a user namespace
+root directory       the export, in a user namespace of its own; where that is forbidden, the root does not
+                     change, and every path is resolved from a descriptor of the export (openat2, RESOLVE_IN_ROOT
+                     or RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS); the log tells which of the two
+supplementary groups the user's
+Everything else is the same.
 `;
 }

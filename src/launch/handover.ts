@@ -15,7 +15,10 @@ export interface Handover {
   readonly ownDescriptors: number;
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
-  readonly rootChanger: RootChanger;
+  /** Undefined where an ordinary user may not change the root. */
+  readonly rootChanger: RootChanger | undefined;
+  /** Why there is no root changer. */
+  readonly whyNoRoot: string | undefined;
   /** Whether to log there: in the background stderr is nobody's. */
   readonly syslog: boolean;
   /** The number of the client among those of a listener; undefined without one. */

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
-import { keptCapabilities } from '../confinement/capabilities.js';
 import { forkRootChanger } from '../confinement/root.js';
 import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
@@ -15,10 +14,11 @@ import { limitOpenFiles } from './limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { lockPidfile } from './pidfile.js';
-import { checkPrivileges, clearGroups, restrictNextProgram } from './privileges.js';
+import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
 import { checkReportDescriptor, report } from './report.js';
 import { readySocket } from './socket.js';
+import { enterUserNamespace } from './user-namespace.js';
 
 /** Which of a listener's clients is served. */
 export interface ListenersClient {
@@ -43,9 +43,10 @@ export async function launch(
   if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
   try {
     keepWorkOnThisThread();
-    checkPrivileges();
-    if (configuration.keepListening) await startListening(configuration, directory);
-    else await startServing(configuration, directory, client);
+    const privileges = checkPrivileges(configuration.model.name === 'passthrough');
+    if (!configuration.keepListening) await startServing(configuration, directory, client, privileges);
+    else if (isRoots(privileges)) await startListening(configuration, directory);
+    else throw new StartError('--keep-listening: must be started as root');
   } catch (error) {
     if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;
     report(readyDescriptor, error.message);
@@ -60,19 +61,24 @@ async function startServing(
   configuration: Configuration,
   directory: string,
   client: ListenersClient | undefined,
+  privileges: Privileges,
 ): Promise<void> {
+  const isRoot = isRoots(privileges);
+  const whyNoRoot = privileges.canConfine ? undefined : enterUserNamespace();
   const { daemon, readyDescriptor } = configuration;
   const exported = openExport(configuration.exportPath);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
-  clearGroups();
+  // an ordinary user cannot drop his; nothing of what they allow him is for the guest to ask for by an id
+  if (isRoot) clearGroups();
   umask(0);
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   if (configuration.control !== undefined) prepareControlSocket(configuration.control);
-  const socket = await readySocket(configuration);
+  const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
-  const rootChanger = forkRootChanger(exported.directory, exported.isMount);
+  const rootChanger =
+    whyNoRoot === undefined ? forkRootChanger(exported.directory, exported.isMount) : undefined;
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
@@ -82,6 +88,7 @@ async function startServing(
     ownDescriptors,
     control: configuration.control,
     rootChanger,
+    whyNoRoot,
     syslog: daemon || client?.syslog === true,
     client: client?.number,
     report: channel?.toParent ?? readyDescriptor,
@@ -103,14 +110,14 @@ async function startServing(
       socket.descriptor,
       exported.directory,
       ownDescriptors,
-      rootChanger.socket,
+      rootChanger?.socket,
       handover.report,
       notify?.socket,
       pidfile,
     ],
     ['NODE_OPTIONS'],
   );
-  restrictNextProgram(keptCapabilities);
+  restrictNextProgram(privileges.kept, privileges.canConfine);
   if (channel === undefined) program.start();
   else
     inBackground(channel, notify, () => {

@@ -17,8 +17,25 @@ import {
 /** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
 const MAX_CAPABILITY = 63;
 
-/** Checks that everything needed to start and to serve is there. Throws a StartError. */
-export function checkPrivileges(): void {
+/** What the start may do, and what it leaves to the serving program. */
+export interface Privileges {
+  /** What the serving program keeps: the capabilities of a root, or none of an ordinary user's. */
+  readonly kept: readonly Capability[];
+  /** Whether the root can be changed, and rights be given up for good. */
+  readonly canConfine: boolean;
+}
+
+/** Whether they are those of a root. */
+export function isRoots({ kept }: Privileges): boolean {
+  return kept.length > 0;
+}
+
+/**
+ * Finds out as what the helper was started. Throws a StartError when that is not enough.
+ *
+ * @param needsRoot whether files are to belong to others than the caller
+ */
+export function checkPrivileges(needsRoot: boolean): Privileges {
   // the loader, NODE_OPTIONS and the environment could be used against a program that has more rights than its caller
   if (isSecureExecution())
     throw new StartError('must not be started set-uid, set-gid or with file capabilities');
@@ -32,12 +49,16 @@ export function checkPrivileges(): void {
   const missing = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SETPCAP].filter(
     ({ number }) => !has(permitted, number),
   );
-  if (uid !== 0 || missing.length > 0) {
+  if (uid === 0 && missing.length === 0) return { kept: keptCapabilities, canConfine: true };
+  if (needsRoot) {
     const names = missing.map(({ name, why }) => `${name} (${why})`).join(', ');
     throw new StartError(
-      `must be started as root, or as root of a user namespace${uid === 0 ? `; missing: ${names}` : ''}`,
+      `must be started as root, or as root of a user namespace, with --security-model passthrough; ${
+        uid === 0 ? `missing: ${names}` : 'mapped-xattr, mapped-file and none work for every user'
+      }`,
     );
   }
+  return { kept: [], canConfine: missing.length === 0 };
 }
 
 function has(mask: bigint, number: number): boolean {
@@ -61,19 +82,24 @@ export function clearGroups(): void {
  * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
  * the bounding set holds and what is inheritable, and no more may be gained ever after. Throws a StartError.
  */
-export function restrictNextProgram(keptCapabilities: readonly Capability[]): void {
+export function restrictNextProgram(kept: readonly Capability[], canConfine = true): void {
   const sets = new CapabilitySets();
   sets.read();
   sets.clearInheritable();
   const refused = sets.apply();
   if (refused < 0)
     throw new StartError(`cannot clear the inheritable capabilities: ${describeErrno(refused)}`);
-  const kept = new Set(keptCapabilities.map(({ number }: Capability) => number));
+  // without the right to: with no_new_privs and nothing inheritable the next program gets nothing of it either
+  if (canConfine) emptyBoundingSet(kept);
+  const failed = setNoNewPrivileges();
+  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
+}
+
+function emptyBoundingSet(kept: readonly Capability[]): void {
+  const numbers = new Set(kept.map(({ number }) => number));
   for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
-    if (kept.has(number) || boundingSetHas(number) === 0) continue;
+    if (numbers.has(number) || boundingSetHas(number) === 0) continue;
     const failed = dropFromBoundingSet(number);
     if (failed < 0) throw new StartError(`cannot drop capability ${number}: ${describeErrno(failed)}`);
   }
-  const failed = setNoNewPrivileges();
-  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
 }

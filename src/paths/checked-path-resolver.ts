@@ -21,8 +21,9 @@ const NONE = -1;
 const MOVED_ATTEMPTS = 20;
 
 /**
- * For an export that the change of root alone does not contain: it has no mount of its own, so that `..` in a directory
- * that is moved out of it at the wrong moment leads outside, or there is a procfs inside, whose magic links do.
+ * For an export that the change of root alone does not contain, or that is not the root: it has no mount of its own, so
+ * that `..` in a directory that is moved out of it at the wrong moment leads outside, or there is a procfs inside, whose
+ * magic links do.
  *
  * Every directory on the way is entered with openat2(2), which follows no magic link and never leaves the root, and
  * only the last component is left to the call itself. Files of a procfs are not opened: `mem` is our own memory.
@@ -38,7 +39,7 @@ export class CheckedPathResolver extends PathResolver {
    * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
    */
   constructor(root: number, ownDescriptors: number) {
-    super();
+    super(root);
     this.#root = root;
     this.#ownDescriptors = ownDescriptors;
   }

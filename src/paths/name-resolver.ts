@@ -30,9 +30,12 @@ export class NameResolver extends PathResolver {
   readonly #hidden: readonly Uint8Array[];
   readonly #procfs = new ProcfsGuard();
 
-  /** @param hidden names that the client has no use of, anywhere: ENOENT, and EINVAL for making one */
-  constructor(hidden: readonly Uint8Array[]) {
-    super();
+  /**
+   * @param hidden names that the client has no use of, anywhere: ENOENT, and EINVAL for making one
+   * @param root as of PathResolver
+   */
+  constructor(hidden: readonly Uint8Array[], root: number | undefined) {
+    super(root);
     this.#hidden = hidden;
   }
 

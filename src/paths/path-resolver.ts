@@ -4,6 +4,7 @@ import {
   AT_FDCWD,
   chdir,
   close,
+  fchdir,
   O_DIRECTORY,
   O_PATH,
   openat,
@@ -26,7 +27,7 @@ export const HERE = cString('.');
  * Bytes of a request to paths that the kernel takes: NUL-terminated, in memory that does not move.
  *
  * A path that is longer than the kernel's PATH_MAX is walked in pieces with chdir(2); what is left of it is relative
- * to the working directory. Nothing but this class uses the working directory, which is the root otherwise.
+ * to the working directory. Nothing but this class uses the working directory, which is the export otherwise.
  */
 export class PathResolver {
   readonly #first = stableMemory(MAX_STRING_BYTES + 1);
@@ -35,6 +36,12 @@ export class PathResolver {
   /** Whether the working directory is the root. */
   protected atRoot = true;
   #oldDirectory = AT_FDCWD;
+  readonly #root: number | undefined;
+
+  /** @param root a descriptor of the export, where it need not be the root directory */
+  constructor(root?: number) {
+    this.#root = root;
+  }
 
   /** The directory that a path of `resolveOld` is relative to, for the *at calls. */
   get oldDirectory(): number {
@@ -102,7 +109,7 @@ export class PathResolver {
   }
 
   protected toRoot(): void {
-    const failed = chdir(ROOT);
+    const failed = this.#root === undefined ? chdir(ROOT) : fchdir(this.#root);
     if (failed < 0) throw new Error('cannot return to the root of the export');
     this.atRoot = true;
   }

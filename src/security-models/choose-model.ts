@@ -65,9 +65,10 @@ function unmapped(
 
 function mapped(
   { name, fileMode, directoryMode }: ModelSettings,
-  { fileSystem, ownDescriptors, refused }: ModelSurroundings,
+  { directory, contained, fileSystem, ownDescriptors, refused }: ModelSurroundings,
 ): SecurityModel {
-  const paths = new NameResolver(name === 'mapped-file' ? metadataNames : []);
+  const hidden = name === 'mapped-file' ? metadataNames : [];
+  const paths = new NameResolver(hidden, contained ? undefined : directory);
   const parts = {
     descriptors: new DescriptorOpener(paths, ownDescriptors, refused),
     generations: new GenerationReader(fileSystem, false),

@@ -8,6 +8,7 @@ const libc = {
   dup2: declareInt('dup2', 'int', 'int'),
   write: declare('write', 'int', 'void *', 'int64'),
   execve: declareInt('execve', 'void *', 'void *', 'void *'),
+  execvp: declareInt('execvp', 'void *', 'void *'),
   closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
   setsid: declareInt('setsid'),
   getauxval: declare('getauxval', 'int64'),
@@ -121,8 +122,9 @@ export class StringVector {
   readonly strings: Uint8Array[];
   readonly pointers: Uint8Array;
 
-  constructor(strings: readonly string[]) {
-    this.strings = strings.map(cString);
+  /** @param strings text, or bytes with their NUL in memory that does not move */
+  constructor(strings: readonly (string | Uint8Array)[]) {
+    this.strings = strings.map((item) => (typeof item === 'string' ? cString(item) : item));
     this.pointers = stableMemory(8 * (strings.length + 1));
     new BigUint64Array(this.pointers.buffer).set(this.strings.map(addressOf));
   }
@@ -131,6 +133,11 @@ export class StringVector {
 /** Replaces the program of this process. Returns only when that failed. */
 export function execve(program: Uint8Array, argv: StringVector, environment: StringVector): number {
   return result(libc.execve(program, argv.pointers, environment.pointers));
+}
+
+/** The same with a program that is looked for in PATH, and with the environment of this process: exec(3). */
+export function execvp(program: Uint8Array, argv: StringVector): number {
+  return result(libc.execvp(program, argv.pointers));
 }
 
 /**
