@@ -1,6 +1,7 @@
 /** A tree with its own systemd running as process 1: systemd-nspawn(1). */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DebianTree } from './debian-tree.js';
 
@@ -16,6 +17,7 @@ export class BootedTree {
   readonly #nspawn: ChildProcess;
   readonly #ended: Promise<unknown>;
   readonly #consoleLog: string;
+  readonly #groups: readonly string[];
   #systemd: number | undefined;
   readonly #abandon = (): void => {
     // the first process takes all others of its namespace with it
@@ -25,13 +27,23 @@ export class BootedTree {
 
   private constructor(tree: DebianTree, binds: Readonly<Record<string, string>>) {
     this.#consoleLog = `${tree.path}.console`;
+    // where control groups are of two kinds nspawn fails over the groups that an earlier one left behind
+    this.#groups = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified']
+      .filter((hierarchy) => fs.existsSync(hierarchy))
+      .map((hierarchy) => `${hierarchy}/${path.basename(tree.path)}`);
     const log = fs.openSync(this.#consoleLog, 'w');
     // not registered, and in our own control group: this machine need not run systemd itself
     const options = ['--boot', '--quiet', '--register=no', '--keep-unit', '--private-network'];
     const bindOptions = Object.entries(binds).map(([inside, outside]) => `--bind=${outside}:${inside}`);
-    this.#nspawn = spawn('systemd-nspawn', [...options, ...bindOptions, `--directory=${tree.path}`], {
-      stdio: ['ignore', log, log],
-    });
+    const enter = this.#groups.map((group) => `mkdir '${group}' && echo $$ > '${group}/cgroup.procs'`);
+    this.#nspawn = spawn(
+      'sh',
+      [
+        ...['-c', [...enter, 'exec systemd-nspawn "$@"'].join(' && '), 'sh'],
+        ...[...options, ...bindOptions, `--directory=${tree.path}`],
+      ],
+      { stdio: ['ignore', log, log] },
+    );
     fs.closeSync(log);
     this.#ended = new Promise((resolve) => {
       this.#nspawn.once('error', resolve);
@@ -85,6 +97,7 @@ export class BootedTree {
     await this.#ended;
     clearTimeout(late);
     process.off('exit', this.#abandon);
+    this.#groups.forEach(removeGroup);
     fs.rmSync(this.#consoleLog, { force: true });
   }
 
@@ -92,6 +105,11 @@ export class BootedTree {
     this.#systemd ??= firstChild(this.#nspawn.pid);
     return this.#systemd !== undefined && this.attempt('systemctl is-system-running').stdout === 'running\n';
   }
+}
+
+/** Removes a control group with those below it, as far as nobody is in them. */
+function removeGroup(group: string): void {
+  spawnSync('find', [group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
 }
 
 /** The process that nspawn started, once it has become systemd. */
