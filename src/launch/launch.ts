@@ -9,7 +9,6 @@ import { inBackground, reportChannel } from './daemon.js';
 import { openExport, requireUserXattrs } from './export.js';
 import type { Handover } from './handover.js';
 import { stderrIsJournal } from './journal.js';
-import { startListening } from './listener.js';
 import { limitOpenFiles } from './limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
@@ -18,7 +17,6 @@ import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextPro
 import { NextProgram } from './program.js';
 import { checkReportDescriptor, report } from './report.js';
 import { readySocket } from './socket.js';
-import { enterUserNamespace } from './user-namespace.js';
 
 /** Which of a listener's clients is served. */
 export interface ListenersClient {
@@ -45,8 +43,10 @@ export async function launch(
     keepWorkOnThisThread();
     const privileges = checkPrivileges(configuration.model.name === 'passthrough');
     if (!configuration.keepListening) await startServing(configuration, directory, client, privileges);
-    else if (isRoots(privileges)) await startListening(configuration, directory);
-    else throw new StartError('--keep-listening: must be started as root');
+    else if (isRoots(privileges)) {
+      const { startListening } = await import('./listener.js');
+      await startListening(configuration, directory);
+    } else throw new StartError('--keep-listening: must be started as root');
   } catch (error) {
     if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;
     report(readyDescriptor, error.message);
@@ -64,7 +64,10 @@ async function startServing(
   privileges: Privileges,
 ): Promise<void> {
   const isRoot = isRoots(privileges);
-  const whyNoRoot = privileges.canConfine ? undefined : enterUserNamespace();
+  // few starts need it, and all would pay for node:child_process
+  const whyNoRoot = privileges.canConfine
+    ? undefined
+    : (await import('./user-namespace.js')).enterUserNamespace();
   const { daemon, readyDescriptor } = configuration;
   const exported = openExport(configuration.exportPath);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
