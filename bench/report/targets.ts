@@ -141,7 +141,8 @@ function guestTargets(guest: GuestResult | undefined): Target[] {
 function limited(target: string, value: number | undefined, limit: number, unit: string): Target {
   if (value === undefined) return { target, measured: 'not measured', met: undefined };
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return { target, measured: `${value.toFixed(digits)}${unit}`, met: value <= limit };
+  const met = value <= limit;
+  return { target, measured: `${value.toFixed(digits)}${unit}`, met, missedBy: met ? [] : [target] };
 }
 
 function startupTargets({ startup }: Results): Target[] {

@@ -1,11 +1,12 @@
 /** What `npm pack` makes is complete, has nothing more, and works when it is installed. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { helperForTest, whyNotRoot } from '../support/helper-process.js';
+import { shellBlocks } from '../support/documented.js';
 import { requests } from '../support/requests.js';
 import { exportForTest, removeTree } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
@@ -90,6 +91,31 @@ describe('the package', () => {
 
     it('has its man page where man(1) looks', () => {
       expect(existsSync(join(prefix, 'share', 'man', 'man1', 'virtfs-proxy-helper.1'))).toBe(true);
+    });
+
+    it('takes the place of the C helper, and gives it back, by the commands of docs/migrating.md', () => {
+      const [link = '', replace = '', giveBack = ''] = shellBlocks('docs/migrating.md');
+      const script = `set -e
+for place in /usr/lib/qemu /usr/local/bin /var/lib/dpkg; do
+  mkdir -p "$0$place/upper" "$0$place/work"
+  mount -t overlay -o "lowerdir=$place,upperdir=$0$place/upper,workdir=$0$place/work" overlay "$place"
+done
+${link}
+PATH=/usr/local/bin:/usr/bin:/bin virtfs-proxy-helper --version
+rm /usr/local/bin/virtfs-proxy-helper
+${replace}
+/usr/lib/qemu/virtfs-proxy-helper --version
+${giveBack}
+/usr/lib/qemu/virtfs-proxy-helper --help || true`;
+      // in mounts of its own: nothing of this machine changes
+      const argv = ['--mount', '--propagation', 'private', 'sh', '-c', script, join(place, 'migrating')];
+      const { stdout, stderr } = spawnSync('unshare', argv, {
+        encoding: 'utf8',
+        env: { PATH: `${join(prefix, 'bin')}:${process.env['PATH'] ?? ''}` },
+      });
+      expect(stdout.match(/^virtfs-proxy-helper \d+\.\d+\.\d+$/gm), stderr).toHaveLength(2);
+      // words of the C helper
+      expect(stdout + stderr).toContain('9p path to export');
     });
 
     it('can be imported, with its types', () => {
