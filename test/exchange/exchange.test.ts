@@ -11,7 +11,7 @@ import { skipUnlessRoot } from '../security/root-only.js';
 import { compareSnapshots, removeTree, snapshot } from '../support/tree.js';
 import { divider, everywhere, list, listAll, stepsFor } from './operations.js';
 
-const models = ['passthrough', 'mapped-xattr', 'mapped-file'] as const;
+const models = ['passthrough', 'none', 'mapped-xattr', 'mapped-file'] as const;
 type Model = (typeof models)[number];
 
 const drivers = ['local', 'proxy'] as const;
@@ -66,7 +66,7 @@ describe.skipIf(skipped)('exchange with QEMU', () => {
   });
 
   describe.each(models)('%s', (model) => {
-    it.each(stepsFor(model !== 'passthrough'))(
+    it.each(stepsFor(model.startsWith('mapped'), model !== 'none'))(
       'a tree that was $name',
       async ({ by, script }) => {
         const seen = [];

@@ -88,13 +88,20 @@ export interface Step {
   readonly script: string;
 }
 
-/** QEMU's `local` cannot make or change special files in a passthrough export: since its fix of CVE-2023-2861. */
-export const stepsFor = (withSpecialFiles: boolean): readonly Step[] => [
-  { name: 'made', by: 'maker', script: [make, withSpecialFiles ? makeSpecial : '', label].join('\n') },
+/**
+ * QEMU's `local` cannot make or change special files in an export that is not mapped, since its fix of CVE-2023-2861, and
+ * in its model `none` there are no access control lists.
+ */
+export const stepsFor = (withSpecialFiles: boolean, withLabels: boolean): readonly Step[] => [
+  {
+    name: 'made',
+    by: 'maker',
+    script: [make, withSpecialFiles ? makeSpecial : '', withLabels ? label : ''].join('\n'),
+  },
   {
     name: 'changed',
     by: 'other',
-    script: [change, withSpecialFiles ? changeSpecial : '', relabel].join('\n'),
+    script: [change, withSpecialFiles ? changeSpecial : '', withLabels ? relabel : ''].join('\n'),
   },
 ];
 
