@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { StartError } from '../exit-status.js';
 import { describeErrno, errno } from '../syscalls/errno.js';
+import { S_ISGID } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { SOCK_SEQPACKET } from '../syscalls/sockets.js';
 import { FileStatus, lstat } from '../syscalls/status.js';
@@ -8,7 +9,6 @@ import { removeStale } from './stale-socket.js';
 
 /** For the owner alone, who is root: `session/control.ts`. */
 const CONTROL_MODE = 0o600;
-const S_ISGID = 0o2000;
 
 /**
  * Makes sure that the serving program can make the control socket at a path. One that a helper left behind is removed:

@@ -3,7 +3,7 @@ import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import { errno, describeErrno } from '../syscalls/errno.js';
-import { chmod } from '../syscalls/files.js';
+import { chmod, S_ISGID } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import {
   bindUnix,
@@ -29,7 +29,6 @@ export const BACKLOG = 128;
 /** Owner and group may connect, as with QEMU's own helper. */
 const SOCKET_MODE = 0o770;
 const OWNER_ONLY = 0o700;
-const S_ISGID = 0o2000;
 
 /**
  * Checks a descriptor that the caller passed. Throws a StartError.

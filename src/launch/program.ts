@@ -4,8 +4,9 @@ import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
 
 /**
- * The serving or the listening program, ready to take the place of this one. Of the environment it gets only what its caller may want to
- * tell Node: everything else (certificates, time zone, locale) would be read from files, some of them too late.
+ * The serving or the listening program, ready to take the place of this one. Of the environment it gets only what its
+ * caller may want to tell Node: everything else (certificates, time zone, locale) would be read from files, some of them
+ * too late.
  */
 export class NextProgram {
   readonly #node = cString(process.execPath);

@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
 import { errno } from '../syscalls/errno.js';
-import { close, unlink } from '../syscalls/files.js';
+import { close, S_IFSOCK, unlink } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { connectUnix, type SocketType, unixSocket } from '../syscalls/sockets.js';
 import { FileStatus, lstat } from '../syscalls/status.js';
-
-const S_IFSOCK = 0o140000;
 
 /** By what a socket of ours is known. */
 export interface SocketMarks {

@@ -1,3 +1,4 @@
+import type { LatencySummary } from './latencies.js';
 import type { DescriptorStatistics, OperationStatistics, Statistics } from './statistics.js';
 
 /** The process at the other end of the client's socket, as the kernel saw it connect. */
@@ -54,22 +55,22 @@ export function total(
   return Object.values(operations).reduce((sum, operation) => sum + operation[number], 0);
 }
 
-/** The same as fields of one line of the log, of the operations only those that were asked for. */
-export function statusFields(status: HelperStatus): Readonly<Record<string, unknown>> {
-  const operations = Object.entries(status.operations)
+/** What people are shown of an operation; latencies in microseconds. */
+export type OperationFigures = Pick<OperationStatistics, 'requests' | 'errors'> &
+  Pick<LatencySummary, 'p50' | 'p90' | 'p99'>;
+
+/** The operations that were asked for, by name. */
+export function operationFigures({ operations }: HelperStatus): (readonly [string, OperationFigures])[] {
+  return Object.entries(operations)
     .filter(([, { requests }]) => requests > 0)
-    .map(
-      ([
-        name,
-        {
-          requests,
-          errors,
-          latency: { p50, p90, p99 },
-        },
-      ]) => {
-        return [name, { requests, errors, p50, p90, p99 }] as const;
-      },
-    );
+    .map(([name, { requests, errors, latency }]) => {
+      const { p50, p90, p99 } = latency;
+      return [name, { requests, errors, p50, p90, p99 }];
+    });
+}
+
+/** The status as fields of one line of the log. */
+export function statusFields(status: HelperStatus): Readonly<Record<string, unknown>> {
   return {
     uptime: status.uptime,
     client: status.client?.pid,
@@ -78,6 +79,6 @@ export function statusFields(status: HelperStatus): Readonly<Record<string, unkn
     bytesReceived: total(status, 'bytesReceived'),
     bytesSent: total(status, 'bytesSent'),
     descriptorsPassed: status.descriptors.passed,
-    operations: Object.fromEntries(operations),
+    operations: Object.fromEntries(operationFigures(status)),
   };
 }

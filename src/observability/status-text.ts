@@ -1,4 +1,4 @@
-import { type HelperStatus, total } from './helper-status.js';
+import { type HelperStatus, operationFigures, total } from './helper-status.js';
 
 const columns = [16, 12, 10, 10, 10, 10] as const;
 
@@ -13,18 +13,9 @@ function row(first: string, ...rest: readonly (string | number)[]): string {
 export function statusText(socket: string, status: HelperStatus): string {
   const { client, descriptors } = status;
   const served = client === null ? 'waits for its client' : `serves pid ${client.pid} (uid ${client.uid})`;
-  const operations = Object.entries(status.operations)
-    .filter(([, { requests }]) => requests > 0)
-    .map(
-      ([
-        name,
-        {
-          requests,
-          errors,
-          latency: { p50, p90, p99 },
-        },
-      ]) => row(name, requests, errors, p50, p90, p99),
-    );
+  const operations = operationFigures(status).map(([name, { requests, errors, p50, p90, p99 }]) =>
+    row(name, requests, errors, p50, p90, p99),
+  );
   return `${printable(socket)}: pid ${status.pid} ${served}, up ${duration(status.uptime)}
 export: ${printable(status.export)}${status.readOnly ? ' (read-only)' : ''}
 bytes: ${total(status, 'bytesReceived')} received, ${total(status, 'bytesSent')} sent

@@ -103,11 +103,8 @@ export class FileStore implements AttributeStore {
   }
 
   remove(name: Uint8Array): number {
-    let removed = files.unlink(name);
-    if (removed === -errno.EISDIR) {
-      removed = files.rmdir(name);
-      if (removed === -errno.ENOTEMPTY && this.#directory.empty(name)) removed = files.rmdir(name);
-    }
+    let removed = files.remove(name);
+    if (removed === -errno.ENOTEMPTY && this.#directory.empty(name)) removed = files.rmdir(name);
     if (removed >= 0) this.#directory.remove(name);
     return removed;
   }

@@ -91,8 +91,7 @@ export class Passthrough implements SecurityModel {
   remove({ path }: Request<'remove'>): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
-    const removed = files.unlink(at);
-    return this.#paths.done(removed === -errno.EISDIR ? files.rmdir(at) : removed);
+    return this.#paths.done(files.remove(at));
   }
 
   lstat({ path }: Request<'lstat'>, status: FileStatus): number {

@@ -1,5 +1,5 @@
 import { errno } from '../syscalls/errno.js';
-import { linkat, renameat, rmdir, S_IFBLK, S_IFCHR, S_IFMT, unlink } from '../syscalls/files.js';
+import { linkat, remove, renameat, S_IFBLK, S_IFCHR, S_IFMT } from '../syscalls/files.js';
 import { cString, setInt64, stableMemory } from '../syscalls/memory.js';
 import { lgetxattr, lsetxattr } from '../syscalls/xattrs.js';
 import type { AttributeStore } from './attribute-store.js';
@@ -27,6 +27,7 @@ export class XattrStore implements AttributeStore {
 
   readonly link = linkat;
   readonly rename = renameat;
+  readonly remove = remove;
 
   read(name: Uint8Array, attributes: GuestAttributes): number {
     attributes.clear();
@@ -57,11 +58,6 @@ export class XattrStore implements AttributeStore {
       result = lsetxattr(name, DEVICE, this.#value, 8, 0);
     }
     return result < 0 ? result : this.#setWord(name, MODE, mode);
-  }
-
-  remove(name: Uint8Array): number {
-    const removed = unlink(name);
-    return removed === -errno.EISDIR ? rmdir(name) : removed;
   }
 
   /** @returns the length of the value, 0 when there is none, or -errno */

@@ -1,4 +1,5 @@
 import { architecture } from './architecture.js';
+import { errno } from './errno.js';
 import { addressOf, declareInt, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
@@ -160,6 +161,12 @@ export function unlinkat(directory: number, path: Uint8Array, flags: number): nu
 
 export function rmdir(path: Uint8Array): number {
   return result(libc.rmdir(path));
+}
+
+/** Removes a file or an empty directory, as remove(3). */
+export function remove(path: Uint8Array): number {
+  const removed = unlink(path);
+  return removed === -errno.EISDIR ? rmdir(path) : removed;
 }
 
 /** @returns the length of what was written to `target`, which is cut at `size` bytes and has no NUL */
