@@ -164,14 +164,15 @@ describe.skipIf(skipped !== undefined)('signals to run', () => {
   });
 
   it('from a terminal reach the command once, and no helper', async () => {
-    // script(1) gives it a terminal; what is typed comes from its stdin
+    // script(1) gives it a terminal; what is typed comes from its stdin. Its shell, whichever that is, is to be out of the
+    // way: dash would wait, and die of the interrupt itself
     const run = startRun(['--log-level=silent', '--path', exportForTest()], ['{fd}'], {
       wrapper: [
         'setsid',
         '--wait',
         'sh',
         '-c',
-        'exec script --quiet --return --command "$(printf "%s " "$@")" /dev/null',
+        'exec script --quiet --return --command "exec $(printf "%s " "$@")" /dev/null',
         'sh',
       ],
     });
