@@ -19,6 +19,8 @@ const common = {
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,
   minifySyntax: true,
+  // Node shows the line of a bug, which shall not be a whole program
+  lineLimit: 200,
   legalComments: 'linked',
   logLevel: 'warning',
 };

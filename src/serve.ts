@@ -20,6 +20,7 @@ import { ReadOnly } from './security-models/read-only.js';
 import { Notifier } from './service/notifications.js';
 import type { openControlSocket } from './session/control.js';
 import { namesByOpcode } from './session/dispatcher.js';
+import { inlineTheWayOfARequest } from './session/inlining.js';
 import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno } from './syscalls/errno.js';
@@ -96,6 +97,12 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   };
 }
 
+/** Ends the process without Node's own clean-up, which takes milliseconds and has nothing to clean up here. */
+function leave(status: number, notifier: Notifier): never {
+  notifier.stopping();
+  return exitNow(status);
+}
+
 function startSession(
   descriptor: number,
   handover: Handover,
@@ -111,7 +118,7 @@ function startSession(
   const wait = new InputWait(connection, clock, handover.pollCeiling);
   const ended = (end: SessionEnd): void => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
-    process.exit(exitStatus[end]);
+    leave(exitStatus[end], notifier);
   };
   const client = `uid ${peerCredentials(descriptor)?.uid ?? 'unknown'}`;
   const status = (): string => `serving ${path} to ${client}, ${session.served} requests so far`;
@@ -173,7 +180,7 @@ function start(
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
       log.info(`stopped by ${signal}`);
-      if (session === undefined) process.exit(ExitStatus.OK);
+      if (session === undefined) leave(ExitStatus.OK, notifier);
       session.end();
     });
   }
@@ -189,6 +196,7 @@ function start(
 }
 
 async function main(handover: Handover): Promise<void> {
+  inlineTheWayOfARequest();
   const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
   const control = handover.control === undefined ? undefined : await import('./session/control.js');
   const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
@@ -197,9 +205,6 @@ async function main(handover: Handover): Promise<void> {
   try {
     start(handover, log, notifier, control?.openControlSocket);
     notifier.ready();
-    process.on('exit', () => {
-      notifier.stopping();
-    });
     report(handover.report, READY);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -6,6 +6,7 @@ import type { OperationContext } from '../operations/context.js';
 import { HEADER_BYTES } from '../protocol/frame.js';
 import { encodeReply } from '../protocol/replies.js';
 import { errno, errnoName } from '../syscalls/errno.js';
+import { EventLoop } from '../syscalls/event-loop.js';
 import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
@@ -15,8 +16,8 @@ import type { InputWait } from './input-wait.js';
 /** How a session ended: the client left, it broke the protocol, the socket failed, or we were told to stop. */
 export type SessionEnd = 'closed' | 'violation' | 'failed' | 'stopped';
 
-/** At most about this long without a turn of the event loop, so that signals and timers are served: microseconds. */
-const TURN_US = 5000;
+/** How often the event loop is asked whether it has something to do, so that signals and timers are served: microseconds. */
+const LOOK_US = 4000;
 /** How long the process sleeps in a receive before libuv takes over: milliseconds. */
 const SLEEP_MS = 10;
 /** How long to wait before asking a client that does not read its replies again: milliseconds. */
@@ -38,6 +39,7 @@ export class Session {
   readonly #context: OperationContext;
   readonly #operations: readonly (Operation | undefined)[];
   readonly #socket: Socket;
+  readonly #eventLoop = new EventLoop();
   readonly #ended: (end: SessionEnd) => void;
   #over = false;
   #served = 0;
@@ -105,18 +107,23 @@ export class Session {
     this.#finish('stopped');
   }
 
-  /** Works until there is nothing to do or a turn is over. @returns whether libuv shall go on reading */
+  /** Works until nothing comes or the event loop has something to do. @returns whether libuv shall go on reading */
   #serve(): boolean {
-    const start = this.#clock.microseconds();
-    let received = start;
+    let received = this.#clock.microseconds();
+    let looked = received;
+    let turn = false;
     for (;;) {
+      // now, as a client that waits for its reply has sent nothing more that would make its socket one of the ready ones
+      if (elapsedMicroseconds(looked, received) >= LOOK_US) {
+        turn = this.#eventLoop.hasWork;
+        looked = received;
+      }
       const before = this.#served;
       if (!this.#serveReceived()) return false;
       const done = this.#clock.microseconds();
       // of requests that came together, which no client of today sends, it is not known how long each of them took
       if (this.#served === before + 1) this.#statistics.time(this.#last, elapsedMicroseconds(received, done));
-      // what came is answered before the turn ends
-      if (received - start >= TURN_US || received < start) return true;
+      if (turn) return true;
       const bytes = this.#wait.next(done);
       if (bytes === -errno.EAGAIN) return true;
       if (bytes <= 0) {
