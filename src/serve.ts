@@ -113,12 +113,12 @@ function startSession(
   notifier: Notifier,
 ): Session {
   const { path } = handover.export;
-  const connection = new Connection(descriptor, new Frame(stableMemory(MAX_FRAME_BYTES)), context.reply);
+  const connection = new Connection(descriptor, context.reply);
   const clock = new MonotonicClock();
   const wait = new InputWait(connection, clock, handover.pollCeiling);
-  const ended = (end: SessionEnd): void => {
+  const ended = (end: SessionEnd): never => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
-    leave(exitStatus[end], notifier);
+    return leave(exitStatus[end], notifier);
   };
   const client = `uid ${peerCredentials(descriptor)?.uid ?? 'unknown'}`;
   const status = (): string => `serving ${path} to ${client}, ${session.served} requests so far`;

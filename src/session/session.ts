@@ -7,6 +7,7 @@ import { HEADER_BYTES } from '../protocol/frame.js';
 import { encodeReply } from '../protocol/replies.js';
 import { errno, errnoName } from '../syscalls/errno.js';
 import { EventLoop } from '../syscalls/event-loop.js';
+import { close } from '../syscalls/files.js';
 import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
@@ -40,8 +41,8 @@ export class Session {
   readonly #operations: readonly (Operation | undefined)[];
   readonly #socket: Socket;
   readonly #eventLoop = new EventLoop();
-  readonly #ended: (end: SessionEnd) => void;
-  #over = false;
+  readonly #descriptor: number;
+  readonly #ended: (end: SessionEnd) => never;
   #served = 0;
   /** The opcode of the last request that was answered. */
   #last = 0;
@@ -59,7 +60,7 @@ export class Session {
     context: OperationContext,
     log: Logger,
     refusals: Refusals,
-    ended: (end: SessionEnd) => void,
+    ended: (end: SessionEnd) => never,
     woken?: () => void,
   ) {
     this.#connection = connection;
@@ -69,6 +70,7 @@ export class Session {
     this.#context = context;
     this.#log = log;
     this.#refusals = refusals;
+    this.#descriptor = descriptor;
     this.#ended = ended;
     const trace = (line: string): void => {
       log.trace(line);
@@ -76,14 +78,14 @@ export class Session {
     const isTracing = log.isLevelEnabled('trace');
     this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
     const onread: OnReadOpts = {
-      buffer: () => connection.space,
+      buffer: connection.landing,
       callback: (bytes) => {
-        connection.received(bytes);
+        connection.landed(bytes);
         woken?.();
         return this.#serve();
       },
     };
-    // documented for `connect` only, but it works for any socket: no allocation per read, straight into our frame
+    // documented for `connect` only, but it works for any socket
     this.#socket = new Socket({ fd: descriptor, onread } as SocketConstructorOpts);
     // libuv made it O_NONBLOCK, but it never reads before there is something
     setBlocking(descriptor);
@@ -111,9 +113,10 @@ export class Session {
   #serve(): boolean {
     let received = this.#clock.microseconds();
     let looked = received;
-    let turn = false;
+    // libuv leaves signals until it is done with all other descriptors that are ready, of which this may be the first
+    let turn = this.#eventLoop.hasWork;
     for (;;) {
-      // now, as a client that waits for its reply has sent nothing more that would make its socket one of the ready ones
+      // with a request in hand: a client that waits for its reply does not make its own socket one of the ready ones
       if (elapsedMicroseconds(looked, received) >= LOOK_US) {
         turn = this.#eventLoop.hasWork;
         looked = received;
@@ -210,7 +213,6 @@ export class Session {
 
   #retryLater(): void {
     setTimeout(() => {
-      if (this.#over) return;
       const descriptor = this.#connection.unsentDescriptor;
       const failed = this.#connection.flush();
       if (failed < 0) {
@@ -246,10 +248,9 @@ export class Session {
     }
   }
 
-  #finish(end: SessionEnd): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#socket.destroy();
-    this.#ended(end);
+  /** Before the end of the process, which takes milliseconds to give its memory back and then closes. */
+  #finish(end: SessionEnd): never {
+    close(this.#descriptor);
+    return this.#ended(end);
   }
 }

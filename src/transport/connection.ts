@@ -1,7 +1,11 @@
-import { type Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
+import { Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
 import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
 import { errno } from '../syscalls/errno.js';
+import { stableMemory } from '../syscalls/memory.js';
 import { DescriptorMessage, receive, receiveWaiting, send } from '../syscalls/sockets.js';
+
+/** As much as somebody else may receive at once: a request of nearly any kind. */
+const LANDING_BYTES = 4096;
 
 /** What `take` found at the head of what was received. */
 export type Received = 'frame' | 'incomplete' | 'oversized';
@@ -12,8 +16,13 @@ export type Received = 'frame' | 'incomplete' | 'oversized';
  * One request frame and one reply frame of fixed size are all the memory that a client gets.
  */
 export class Connection {
-  readonly request: Frame;
+  /** The first request, and what came behind it. */
+  readonly request = new Frame(stableMemory(MAX_FRAME_BYTES + LANDING_BYTES));
   readonly reply: Frame;
+  /**
+   * Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves.
+   */
+  readonly landing = stableMemory(LANDING_BYTES);
   readonly #socket: number;
   readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
   /** Bytes received and not yet consumed, from the start of the request frame's memory. */
@@ -24,9 +33,8 @@ export class Connection {
   /** The descriptor that the socket did not take yet. */
   #unsentDescriptor = -1;
 
-  constructor(socket: number, request: Frame, reply: Frame) {
+  constructor(socket: number, reply: Frame) {
     this.#socket = socket;
-    this.request = request;
     this.reply = reply;
   }
 
@@ -40,12 +48,9 @@ export class Connection {
     return this.#filled > 0;
   }
 
-  /** Where the next bytes go when somebody else (libuv) receives them; then `received` says how many came. */
-  get space(): Uint8Array {
-    return this.request.bytes.subarray(this.#filled, MAX_FRAME_BYTES);
-  }
-
-  received(bytes: number): void {
+  /** Takes over the bytes that came to `landing`. */
+  landed(bytes: number): void {
+    this.request.bytes.set(this.landing.subarray(0, bytes), this.#filled);
     this.#filled += bytes;
   }
 
@@ -60,7 +65,7 @@ export class Connection {
   }
 
   get #rest(): Uint8Array {
-    return this.#filled === 0 ? this.request.bytes : this.space;
+    return this.#filled === 0 ? this.request.bytes : this.request.bytes.subarray(this.#filled);
   }
 
   #received(bytes: number): number {
