@@ -5,6 +5,7 @@ import {
   type Contestant,
   ended,
   Export,
+  minimalLoops,
   ourHelper,
   referenceHelper,
   type Running,
@@ -31,8 +32,11 @@ export interface Pair<Result> {
   readonly reference: Result;
 }
 
+/** The minimal C loop, too, where there is a compiler. */
+export type ManyOf = Pair<ManyResult> & { readonly loop: ManyResult | undefined };
+
 export interface ScaleResult {
-  readonly many: readonly Pair<ManyResult>[];
+  readonly many: readonly ManyOf[];
   /** p50 of lstat in nanoseconds, by the depth of the path. */
   readonly depth: readonly ({ readonly depth: number } & Pair<number>)[];
   /** p50 of lstat, and of create and remove, in a directory with so many entries. */
@@ -61,12 +65,13 @@ const WARM_UP = 1000;
 /** A helper is idle after this time: about eight seconds after the last work V8 collects its garbage, once. */
 const SETTLE_MS = 15_000;
 
-const contestants = [ourHelper, referenceHelper] as const;
+/** Of many at once. */
+const contestants = [ourHelper, referenceHelper, ...minimalLoops().slice(0, 1)] as const;
 
 export async function measureScale(quick: boolean): Promise<ScaleResult> {
   const exported = new Export();
   try {
-    const many: Pair<ManyResult>[] = [];
+    const many: ManyOf[] = [];
     for (const count of quick ? [1, 4] : [1, 4, 16, 32, 64]) {
       many.push(await measureMany(exported.path, count, quick));
     }
@@ -82,8 +87,8 @@ export async function measureScale(quick: boolean): Promise<ScaleResult> {
   }
 }
 
-/** Each helper has a client process of its own; both kinds run in turns. */
-async function measureMany(exported: string, count: number, quick: boolean): Promise<Pair<ManyResult>> {
+/** Each helper has a client process of its own; all kinds run in turns. */
+async function measureMany(exported: string, count: number, quick: boolean): Promise<ManyOf> {
   progress(`scale: ${count} at once`);
   const results = contestants.map((): ManyResult[] => []);
   const helpers = contestants.map((contestant) =>
@@ -113,8 +118,8 @@ async function measureMany(exported: string, count: number, quick: boolean): Pro
     await Promise.all(clients.map(ended));
     await Promise.all(helpers.flat().map((helper) => helper.stop()));
   }
-  const [ours = [], reference = []] = results;
-  return { ours: medianOf(ours), reference: medianOf(reference) };
+  const [ours = [], reference = [], loop] = results;
+  return { ours: medianOf(ours), reference: medianOf(reference), loop: loop && medianOf(loop) };
 }
 
 function ask(client: ChildProcess, order: Order): Promise<Report> {

@@ -20,6 +20,7 @@ const ninep = '-t 9p -o trans=virtio,version=9p2000.L,msize=262144';
 const mounts: Readonly<Record<ShareKind, string>> = {
   ours: ninep,
   reference: ninep,
+  loop: ninep,
   local: ninep,
   virtiofs: '-t virtiofs',
 };

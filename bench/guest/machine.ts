@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { GuestAgent } from '../../test/guest/agent.js';
-import { ended, launch, ourHelper, referenceHelper } from '../contestants.js';
+import { ended, launch, minimalLoops, ourHelper, referenceHelper } from '../contestants.js';
 import { connectedPair } from '../libc.js';
 import { writeBenchImage } from './image.js';
 
@@ -11,10 +11,13 @@ const virtiofsd = '/usr/lib/qemu/virtiofsd';
 const MEMORY = '512M';
 const BOOT_MS = 120_000;
 
-export type ShareKind = 'ours' | 'reference' | 'local' | 'virtiofs';
+export type ShareKind = 'ours' | 'reference' | 'loop' | 'local' | 'virtiofs';
+
+/** Those that a helper serves. */
+const helperKinds = { ours: ourHelper, reference: referenceHelper, loop: minimalLoops()[0] } as const;
 
 /**
- * A guest with one directory shared in four ways, so that all do the same work on the same file system. QEMU runs as
+ * A guest with one directory shared in several ways, so that all do the same work on the same file system. QEMU runs as
  * root here, unlike in the tests: its `local` driver could not change owners otherwise.
  */
 export class BenchMachine {
@@ -45,22 +48,35 @@ export class BenchMachine {
     const image = writeBenchImage(directory, treeFiles);
     const agent = await GuestAgent.listen(path.join(directory, 'agent.sock'));
 
-    const [ours, oursPeer] = connectedPair();
-    const [reference, referencePeer] = connectedPair();
-    const helpers = [launch(ourHelper, exported, oursPeer), launch(referenceHelper, exported, referencePeer)];
+    const helpers = Object.entries(helperKinds).flatMap(([kind, contestant]) => {
+      if (contestant === undefined) return [];
+      const [ours, theirs] = connectedPair();
+      return [{ kind: kind as ShareKind, socket: ours, process: launch(contestant, exported, theirs) }];
+    });
     const daemon = startVirtiofsd(exported, path.join(directory, 'virtiofs.sock'));
     if (daemon !== undefined) await daemon.listens;
     const shares = [
-      ...['-fsdev', 'proxy,id=ours,sock_fd=3', '-device', 'virtio-9p-pci,fsdev=ours,mount_tag=ours'],
-      ...['-fsdev', 'proxy,id=ref,sock_fd=4', '-device', 'virtio-9p-pci,fsdev=ref,mount_tag=reference'],
+      ...helpers.flatMap(({ kind }, index) => [
+        ...['-fsdev', `proxy,id=${kind},sock_fd=${3 + index}`],
+        ...['-device', `virtio-9p-pci,fsdev=${kind},mount_tag=${kind}`],
+      ]),
       ...['-fsdev', `local,id=local,path=${exported},security_model=passthrough`],
       ...['-device', 'virtio-9p-pci,fsdev=local,mount_tag=local'],
       ...(daemon?.qemuArguments ?? []),
     ];
-    const qemu = startQemu(directory, image, shares, [ours, reference]);
-    for (const descriptor of [ours, reference]) fs.closeSync(descriptor);
-    const processes = [qemu, ...helpers, ...(daemon === undefined ? [] : [daemon.process])];
-    const kinds: ShareKind[] = ['ours', 'reference', 'local', ...(daemon ? (['virtiofs'] as const) : [])];
+    const sockets = helpers.map(({ socket }) => socket);
+    const qemu = startQemu(directory, image, shares, sockets);
+    for (const socket of sockets) fs.closeSync(socket);
+    const processes = [
+      qemu,
+      ...helpers.map((helper) => helper.process),
+      ...(daemon === undefined ? [] : [daemon.process]),
+    ];
+    const kinds: ShareKind[] = [
+      ...helpers.map(({ kind }) => kind),
+      'local',
+      ...(daemon ? (['virtiofs'] as const) : []),
+    ];
     const machine = new BenchMachine(directory, exported, kinds, agent, processes);
     qemu.once('exit', (status) => {
       agent.fail(new Error(`QEMU ended with ${status ?? 'a signal'}:\n${machine.#log('qemu.log')}`));

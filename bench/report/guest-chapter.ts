@@ -8,6 +8,7 @@ import { guestRatios } from './targets.js';
 const titles: Readonly<Record<ShareKind, string>> = {
   ours: 'ours',
   reference: 'C helper',
+  loop: 'minimal C loop',
   local: '`local`',
   virtiofs: 'virtiofsd',
 };

@@ -29,7 +29,8 @@ export function startupChapter(startup: StartupResult | undefined): string {
   return `## Start and memory
 
 From exec, in ms, medians; bare \`node -e 0\` took ${times.bareNode.toFixed(1)} ms in the same run. A connection is
-accepted, and waits, before the helper is ready to answer.
+accepted, and waits, before the helper is ready to answer. The least that a helper in TypeScript takes to its first answer,
+Node and koffi twice with an execve between (\`bench/minimal-helper.cjs\`), was ${times.limit.toFixed(1)} ms, ${ratio(times.limit, times.bareNode)} × bare node.
 
 ${table(['until', 'ours', '÷ bare node', 'C helper'], rows)}
 

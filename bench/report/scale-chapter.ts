@@ -28,10 +28,11 @@ export function scalePlots(scale: ScaleResult | undefined): Plots {
 export function scaleChapter(scale: ScaleResult | undefined): string {
   if (scale === undefined) return '';
   const { many, depth, entries, idle, signal } = scale;
-  const manyRows = many.map(({ ours, reference }) => [
+  const manyRows = many.map(({ ours, reference, loop }) => [
     String(ours.helpers),
     ours.requestsPerSecond.toFixed(0),
     reference.requestsPerSecond.toFixed(0),
+    loop?.requestsPerSecond.toFixed(0) ?? '',
     ratio(ours.requestsPerSecond, reference.requestsPerSecond),
     `${microseconds(ours.p50)} / ${microseconds(ours.p99)}`,
     `${microseconds(reference.p50)} / ${microseconds(reference.p99)}`,
@@ -56,7 +57,7 @@ answered 8,000 to warm up. p50 and p99 in µs are the median of the clients:
 
 ![requests per second](benchmarks/scale-helpers.svg)
 
-${table(['helpers', 'ours: requests/s', 'C helper', 'ratio', 'ours: p50 / p99', 'C helper: p50 / p99'], manyRows)}
+${table(['helpers', 'ours: requests/s', 'C helper', 'minimal C loop', 'ours / C helper', 'ours: p50 / p99', 'C helper: p50 / p99'], manyRows)}
 
 lstat by the depth of the path, p50 in µs:
 
