@@ -1,8 +1,8 @@
 # What a guest does on each share, in one process where a shell would fork for every file: under emulation the forks
 # would take most of the time. No module of perl's is there. Prints a line "name seconds" for each piece of work.
-#   perl work.pl DIRECTORY FILES MEGABYTES
+#   perl work.pl DIRECTORY FILES MEGABYTES [TREE]     TREE is unpacked and deleted, where it is given
 
-my ($directory, $files, $megabytes) = @ARGV;
+my ($directory, $files, $megabytes, $tree) = @ARGV;
 chdir $directory or die "chdir $directory: $!";
 $| = 1;
 
@@ -49,8 +49,10 @@ timed read => sub {
 timed rename => sub { rename "many/$_", "many/n$_" or die "rename: $!" for 1 .. $files };
 timed remove => sub { unlink "many/n$_" or die "unlink: $!" for 1 .. $files };
 rmdir 'many' or die "rmdir: $!";
-timed untar => sub { command 'tar', 'xf', '/bench/tree.tar' };
-timed delete => sub { command 'rm', '-r', 'tree' };
+if ($tree) {
+    timed untar => sub { command 'tar', 'xf', $tree };
+    timed delete => sub { command 'rm', '-r', 'tree' };
+}
 timed 'dd-write' => sub { command "dd if=/dev/zero of=data bs=1M count=$megabytes 2>/dev/null" };
 timed 'dd-read' => sub { command 'dd if=data of=/dev/null bs=1M 2>/dev/null' };
 unlink 'data' or die "unlink: $!";

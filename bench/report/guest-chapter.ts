@@ -36,7 +36,7 @@ function measured(guest: GuestResult): readonly ShareKind[] {
 
 export function guestChapter(guest: GuestResult | undefined): string {
   if (guest === undefined) return '';
-  const { files, treeFiles, megabytes, rounds, seconds, mounts } = guest;
+  const { files, treeFiles, megabytes, rounds, treeRounds, seconds, mounts } = guest;
   const shown = measured(guest);
   const others = shown.filter((kind) => kind !== 'ours');
   const head = [
@@ -54,7 +54,7 @@ export function guestChapter(guest: GuestResult | undefined): string {
   );
   return `## In a guest
 
-One guest with one directory shared in ${shown.length} ways, rounds: ${rounds}, in turns; medians in seconds: ${files} files
+One guest with one directory shared in ${shown.length} ways, rounds: ${rounds} (with the tree: ${treeRounds}), after one to warm up, in turns; medians in seconds: ${files} files
 created (1,000 bytes each), listed with their attributes, chmodded, read, renamed, removed; a tree of ${treeFiles} files
 unpacked and deleted; ${megabytes} MB written and read with dd. The guest's caches are dropped before each piece of work.
 All metadata work together took ours ${all.join(', ')}.
