@@ -13,15 +13,13 @@ export type Received = 'frame' | 'incomplete' | 'oversized';
 /**
  * The client's socket: bytes in, whole frames out; replies in, bytes out.
  *
- * One request frame and one reply frame of fixed size are all the memory that a client gets.
+ * One request frame, one reply frame and a page to receive into are all the memory that a client gets.
  */
 export class Connection {
   /** The first request, and what came behind it. */
   readonly request = new Frame(stableMemory(MAX_FRAME_BYTES + LANDING_BYTES));
   readonly reply: Frame;
-  /**
-   * Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves.
-   */
+  /** Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves. */
   readonly landing = stableMemory(LANDING_BYTES);
   readonly #socket: number;
   readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
