@@ -126,6 +126,9 @@ describe.skipIf(reason !== undefined)('a domain of libvirt', () => {
     expect(refusal('rival')).toContain('virtfs-proxy-helper: domain rival: vm1 is in use by domain vm1 (');
     host.run('kill "$(cat /run/libvirtd.pid)"; while [ -e /run/libvirtd.pid ]; do sleep 0.1; done');
     host.startLibvirtd();
+    // Waits until libvirtd has its monitor again: a domain that is destroyed before ends, but virsh fails with
+    // "domain is not running" (qemuProcessReconnect, libvirt 9.0).
+    host.run('virsh dommemstat vm1');
     expect(helpers()).toHaveLength(1);
     expect(await guest('cat /mnt/file')).toBe('written in the guest');
   });
