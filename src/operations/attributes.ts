@@ -6,26 +6,32 @@ import type { OperationContext } from './context.js';
 /** Word indices `from, to, from, to, ...` of what is copied from a struct to a reply as it is. */
 type Layout = Uint8Array;
 
-function layout(fields: readonly (readonly [from: number, to: number, words: 1 | 2])[]): Layout {
+/** One word, two, or one word of the struct that is two in the reply. */
+type Width = 1 | 2 | 'widened';
+
+function layout(fields: readonly (readonly [from: number, to: number, width: Width])[]): Layout {
   return Uint8Array.from(
-    fields.flatMap(([from, to, words]) => (words === 1 ? [from, to] : [from, to, from + 1, to + 1])),
+    fields.flatMap(([from, to, width]) => {
+      if (width === 1) return [from, to];
+      return [from, to, width === 2 ? from + 1 : FileStatus.ZERO, to + 1];
+    }),
   );
 }
 
 const statLayout = layout([
   [FileStatus.INO, StatReply.INO, 2],
-  [FileStatus.NLINK, StatReply.NLINK, 1],
+  [FileStatus.NLINK, StatReply.NLINK, 'widened'],
   [FileStatus.UID, StatReply.UID, 1],
   [FileStatus.GID, StatReply.GID, 1],
   [FileStatus.SIZE, StatReply.SIZE, 2],
-  [FileStatus.BLKSIZE, StatReply.BLKSIZE, 1],
+  [FileStatus.BLKSIZE, StatReply.BLKSIZE, 'widened'],
   [FileStatus.BLOCKS, StatReply.BLOCKS, 2],
   [FileStatus.ATIME, StatReply.ATIME, 2],
-  [FileStatus.ATIME + 2, StatReply.ATIME_NSEC, 1],
+  [FileStatus.ATIME + 2, StatReply.ATIME_NSEC, 'widened'],
   [FileStatus.MTIME, StatReply.MTIME, 2],
-  [FileStatus.MTIME + 2, StatReply.MTIME_NSEC, 1],
+  [FileStatus.MTIME + 2, StatReply.MTIME_NSEC, 'widened'],
   [FileStatus.CTIME, StatReply.CTIME, 2],
-  [FileStatus.CTIME + 2, StatReply.CTIME_NSEC, 1],
+  [FileStatus.CTIME + 2, StatReply.CTIME_NSEC, 'widened'],
 ]);
 
 const statfsLayout = layout([
@@ -42,9 +48,7 @@ const statfsLayout = layout([
   [FileSystemStatus.FRSIZE, StatfsReply.FRSIZE, 2],
 ]);
 
-function fill(reply: Int32Array, bytes: number, struct: Uint32Array, fields: Layout): void {
-  // the upper words of fields that are wider on the wire than in the struct
-  reply.fill(0, 2, 2 + (bytes >> 2));
+function fill(reply: Int32Array, struct: Uint32Array, fields: Layout): void {
   for (let index = 0; index < fields.length; index += 2) {
     reply[fields[index + 1] ?? 0] = struct[fields[index] ?? 0] ?? 0;
   }
@@ -61,7 +65,7 @@ export function lstat(request: Request<'lstat'>, { model, reply, status }: Opera
   const failed = model.lstat(request, status);
   if (failed < 0) return failed;
   const { words } = status;
-  fill(reply.words, StatReply.BYTES, words, statLayout);
+  fill(reply.words, words, statLayout);
   reply.words[StatReply.MODE] = status.mode;
   setDevice(reply.words, StatReply.DEV, words[FileStatus.DEV_MAJOR] ?? 0, words[FileStatus.DEV_MINOR] ?? 0);
   setDevice(
@@ -77,7 +81,7 @@ export function lstat(request: Request<'lstat'>, { model, reply, status }: Opera
 export function statfs(request: Request<'statfs'>, { model, reply, fileSystem }: OperationContext): number {
   const failed = model.statfs(request, fileSystem);
   if (failed < 0) return failed;
-  fill(reply.words, StatfsReply.BYTES, fileSystem.words, statfsLayout);
+  fill(reply.words, fileSystem.words, statfsLayout);
   // the reference sends the two ints of f_fsid as signed numbers of 64 bits
   reply.words[StatfsReply.FSID_0 + 1] = (fileSystem.words[FileSystemStatus.FSID] ?? 0) >> 31;
   reply.words[StatfsReply.FSID_1 + 1] = (fileSystem.words[FileSystemStatus.FSID + 1] ?? 0) >> 31;

@@ -12,6 +12,7 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
 } from '../syscalls/files.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { cString } from '../syscalls/memory.js';
 import { ProcfsGuard } from './procfs-guard.js';
 import { DOT, HERE, PathResolver, ROOT, SLASH } from './path-resolver.js';
@@ -45,14 +46,14 @@ export class CheckedPathResolver extends PathResolver {
   }
 
   override resolve(path: ByteSpan): Uint8Array | number {
-    const rest = super.resolve(path);
+    const rest = this.walk(path);
     // with a slash behind it the call itself would follow a link at the end
     if (typeof rest !== 'number' && endsInSlash(rest)) return this.#entered(rest, HERE);
     return this.#lastComponent(rest);
   }
 
   override resolveName(path: ByteSpan, makesDirectory = false): Uint8Array | number {
-    return this.#directoryName(this.#lastComponent(super.resolve(path)), makesDirectory);
+    return this.#directoryName(this.#lastComponent(this.walk(path)), makesDirectory);
   }
 
   override resolveOld(path: ByteSpan): Uint8Array | number {
@@ -62,7 +63,7 @@ export class CheckedPathResolver extends PathResolver {
 
   /** Opens what the path leads to; the call gets it by its name among our own descriptors. */
   override resolveFollowing(path: ByteSpan): Uint8Array | number {
-    const rest = this.resolveToOpen(path);
+    const rest = this.walk(path);
     if (typeof rest === 'number') return rest;
     const followed = this.open(rest, O_PATH, 0);
     if (followed < 0) return this.done(followed);
@@ -73,7 +74,7 @@ export class CheckedPathResolver extends PathResolver {
     return cString(String(followed));
   }
 
-  override open(path: Uint8Array, flags: number, mode: number): number {
+  override open(path: Pointer, flags: number, mode: number): number {
     const descriptor = this.#openInside(path, flags, mode);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
     return this.#procfs.refuse(descriptor);
@@ -95,7 +96,7 @@ export class CheckedPathResolver extends PathResolver {
     return failed;
   }
 
-  #openInside(path: Uint8Array, flags: number, mode: number): number {
+  #openInside(path: Pointer, flags: number, mode: number): number {
     const [from, limit] = this.atRoot ? [this.#root, RESOLVE_IN_ROOT] : [AT_FDCWD, RESOLVE_BENEATH];
     let descriptor = -errno.EAGAIN;
     for (let attempt = 0; descriptor === -errno.EAGAIN && attempt < MOVED_ATTEMPTS; attempt++) {

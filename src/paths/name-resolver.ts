@@ -11,6 +11,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../syscalls/files.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { DOT, HERE, MAX_STRING_BYTES, PATH_MAX, PathResolver, SLASH } from './path-resolver.js';
 import { ProcfsGuard } from './procfs-guard.js';
@@ -39,6 +40,10 @@ export class NameResolver extends PathResolver {
     this.#hidden = hidden;
   }
 
+  override resolve(path: ByteSpan): Uint8Array | number {
+    return this.resolveToOpen(path);
+  }
+
   override resolveToOpen(path: ByteSpan): Uint8Array | number {
     return this.#locate(path, this.#name, errno.ENOENT);
   }
@@ -55,7 +60,7 @@ export class NameResolver extends PathResolver {
     return this.leaveOld(name);
   }
 
-  override open(path: Uint8Array, flags: number, mode: number): number {
+  override open(path: Pointer, flags: number, mode: number): number {
     const descriptor = openat2(AT_FDCWD, path, flags, mode, INSIDE);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
     return this.#procfs.refuse(descriptor);

@@ -11,6 +11,7 @@ import {
   openat2,
   RESOLVE_NO_MAGICLINKS,
 } from '../syscalls/files.js';
+import { addressOf, type Pointer } from '../syscalls/libc.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 
 /** A path with its NUL, as the kernel takes it: limits.h. */
@@ -33,6 +34,9 @@ export class PathResolver {
   readonly #first = stableMemory(MAX_STRING_BYTES + 1);
   readonly #second = stableMemory(MAX_STRING_BYTES + 1);
   readonly #data = stableMemory(MAX_STRING_BYTES + 1);
+  readonly #firstAddress = addressOf(this.#first);
+  readonly #secondAddress = addressOf(this.#second);
+  readonly #dataAddress = addressOf(this.#data);
   /** Whether the working directory is the root. */
   protected atRoot = true;
   #oldDirectory = AT_FDCWD;
@@ -49,7 +53,7 @@ export class PathResolver {
   }
 
   /** The path of an inode, or -errno. To be followed by `done` when the operation is over. */
-  resolve(path: ByteSpan): Uint8Array | number {
+  resolve(path: ByteSpan): Pointer | number {
     return this.resolveToOpen(path);
   }
 
@@ -58,39 +62,43 @@ export class PathResolver {
    *
    * @param _makesDirectory whether a name that is not there may have slashes behind it: mkdir(2)
    */
-  resolveName(path: ByteSpan, _makesDirectory = false): Uint8Array | number {
+  resolveName(path: ByteSpan, _makesDirectory = false): Pointer | number {
     return this.resolveToOpen(path);
   }
 
   /** As `resolve`, for a call that follows a symbolic link at the end of its path. */
-  resolveFollowing(path: ByteSpan): Uint8Array | number {
+  resolveFollowing(path: ByteSpan): Pointer | number {
     return this.resolveToOpen(path);
   }
 
   /** As `resolve`, for `open`. */
-  resolveToOpen(path: ByteSpan): Uint8Array | number {
-    return this.#resolve(path, this.#first);
+  resolveToOpen(path: ByteSpan): Pointer | number {
+    const rest = this.walk(path);
+    return rest === this.#first ? this.#firstAddress : rest;
   }
 
   /** The first of two paths: what is left of a long one is relative to `oldDirectory`. */
-  resolveOld(path: ByteSpan): Uint8Array | number {
+  resolveOld(path: ByteSpan): Pointer | number {
     const rest = this.walkOld(path);
+    if (rest === this.#second && this.atRoot) return this.#secondAddress;
     return typeof rest === 'number' ? rest : this.leaveOld(rest);
   }
 
   /** Opens a path of `resolveToOpen` with flags of open(2). @returns the descriptor or -errno */
-  open(path: Uint8Array, flags: number, mode: number): number {
+  open(path: Pointer, flags: number, mode: number): number {
     return openat2(AT_FDCWD, path, flags, mode, RESOLVE_NO_MAGICLINKS);
   }
 
   /** A string that is not a path of the export: an attribute's name, a link's target. */
-  string(text: ByteSpan): Uint8Array {
-    return copy(text, this.#second);
+  string(text: ByteSpan): Pointer {
+    copy(text, this.#second);
+    return this.#secondAddress;
   }
 
   /** The value of an attribute. */
-  data(value: ByteSpan): Uint8Array {
-    return copy(value, this.#data);
+  data(value: ByteSpan): Pointer {
+    copy(value, this.#data);
+    return this.#dataAddress;
   }
 
   /** Ends an operation: back to the root. @returns the operation's result, which it is given */
@@ -114,9 +122,14 @@ export class PathResolver {
     this.atRoot = true;
   }
 
-  /** The first of two paths as it is, but for what `walk` has entered. */
+  /** The bytes of a path, or what is left of them after a walk, or -errno. */
+  protected walk(path: ByteSpan): Uint8Array | number {
+    return this.#walk(path, this.#first);
+  }
+
+  /** The same for the first of two paths. */
   protected walkOld(path: ByteSpan): Uint8Array | number {
-    return this.#resolve(path, this.#second);
+    return this.#walk(path, this.#second);
   }
 
   /** Goes back to the root, but keeps where the first of two paths has led to. */
@@ -129,15 +142,15 @@ export class PathResolver {
     return rest;
   }
 
-  #resolve(path: ByteSpan, memory: Uint8Array): Uint8Array | number {
+  #walk(path: ByteSpan, memory: Uint8Array): Uint8Array | number {
     // an earlier operation that failed by a bug
     if (!this.atRoot) this.toRoot();
     copy(path, memory);
-    return path.length < PATH_MAX ? memory : this.#walk(memory, path.length);
+    return path.length < PATH_MAX ? memory : this.#walkLong(memory, path.length);
   }
 
   /** Enters the directories of a path until what is left of it is short enough. @returns that, or -errno */
-  #walk(path: Uint8Array, length: number): Uint8Array | number {
+  #walkLong(path: Uint8Array, length: number): Uint8Array | number {
     let start = 0;
     // `..` could climb past a directory that somebody moved out of the export while we stand in it
     if (hasDotDot(path, length)) return -errno.ENAMETOOLONG;
@@ -159,7 +172,7 @@ export class PathResolver {
 /** Up to this length a loop is faster than `set`, and it allocates no view. */
 const SHORT = 256;
 
-function copy(span: ByteSpan, memory: Uint8Array): Uint8Array {
+function copy(span: ByteSpan, memory: Uint8Array): void {
   const { frame, start, length } = span;
   if (length <= SHORT) {
     for (let at = 0; at < length; at++) memory[at] = frame[start + at] ?? 0;
@@ -167,7 +180,6 @@ function copy(span: ByteSpan, memory: Uint8Array): Uint8Array {
     memory.set(frame.subarray(start, start + length));
   }
   memory[length] = 0;
-  return memory;
 }
 
 function hasDotDot(path: Uint8Array, length: number): boolean {

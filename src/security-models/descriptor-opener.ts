@@ -26,6 +26,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../syscalls/files.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { FileStatus, fileType } from '../syscalls/status.js';
 
@@ -74,11 +75,11 @@ export class DescriptorOpener {
   }
 
   /** @returns a descriptor or -errno */
-  open(path: Uint8Array, flags: number): number {
+  open(path: Pointer, flags: number): number {
     return this.#open(path, flags, false);
   }
 
-  #open(path: Uint8Array, flags: number, create: boolean): number {
+  #open(path: Pointer, flags: number, create: boolean): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
     if ((wanted & O_DIRECTORY) !== 0) return this.#paths.open(path, wanted | O_NOCTTY, 0);
@@ -94,7 +95,7 @@ export class DescriptorOpener {
    * Creates a file, or opens the one that is there unless O_EXCL was asked for; without O_CREAT it only opens.
    * Creating is always exclusive first: only so it is certain that an existing special file is not opened.
    */
-  create(path: Uint8Array, flags: number, mode: number): number {
+  create(path: Pointer, flags: number, mode: number): number {
     if ((flags & O_CREAT) === 0) return this.open(path, flags);
     const wanted = flags & CLIENT_FLAGS & ~O_DIRECTORY;
     for (let attempt = 0; ; attempt++) {
@@ -106,7 +107,7 @@ export class DescriptorOpener {
   }
 
   /** Sets the length of a regular file, as truncate(2) but without waiting for a lease on it (EAGAIN). */
-  truncate(path: Uint8Array, length: number | bigint): number {
+  truncate(path: Pointer, length: number | bigint): number {
     if (length < 0) return -errno.EINVAL;
     const descriptor = this.open(path, O_WRONLY);
     // what truncate(2) says of special files

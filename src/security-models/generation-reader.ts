@@ -1,4 +1,5 @@
 import { errno } from '../syscalls/errno.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { AT_SYMLINK_FOLLOW, FileHandle, nameToHandle } from '../syscalls/status.js';
 
 /** Magic numbers of the file systems whose generation QEMU's helper reports: `<linux/magic.h>`. */
@@ -30,7 +31,7 @@ export class GenerationReader {
   }
 
   /** Writes the generation, 0 where the file system has none. @returns 0 or -errno */
-  read(path: Uint8Array, generation: Int32Array, at: number): number {
+  read(path: Pointer, generation: Int32Array, at: number): number {
     generation[at] = 0;
     if (!this.#supported) return 0;
     const failed = nameToHandle(path, this.#handle, this.#flags);

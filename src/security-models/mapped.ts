@@ -3,6 +3,7 @@ import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import { errno } from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { write } from '../syscalls/process.js';
 import { FileStatus, type FileSystemStatus, fstatfs, lstat } from '../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
@@ -242,7 +243,7 @@ export class Mapped implements SecurityModel {
   }
 
   /** Makes a regular file that is what `#wanted` says, with the content that goes with it. */
-  #makeFile(path: ByteSpan, content: Uint8Array | undefined, length: number): number {
+  #makeFile(path: ByteSpan, content: Pointer | undefined, length: number): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;

@@ -3,6 +3,7 @@ import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import { errno } from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';
 import * as xattrs from '../syscalls/xattrs.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
@@ -36,7 +37,7 @@ export class Passthrough implements SecurityModel {
     return this.#paths.done(this.#descriptors.open(at, flags));
   }
 
-  readonly #create = (path: Uint8Array, flags: number, mode: number): number =>
+  readonly #create = (path: Pointer, flags: number, mode: number): number =>
     this.#descriptors.create(path, flags, mode);
 
   create({ path, flags, mode, uid, gid }: Request<'create'>): number {
@@ -79,7 +80,7 @@ export class Passthrough implements SecurityModel {
   #twoPaths(
     existing: Request<'rename'>['existing'],
     path: Request<'rename'>['path'],
-    call: (oldDirectory: number, oldPath: Uint8Array, newPath: Uint8Array) => number,
+    call: (oldDirectory: number, oldPath: Pointer, newPath: Pointer) => number,
   ): number {
     const from = this.#paths.resolveOld(existing);
     if (typeof from === 'number') return from;

@@ -1,6 +1,6 @@
 import { architecture } from './architecture.js';
 import { errno } from './errno.js';
-import { addressOf, declareInt, result } from './libc.js';
+import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
 /** File system calls, one function per call, named as in section 2 of the manual. All return 0 or a value, or -errno. */
@@ -71,7 +71,7 @@ export const S_ISGID = 0o2000;
 export const S_IXGRP = 0o010;
 
 /** @returns the descriptor */
-export function openat(directory: number, path: Uint8Array, flags: number, mode: number): number {
+export function openat(directory: number, path: Pointer, flags: number, mode: number): number {
   return result(libc.openat(directory, path, flags | O_CLOEXEC, mode));
 }
 
@@ -98,7 +98,7 @@ export const RESOLVE_IN_ROOT = 0x10;
  */
 export function openat2(
   directory: number,
-  path: Uint8Array,
+  path: Pointer,
   flags: number,
   mode: number,
   resolve: number,
@@ -120,22 +120,22 @@ export function closeRange(first: number, last: number): number {
   return result(libc.closeRange(first, last, 0));
 }
 
-export function mknod(path: Uint8Array, mode: number, device: number | bigint): number {
+export function mknod(path: Pointer, mode: number, device: number | bigint): number {
   return result(libc.mknod(path, mode, device));
 }
 
-export function mkdir(path: Uint8Array, mode: number): number {
+export function mkdir(path: Pointer, mode: number): number {
   return result(libc.mkdir(path, mode));
 }
 
-export function symlink(target: Uint8Array, path: Uint8Array): number {
+export function symlink(target: Pointer, path: Pointer): number {
   return result(libc.symlink(target, path));
 }
 
 export function linkat(
   oldDirectory: number,
-  oldPath: Uint8Array,
-  newPath: Uint8Array,
+  oldPath: Pointer,
+  newPath: Pointer,
   newDirectory = AT_FDCWD,
 ): number {
   return result(libc.linkat(oldDirectory, oldPath, newDirectory, newPath, 0));
@@ -143,48 +143,48 @@ export function linkat(
 
 export function renameat(
   oldDirectory: number,
-  oldPath: Uint8Array,
-  newPath: Uint8Array,
+  oldPath: Pointer,
+  newPath: Pointer,
   newDirectory = AT_FDCWD,
 ): number {
   return result(libc.renameat(oldDirectory, oldPath, newDirectory, newPath));
 }
 
-export function unlink(path: Uint8Array): number {
+export function unlink(path: Pointer): number {
   return result(libc.unlink(path));
 }
 
 /** The same below a directory, without following a link. @param flags AT_REMOVEDIR for a directory */
-export function unlinkat(directory: number, path: Uint8Array, flags: number): number {
+export function unlinkat(directory: number, path: Pointer, flags: number): number {
   return result(libc.unlinkat(directory, path, flags));
 }
 
-export function rmdir(path: Uint8Array): number {
+export function rmdir(path: Pointer): number {
   return result(libc.rmdir(path));
 }
 
 /** Removes a file or an empty directory, as remove(3). */
-export function remove(path: Uint8Array): number {
+export function remove(path: Pointer): number {
   const removed = unlink(path);
   return removed === -errno.EISDIR ? rmdir(path) : removed;
 }
 
 /** @returns the length of what was written to `target`, which is cut at `size` bytes and has no NUL */
-export function readlink(path: Uint8Array, target: Uint8Array, size: number): number {
+export function readlink(path: Pointer, target: Pointer, size: number): number {
   return result(libc.readlink(path, target, size));
 }
 
-export function chmod(path: Uint8Array, mode: number): number {
+export function chmod(path: Pointer, mode: number): number {
   return result(libc.chmod(path, mode));
 }
 
 /** An id of 0xffffffff leaves that id as it is. */
-export function lchown(path: Uint8Array, uid: number, gid: number): number {
+export function lchown(path: Pointer, uid: number, gid: number): number {
   return result(libc.lchown(path, uid, gid));
 }
 
 /** @returns how many bytes were read, 0 at the end */
-export function read(descriptor: number, bytes: Uint8Array, size: number): number {
+export function read(descriptor: number, bytes: Pointer, size: number): number {
   return result(libc.read(descriptor, bytes, size));
 }
 
@@ -198,11 +198,11 @@ export function ftruncate(descriptor: number, length: number | bigint): number {
 }
 
 /** @param times two `struct timespec`: access and modification */
-export function utimensat(path: Uint8Array, times: Uint8Array): number {
+export function utimensat(path: Pointer, times: Pointer): number {
   return result(libc.utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
 }
 
-export function chdir(path: Uint8Array): number {
+export function chdir(path: Pointer): number {
   return result(libc.chdir(path));
 }
 
@@ -210,7 +210,7 @@ export function fchdir(directory: number): number {
   return result(libc.fchdir(directory));
 }
 
-export function chroot(path: Uint8Array): number {
+export function chroot(path: Pointer): number {
   return result(libc.chroot(path));
 }
 

@@ -1,5 +1,5 @@
 import { architecture } from './architecture.js';
-import { addressOf, declare, declareInt, result, syscall } from './libc.js';
+import { addressOf, declare, declareInt, type Pointer, result, syscall } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -113,7 +113,7 @@ export function setSession(): number {
   return result(libc.setsid());
 }
 
-export function write(descriptor: number, bytes: Uint8Array, size: number): number {
+export function write(descriptor: number, bytes: Pointer, size: number): number {
   return result(libc.write(descriptor, bytes, size));
 }
 
@@ -173,11 +173,12 @@ const CLOCK_SECONDS = 0x400;
 /** CLOCK_MONOTONIC without allocating: clock_gettime(2). */
 export class MonotonicClock {
   readonly #time = stableMemory(16);
+  readonly #address = addressOf(this.#time);
   readonly #words = wordsOf(this.#time);
 
   /** Microseconds, starting again at 0 every 17 minutes (so as to stay small integers): for short differences only. */
   microseconds(): number {
-    libc.clockGettime(CLOCK_MONOTONIC, this.#time);
+    libc.clockGettime(CLOCK_MONOTONIC, this.#address);
     const seconds = (this.#words[0] ?? 0) % CLOCK_SECONDS;
     return seconds * 1_000_000 + Math.trunc((this.#words[2] ?? 0) / 1000);
   }

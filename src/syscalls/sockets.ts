@@ -1,6 +1,6 @@
 import { errno } from './errno.js';
 import { close } from './files.js';
-import { addressOf, declareInt, result } from './libc.js';
+import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -135,17 +135,17 @@ export function peerCredentials(socket: number): { pid: number; uid: number; gid
 }
 
 /** Takes what is there without waiting: the number of bytes, 0 at the end of the stream, or -errno (EAGAIN). */
-export function receive(socket: number, into: Uint8Array, size: number): number {
+export function receive(socket: number, into: Pointer, size: number): number {
   return result(libc.recv(socket, into, size, MSG_DONTWAIT));
 }
 
 /** Waits for bytes, the end of the stream, or the time of `setReceiveTimeout`. The socket must not be O_NONBLOCK. */
-export function receiveWaiting(socket: number, into: Uint8Array, size: number): number {
+export function receiveWaiting(socket: number, into: Pointer, size: number): number {
   return result(libc.recv(socket, into, size, 0));
 }
 
 /** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
-export function send(socket: number, from: Uint8Array, size: number): number {
+export function send(socket: number, from: Pointer, size: number): number {
   return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
@@ -173,19 +173,19 @@ function setTimeLimit(socket: number, option: number, milliseconds: number): num
  */
 export class DescriptorMessage {
   readonly #memory = stableMemory(132);
+  readonly #address = addressOf(this.#memory);
   readonly #descriptor = new Int32Array(this.#memory.buffer, 112, 1);
 
   constructor(data: number) {
     const view = new DataView(this.#memory.buffer);
-    const base = addressOf(this.#memory);
     const long = (at: number, value: bigint): void => {
       view.setBigUint64(at, value, littleEndian);
     };
-    long(16, base + 64n); // msg_iov
+    long(16, this.#address + 64n); // msg_iov
     long(24, 1n); // msg_iovlen
-    long(32, base + 96n); // msg_control
+    long(32, this.#address + 96n); // msg_control
     long(40, 24n); // msg_controllen = CMSG_SPACE(sizeof(int))
-    long(64, base + 128n); // iov_base
+    long(64, this.#address + 128n); // iov_base
     long(72, 4n); // iov_len
     long(96, 20n); // cmsg_len = CMSG_LEN(sizeof(int))
     view.setInt32(104, SOL_SOCKET, littleEndian);
@@ -196,6 +196,6 @@ export class DescriptorMessage {
   /** @returns 4, or -errno */
   send(socket: number, descriptor: number): number {
     this.#descriptor[0] = descriptor;
-    return result(libc.sendmsg(socket, this.#memory, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return result(libc.sendmsg(socket, this.#address, MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 }

@@ -1,5 +1,5 @@
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './files.js';
-import { declareInt, result } from './libc.js';
+import { declareInt, type Pointer, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -17,10 +17,10 @@ const EMPTY_PATH = stableMemory(1);
 
 /**
  * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.
- * Fields are 32-bit words; a 64-bit field is the word given and the one after it.
+ * Fields are 32-bit words; a 64-bit field is the word given and the one after it. Behind it is a word that stays 0.
  */
 export class FileStatus {
-  readonly bytes = stableMemory(256);
+  readonly bytes = stableMemory(260);
   readonly words = wordsOf(this.bytes);
 
   /** Word index of each field in `words`. */
@@ -38,6 +38,7 @@ export class FileStatus {
   static readonly RDEV_MINOR = 33;
   static readonly DEV_MAJOR = 34;
   static readonly DEV_MINOR = 35;
+  static readonly ZERO = 64;
 
   readonly #mode = new Uint16Array(this.bytes.buffer, 28, 1);
 
@@ -52,7 +53,7 @@ export class FileStatus {
 }
 
 /** `lstat(2)`, by statx. */
-export function lstat(path: Uint8Array, status: FileStatus, directory = AT_FDCWD): number {
+export function lstat(path: Pointer, status: FileStatus, directory = AT_FDCWD): number {
   return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.bytes));
 }
 
@@ -88,7 +89,7 @@ export class FileSystemStatus {
   }
 }
 
-export function statfs(path: Uint8Array, status: FileSystemStatus): number {
+export function statfs(path: Pointer, status: FileSystemStatus): number {
   return result(libc.statfs(path, status.bytes));
 }
 
@@ -123,7 +124,7 @@ export class FileHandle {
  *
  * @param flags AT_SYMLINK_FOLLOW or 0
  */
-export function nameToHandle(path: Uint8Array, handle: FileHandle, flags: number): number {
+export function nameToHandle(path: Pointer, handle: FileHandle, flags: number): number {
   handle.words[0] = MAX_HANDLE_BYTES;
   return result(libc.nameToHandleAt(AT_FDCWD, path, handle.bytes, handle.mount, flags));
 }

@@ -1,4 +1,4 @@
-import { declareInt, result } from './libc.js';
+import { declareInt, type Pointer, result } from './libc.js';
 
 /** Extended attributes of a path, never of what a symbolic link points to: xattr(7). */
 
@@ -10,25 +10,19 @@ const libc = {
 };
 
 /** @returns the length of the value; with `size` 0 nothing is written */
-export function lgetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array, size: number): number {
+export function lgetxattr(path: Pointer, name: Pointer, value: Pointer, size: number): number {
   return result(libc.lgetxattr(path, name, value, size));
 }
 
 /** @returns the length of the list of NUL-terminated names; with `size` 0 nothing is written */
-export function llistxattr(path: Uint8Array, list: Uint8Array, size: number): number {
+export function llistxattr(path: Pointer, list: Pointer, size: number): number {
   return result(libc.llistxattr(path, list, size));
 }
 
-export function lsetxattr(
-  path: Uint8Array,
-  name: Uint8Array,
-  value: Uint8Array,
-  size: number,
-  flags: number,
-): number {
+export function lsetxattr(path: Pointer, name: Pointer, value: Pointer, size: number, flags: number): number {
   return result(libc.lsetxattr(path, name, value, size, flags));
 }
 
-export function lremovexattr(path: Uint8Array, name: Uint8Array): number {
+export function lremovexattr(path: Pointer, name: Pointer): number {
   return result(libc.lremovexattr(path, name));
 }

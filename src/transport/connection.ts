@@ -1,6 +1,7 @@
 import { Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
 import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
 import { errno } from '../syscalls/errno.js';
+import { addressOf, type Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { DescriptorMessage, receive, receiveWaiting, send } from '../syscalls/sockets.js';
 
@@ -21,6 +22,8 @@ export class Connection {
   readonly reply: Frame;
   /** Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves. */
   readonly landing = stableMemory(LANDING_BYTES);
+  readonly #requestAddress = addressOf(this.request.bytes);
+  readonly #replyAddress: bigint;
   readonly #socket: number;
   readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
   /** Bytes received and not yet consumed, from the start of the request frame's memory. */
@@ -34,6 +37,7 @@ export class Connection {
   constructor(socket: number, reply: Frame) {
     this.#socket = socket;
     this.reply = reply;
+    this.#replyAddress = addressOf(reply.bytes);
   }
 
   /** Whether a reply waits for a client that does not read. */
@@ -62,8 +66,8 @@ export class Connection {
     return this.#received(receiveWaiting(this.#socket, this.#rest, MAX_FRAME_BYTES - this.#filled));
   }
 
-  get #rest(): Uint8Array {
-    return this.#filled === 0 ? this.request.bytes : this.request.bytes.subarray(this.#filled);
+  get #rest(): Pointer {
+    return this.#filled === 0 ? this.#requestAddress : this.request.bytes.subarray(this.#filled);
   }
 
   #received(bytes: number): number {
@@ -113,7 +117,7 @@ export class Connection {
       return Math.min(sent, 0);
     }
     while (this.#unsent > 0) {
-      const from = this.#unsentFrom === 0 ? this.reply.bytes : this.reply.bytes.subarray(this.#unsentFrom);
+      const from = this.#unsentFrom === 0 ? this.#replyAddress : this.reply.bytes.subarray(this.#unsentFrom);
       const sent = send(this.#socket, from, this.#unsent);
       if (sent === -errno.EAGAIN) return 0;
       if (sent < 0) {
