@@ -67,6 +67,13 @@ export function minimalLoops(): readonly Contestant[] {
   ];
 }
 
+/** The measuring stick in JavaScript, for requests that change nothing. */
+export const minimalNode: Contestant = {
+  key: 'node',
+  title: 'minimal Node loop',
+  argv: (exported) => [process.execPath, path.join(repositoryRoot, 'bench', 'minimal-helper.cjs'), exported],
+};
+
 /** A contestant that serves. */
 export interface Running {
   readonly process: ChildProcess;

@@ -6,16 +6,17 @@ import {
   ended,
   Export,
   minimalLoops,
+  minimalNode,
   ourHelper,
   referenceHelper,
   type Running,
   start,
 } from './contestants.js';
 import type { Step } from './client/blocking-client.js';
-import { createAndRemove, lookingMix, lstatOf } from './client/cycles.js';
+import { createAndRemove, type Cycle, lookingMix, lstatOf } from './client/cycles.js';
 import { repeat, run, Times } from './client/measure.js';
 import type { Order, Report } from './client/busy-client.js';
-import { close } from './libc.js';
+import { type IdleResult, measureIdle, measureSignal, type SignalResult } from './idle.js';
 import { progress } from './progress.js';
 import { median, percentile, sum } from './statistics.js';
 
@@ -32,8 +33,8 @@ export interface Pair<Result> {
   readonly reference: Result;
 }
 
-/** The minimal C loop, too, where there is a compiler. */
-export type ManyOf = Pair<ManyResult> & { readonly loop: ManyResult | undefined };
+/** The minimal loops, too: in Node, and in C where there is a compiler. */
+export type ManyOf = Pair<ManyResult> & { readonly node: ManyResult; readonly loop: ManyResult | undefined };
 
 export interface ScaleResult {
   readonly many: readonly ManyOf[];
@@ -41,9 +42,10 @@ export interface ScaleResult {
   readonly depth: readonly ({ readonly depth: number } & Pair<number>)[];
   /** p50 of lstat, and of create and remove, in a directory with so many entries. */
   readonly entries: readonly ({ readonly entries: number } & Pair<EntryResult>)[];
+  /** Nanoseconds of a request while a helper is new: of those up to `requests`, from the row before. */
+  readonly young: readonly ({ readonly requests: number } & Pair<number>)[];
   readonly idle: IdleResult;
-  /** From SIGTERM under constant load to the end of the session, in milliseconds: median and longest. */
-  readonly signal: { readonly median: number; readonly longest: number; readonly rounds: number };
+  readonly signal: SignalResult;
 }
 
 export interface EntryResult {
@@ -52,21 +54,16 @@ export interface EntryResult {
   readonly remove: number;
 }
 
-export interface IdleResult {
-  readonly helpers: number;
-  readonly seconds: number;
-  /** Of all together: CPU time in ms, and how often any thread of theirs ran. */
-  readonly cpu: number;
-  readonly wakeUps: number;
-}
-
-/** Cycles of requests that each of many helpers answers before they are measured. */
-const WARM_UP = 1000;
-/** A helper is idle after this time: about eight seconds after the last work V8 collects its garbage, once. */
-const SETTLE_MS = 15_000;
+/**
+ * Requests that a helper answers before it is measured, until V8 has compiled what is used: helpers live for as long as
+ * their guests.
+ */
+const WARM_UP = 40_000;
+/** Those that are slow when they are new. */
+const compiledByV8: ReadonlySet<Contestant> = new Set([ourHelper, minimalNode]);
 
 /** Of many at once. */
-const contestants = [ourHelper, referenceHelper, ...minimalLoops().slice(0, 1)] as const;
+const contestants = [ourHelper, referenceHelper, minimalNode, ...minimalLoops().slice(0, 1)] as const;
 
 export async function measureScale(quick: boolean): Promise<ScaleResult> {
   const exported = new Export();
@@ -79,6 +76,7 @@ export async function measureScale(quick: boolean): Promise<ScaleResult> {
       many,
       depth: await measureDepth(exported.path, quick),
       entries: await measureEntries(exported.path, quick),
+      young: await measureYoung(exported.path, quick),
       idle: await measureIdle(exported.path, quick ? 4 : 32, quick ? 1 : 5),
       signal: await measureSignal(exported.path, quick ? 3 : 15),
     };
@@ -94,8 +92,7 @@ async function measureMany(exported: string, count: number, quick: boolean): Pro
   const helpers = contestants.map((contestant) =>
     Array.from({ length: count }, () => {
       const helper = start(contestant, exported);
-      // until V8 has compiled what is used: helpers live for as long as their guests
-      run(helper.client, lookingMix, quick ? 100 : WARM_UP);
+      if (compiledByV8.has(contestant)) warmUp(helper, lookingMix, quick);
       return helper;
     }),
   );
@@ -118,8 +115,17 @@ async function measureMany(exported: string, count: number, quick: boolean): Pro
     await Promise.all(clients.map(ended));
     await Promise.all(helpers.flat().map((helper) => helper.stop()));
   }
-  const [ours = [], reference = [], loop] = results;
-  return { ours: medianOf(ours), reference: medianOf(reference), loop: loop && medianOf(loop) };
+  const [ours = [], reference = [], node = [], loop] = results;
+  return {
+    ours: medianOf(ours),
+    reference: medianOf(reference),
+    node: medianOf(node),
+    loop: loop && medianOf(loop),
+  };
+}
+
+function warmUp({ client }: Running, cycle: Cycle, quick: boolean): void {
+  run(client, cycle, (quick ? 800 : WARM_UP) / cycle.steps.length);
 }
 
 function ask(client: ChildProcess, order: Order): Promise<Report> {
@@ -175,11 +181,12 @@ function inTurns(
   const cycle = { name: 'scale', steps };
   const rounds = quick ? 2 : 8;
   const samples = helpers.map(() => steps.map((): number[] => []));
-  for (let round = 0; round <= rounds; round++) {
+  for (const helper of helpers) warmUp(helper, cycle, quick);
+  for (let round = 0; round < rounds; round++) {
     for (const [index, helper] of helpers.entries()) {
       const times = new Times(cycle, 100);
       repeat(helper.client, cycle, 100, times);
-      if (round > 0) steps.forEach((_, step) => samples[index]?.[step]?.push(...times.ofStep(step)));
+      steps.forEach((_, step) => samples[index]?.[step]?.push(...times.ofStep(step)));
     }
   }
   const [ours = [], reference = []] = samples.map((ofSteps) => ofSteps.map((all) => percentile(all, 0.5)));
@@ -222,58 +229,31 @@ function entryResult([lstat = NaN, create = NaN, remove = NaN]: readonly number[
   return { lstat, create, remove };
 }
 
-async function measureIdle(exported: string, count: number, seconds: number): Promise<IdleResult> {
-  progress(`scale: ${count} idle for ${seconds} s`);
-  const helpers = Array.from({ length: count }, () => start(ourHelper, exported));
-  try {
-    await pause(seconds === 1 ? 1000 : SETTLE_MS);
-    const cpu = (): number => sum(helpers.map((helper) => helper.cpu.now())) / 1e6;
-    const switches = (): number => sum(helpers.map(({ pid }) => contextSwitches(pid)));
-    const before = { cpu: cpu(), switches: switches() };
-    await pause(seconds * 1000);
-    return { helpers: count, seconds, cpu: cpu() - before.cpu, wakeUps: switches() - before.switches };
-  } finally {
-    await Promise.all(helpers.map((helper) => helper.stop()));
-  }
-}
-
-function contextSwitches(pid: number): number {
-  const tasks = fs.readdirSync(`/proc/${pid}/task`);
-  return sum(
-    tasks.map((task) => {
-      const status = fs.readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
-      return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
-    }),
-  );
-}
-
-async function measureSignal(exported: string, rounds: number): Promise<ScaleResult['signal']> {
-  progress('scale: a signal under constant load');
-  const times: number[] = [];
-  for (let round = 0; round < rounds; round++) times.push(await signalTime(ourHelper, exported));
-  return { median: median(times), longest: Math.max(...times), rounds };
-}
-
-/** Keeps asking until the helper is gone. */
-async function signalTime(contestant: Contestant, exported: string): Promise<number> {
-  const helper = start(contestant, exported);
-  const request = lstatOf('/work/file');
-  const until = performance.now() + 50;
-  while (performance.now() < until) helper.client.exchange(request);
-  process.kill(helper.pid, 'SIGTERM');
-  const sent = performance.now();
-  try {
-    for (;;) {
-      const descriptor = helper.client.exchange(request);
-      if (descriptor >= 0) close(descriptor);
+/** The same requests as of many at once, over new helpers, several of each in turns. */
+async function measureYoung(exported: string, quick: boolean): Promise<ScaleResult['young']> {
+  const marks = quick ? [400, 800] : [1000, 2000, 5000, 10_000, 20_000, 40_000, 80_000];
+  const rounds = quick ? 1 : 3;
+  const samples = marks.map((): { ours: number[]; reference: number[] } => ({ ours: [], reference: [] }));
+  for (let round = 0; round < rounds; round++) {
+    progress(`scale: young helpers, ${round + 1} of ${rounds}`);
+    for (const [key, contestant] of [
+      ['ours', ourHelper],
+      ['reference', referenceHelper],
+    ] as const) {
+      const helper = start(contestant, exported);
+      let done = 0;
+      for (const [index, mark] of marks.entries()) {
+        const before = performance.now();
+        run(helper.client, lookingMix, (mark - done) / lookingMix.steps.length);
+        samples[index]?.[key].push(((performance.now() - before) * 1e6) / (mark - done));
+        done = mark;
+      }
+      await helper.stop();
     }
-  } catch {
-    const elapsed = performance.now() - sent;
-    await helper.stop();
-    return elapsed;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return marks.map((requests, index) => ({
+    requests,
+    ours: median(samples[index]?.ours ?? []),
+    reference: median(samples[index]?.reference ?? []),
+  }));
 }

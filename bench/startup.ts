@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../test/guest/repository.js';
 import { BlockingClient } from './client/blocking-client.js';
 import { lstatOf } from './client/cycles.js';
 import {
@@ -10,6 +9,7 @@ import {
   ended,
   Export,
   launch,
+  minimalNode,
   ourHelper,
   referenceHelper,
   type Running,
@@ -58,12 +58,6 @@ const firstRequest = lstatOf('/');
 /** Certificates, which Node reads when it starts where that is set, have nothing to do with what is measured. */
 const environment: NodeJS.ProcessEnv = { ...process.env, NODE_EXTRA_CA_CERTS: '' };
 
-const limit: Contestant = {
-  key: 'limit',
-  title: 'limit',
-  argv: () => [process.execPath, path.join(repositoryRoot, 'bench', 'minimal-helper.cjs')],
-};
-
 export async function measureStartup(quick: boolean): Promise<StartupResult> {
   const exported = new Export();
   try {
@@ -93,7 +87,7 @@ async function measureTimes(exported: string, rounds: number): Promise<StartTime
   for (let round = 0; round < rounds; round++) {
     if (round % 5 === 0) progress(`startup: round ${round + 1} of ${rounds}`);
     bare.push(await bareNode());
-    least.push(await untilFirstAnswer(limit, exported));
+    least.push(await untilFirstAnswer(minimalNode, exported));
     for (const { contestant, listening, daemonReady, firstAnswer } of all) {
       firstAnswer.push(await untilFirstAnswer(contestant, exported));
       listening.push(await untilListening(contestant, exported));

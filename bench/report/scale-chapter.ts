@@ -27,18 +27,26 @@ export function scalePlots(scale: ScaleResult | undefined): Plots {
 
 export function scaleChapter(scale: ScaleResult | undefined): string {
   if (scale === undefined) return '';
-  const { many, depth, entries, idle, signal } = scale;
-  const manyRows = many.map(({ ours, reference, loop }) => [
+  const { many, depth, entries, young, idle, signal } = scale;
+  const manyRows = many.map(({ ours, reference, node, loop }) => [
     String(ours.helpers),
     ours.requestsPerSecond.toFixed(0),
     reference.requestsPerSecond.toFixed(0),
     loop?.requestsPerSecond.toFixed(0) ?? '',
+    node.requestsPerSecond.toFixed(0),
     ratio(ours.requestsPerSecond, reference.requestsPerSecond),
+    ratio(node.requestsPerSecond, reference.requestsPerSecond),
     `${microseconds(ours.p50)} / ${microseconds(ours.p99)}`,
     `${microseconds(reference.p50)} / ${microseconds(reference.p99)}`,
   ]);
   const depthRows = depth.map(({ depth: directories, ours, reference }) => [
     String(directories),
+    microseconds(ours),
+    microseconds(reference),
+    ratio(ours, reference),
+  ]);
+  const youngRows = young.map(({ requests, ours, reference }, index) => [
+    `${(young[index - 1]?.requests ?? 0).toLocaleString('en')} to ${requests.toLocaleString('en')}`,
     microseconds(ours),
     microseconds(reference),
     ratio(ours, reference),
@@ -53,11 +61,23 @@ export function scaleChapter(scale: ScaleResult | undefined): string {
   return `## Scale
 
 Many helpers at once, each with a client process that asks without a pause (read-only requests), after each
-answered 8,000 to warm up. p50 and p99 in µs are the median of the clients:
+whose code V8 compiles answered 40,000 (see "Young helpers"). p50 and p99 in µs are the median of the clients:
 
 ![requests per second](benchmarks/scale-helpers.svg)
 
-${table(['helpers', 'ours: requests/s', 'C helper', 'minimal C loop', 'ours / C helper', 'ours: p50 / p99', 'C helper: p50 / p99'], manyRows)}
+${table(['helpers', 'ours: requests/s', 'C helper', 'minimal C loop', 'minimal Node loop', 'ours / C helper', 'Node loop / C helper', 'ours: p50 / p99', 'C helper: p50 / p99'], manyRows)}
+
+The _minimal Node loop_ (\`bench/minimal-helper.cjs\`) is the limit of a helper in JavaScript: Node and koffi, the same
+system calls, and nothing else.
+
+### Young helpers
+
+V8 interprets what is new, and compiles what is used often. µs per request (the same ones) of a helper that was just
+started, its first ones included:
+
+${table(['requests', 'ours', 'C helper', 'ratio'], youngRows)}
+
+### Paths and directories
 
 lstat by the depth of the path, p50 in µs:
 
@@ -68,6 +88,8 @@ ${table(['directories', 'ours', 'C helper', 'ratio'], depthRows)}
 In directories of many entries, p50 in µs:
 
 ${table(['entries', 'lstat: ours', 'C helper', 'create: ours', 'C helper', 'remove: ours', 'C helper'], entryRows)}
+
+### Idle, and told to stop
 
 ${idle.helpers} idle helpers used ${idle.cpu.toFixed(2)} ms of CPU time together in ${idle.seconds} s, and their threads were
 woken ${idle.wakeUps} times (from 15 s after the last request: V8 collects garbage once some 8 s after it). A SIGTERM under constant load ended the session after ${signal.median.toFixed(1)} ms (median of
