@@ -40,6 +40,8 @@ export const allowedCalls: Readonly<Record<string, CallNumbers>> = {
   fchmodat: { x64: 268, arm64: 53 },
   lchown: { x64: 94 },
   fchownat: { x64: 260, arm64: 54 },
+  setitimer: { x64: 38, arm64: 103 },
+  truncate: { x64: 76, arm64: 45 },
   ftruncate: { x64: 77, arm64: 46 },
   utimensat: { x64: 280, arm64: 88 },
   lgetxattr: { x64: 192, arm64: 9 },

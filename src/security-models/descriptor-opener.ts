@@ -26,7 +26,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../syscalls/files.js';
-import type { Pointer } from '../syscalls/libc.js';
+import { addressOf, type Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { FileStatus, fileType } from '../syscalls/status.js';
 
@@ -57,6 +57,7 @@ export class DescriptorOpener {
   readonly #paths: PathResolver;
   readonly #ownDescriptors: number;
   readonly #number = stableMemory(16);
+  readonly #numberAddress = addressOf(this.#number);
   readonly #status = new FileStatus();
   /** The O_PATH descriptor of the last open, to be closed with the one it led to; -1 when there is none. */
   #located = -1;
@@ -147,13 +148,13 @@ export class DescriptorOpener {
   }
 
   /** The name of a descriptor in /proc/self/fd. */
-  #name(descriptor: number): Uint8Array {
+  #name(descriptor: number): Pointer {
     let end = 1;
     for (let rest = descriptor; rest >= 10; rest = Math.trunc(rest / 10)) end++;
     this.#number[end] = 0;
     for (let at = end - 1, rest = descriptor; at >= 0; at--, rest = Math.trunc(rest / 10)) {
       this.#number[at] = 0x30 + (rest % 10);
     }
-    return this.#number;
+    return this.#numberAddress;
   }
 }

@@ -4,12 +4,16 @@ import type { Request } from '../protocol/decoder.js';
 import { errno } from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import type { Pointer } from '../syscalls/libc.js';
+import { TimeLimit } from '../syscalls/time-limit.js';
 import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';
 import * as xattrs from '../syscalls/xattrs.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import type { SecurityModel } from './security-model.js';
 import { Times } from './times.js';
+
+/** How long truncating may wait for the holder of a lease, milliseconds; afterwards the guest gets EAGAIN. */
+const LEASE_MS = 5;
 
 /** The guest's owners, modes and special files are the host's. */
 export class Passthrough implements SecurityModel {
@@ -18,6 +22,7 @@ export class Passthrough implements SecurityModel {
   readonly #descriptors: DescriptorOpener;
   readonly #generations: GenerationReader;
   readonly #times = new Times();
+  readonly #leaseLimit = new TimeLimit(LEASE_MS);
 
   constructor(
     paths: PathResolver,
@@ -132,6 +137,17 @@ export class Passthrough implements SecurityModel {
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
+    const at = this.#paths.resolveFollowing(path);
+    if (typeof at === 'number') return at;
+    this.#leaseLimit.begin();
+    const result = files.truncate(at, length);
+    this.#leaseLimit.end();
+    this.#paths.done(result);
+    return result === -errno.EINTR ? this.#truncateOpened(path, length) : result;
+  }
+
+  /** Never waits, but opens the file: it tells a lease from a file system that is slow, or that signals interrupt. */
+  #truncateOpened(path: Request<'truncate'>['path'], length: Request<'truncate'>['length']): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#descriptors.truncate(at, length));

@@ -23,6 +23,7 @@ const libc = {
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
   read: declareInt('read', 'int', 'void *', 'int64'),
   getdents: declareInt('getdents64', 'int', 'void *', 'int64'),
+  truncate: declareInt('truncate', 'void *', 'int64'),
   ftruncate: declareInt('ftruncate', 'int', 'int64'),
   utimensat: declareInt('utimensat', 'int', 'void *', 'void *', 'int'),
   chdir: declareInt('chdir', 'void *'),
@@ -191,6 +192,11 @@ export function read(descriptor: number, bytes: Pointer, size: number): number {
 /** @returns the length of what was written to `entries`: `struct linux_dirent64`, getdents(2); 0 at the end */
 export function getdents(directory: number, entries: Uint8Array): number {
   return result(libc.getdents(directory, entries, entries.length));
+}
+
+/** Waits for whoever holds a lease on the file, up to the 45 seconds of /proc/sys/fs/lease-break-time. */
+export function truncate(path: Pointer, length: number | bigint): number {
+  return result(libc.truncate(path, length));
 }
 
 export function ftruncate(descriptor: number, length: number | bigint): number {

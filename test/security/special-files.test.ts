@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Random } from '../differential/random.js';
 import { sessionForTest } from '../support/helper-process.js';
@@ -100,7 +101,7 @@ describe.skipIf(skip)('special files', { timeout: 120_000 }, () => {
   it.each(kindNames)('OPEN and CREATE of a %s are ENXIO at once, and it is not opened', (kind) => {
     const { directory, pathOf } = specialFiles();
     const watch = watchForTest([pathOf(kind)]);
-    const { client } = sessionForTest(directory);
+    const { client, helper } = sessionForTest(directory);
     client.request(requests.lstat('/'));
     const began = Date.now();
     for (const bytes of openings(`/${kind}`)) {
@@ -142,7 +143,7 @@ describe.skipIf(skip)('special files', { timeout: 120_000 }, () => {
       .toMatch(/fifo|partner/);
     const { client } = sessionForTest(directory);
     for (const bytes of openings('/fifo')) closeReply(client.request(bytes));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pause(200);
     expect(waiting.exitCode).toBeNull();
     // and it was really the other end that it waited for
     closeSync(openSync(pathOf('fifo'), constants.O_RDWR | constants.O_NONBLOCK));
@@ -222,6 +223,12 @@ function metadata(client: WireClient, directory: string, kind: Kind): void {
   expect(lstatSync(host, { throwIfNoEntry: false })).toBeUndefined();
 }
 
+/** How often the main thread of a process went to sleep. */
+function sleepsOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+}
+
 describe.skipIf(skip)('what is not opening them', { timeout: 60_000 }, () => {
   it('keeps working on fifos, sockets and devices', () => {
     const directory = exportForTest();
@@ -233,7 +240,7 @@ describe.skipIf(skip)('what is not opening them', { timeout: 60_000 }, () => {
     const directory = exportForTest();
     writeFileSync(join(directory, 'leased'), 'content');
     const holder = await programForTest('hold-lease', [join(directory, 'leased')]);
-    const { client } = sessionForTest(directory);
+    const { client, helper } = sessionForTest(directory);
     client.request(requests.lstat('/'));
     const began = Date.now();
     const errnoOf = (bytes: Buffer): number => {
@@ -241,11 +248,16 @@ describe.skipIf(skip)('what is not opening them', { timeout: 60_000 }, () => {
       closeReply(reply);
       return reply.errno;
     };
+    expect(errnoOf(requests.truncate('/leased', 0)), 'truncate').toBe(EAGAIN);
     for (const bytes of openings('/leased')) expect(errnoOf(bytes), bytes.toString('hex')).toBe(EAGAIN);
     expect(errnoOf(requests.lstat('/leased'))).toBe(0);
-    expect(errnoOf(requests.truncate('/leased', 0)), 'truncate').toBe(EAGAIN);
+    expect(errnoOf(requests.truncate('/leased', 0)), 'truncate again').toBe(EAGAIN);
     expect(Date.now() - began).toBeLessThan(AT_ONCE_MS);
     await expect.poll(() => holder.output, { timeout: 10_000 }).toContain('asked to give back');
     expect(readFileSync(`/proc/locks`, 'utf8')).toMatch(/LEASE/);
+    // what kept it from waiting has ended
+    const before = sleepsOf(helper.pid);
+    await pause(1_000);
+    expect(sleepsOf(helper.pid) - before).toBeLessThan(20);
   });
 });

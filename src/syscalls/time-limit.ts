@@ -1,0 +1,45 @@
+import { addressOf, declareInt } from './libc.js';
+import { stableMemory, wordsOf } from './memory.js';
+
+const libc = {
+  setitimer: declareInt('setitimer', 'int', 'void *', 'void *'),
+  siginterrupt: declareInt('siginterrupt', 'int', 'int'),
+};
+
+const ITIMER_REAL = 0;
+const SIGALRM = 14;
+
+/** Words of `struct itimerval`: the time between two signals and the time to the first, seconds and microseconds each. */
+const ITIMERVAL_WORDS = 8;
+const INTERVAL_MICROSECONDS = 2;
+const VALUE_MICROSECONDS = 6;
+
+/**
+ * Bounds how long a system call that waits for others may take: afterwards a signal has it fail with EINTR. setitimer(2)
+ */
+export class TimeLimit {
+  readonly #running = stableMemory(4 * ITIMERVAL_WORDS);
+  readonly #stopped = stableMemory(4 * ITIMERVAL_WORDS);
+  readonly #runningAddress = addressOf(this.#running);
+  readonly #stoppedAddress = addressOf(this.#stopped);
+
+  /** @param milliseconds less than a second */
+  constructor(milliseconds: number) {
+    const words = wordsOf(this.#running);
+    words[VALUE_MICROSECONDS] = milliseconds * 1000;
+    // again and again, as the first signal may come before the call begins
+    words[INTERVAL_MICROSECONDS] = milliseconds * 1000;
+    // nothing is to be done, but without a handler the signal would end the process
+    process.on('SIGALRM', () => undefined);
+    // libuv's handlers have the kernel go on with the call
+    libc.siginterrupt(SIGALRM, 1);
+  }
+
+  begin(): void {
+    libc.setitimer(ITIMER_REAL, this.#runningAddress, null);
+  }
+
+  end(): void {
+    libc.setitimer(ITIMER_REAL, this.#stoppedAddress, null);
+  }
+}
