@@ -17,6 +17,13 @@ type Decoded<Fields extends Readonly<Record<string, FieldKind>>> = {
 /** The decoded payload of a request, valid until the next one is received. */
 export type Request<Name extends RequestName> = Decoded<(typeof requests)[Name]['fields']>;
 
+/** One field of a request; the span is that of the request where it has one. */
+interface Field {
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly span: ByteSpan;
+}
+
 /**
  * Decodes the payload of one kind of request from a frame, always into the same object, so that decoding allocates
  * nothing. Every read is checked against the payload; nothing past its end is looked at.
@@ -24,16 +31,15 @@ export type Request<Name extends RequestName> = Decoded<(typeof requests)[Name][
 export class RequestDecoder {
   readonly request: Record<string, number | bigint | ByteSpan> = {};
   readonly #frame: Frame;
-  readonly #names: readonly string[];
-  readonly #kinds: readonly FieldKind[];
+  readonly #fields: readonly Field[];
 
   constructor(layout: RequestLayout, frame: Frame) {
     this.#frame = frame;
-    this.#names = Object.keys(layout.fields);
-    this.#kinds = Object.values(layout.fields);
-    for (const [name, kind] of Object.entries(layout.fields)) {
-      this.request[name] = kind === 'string' || kind === 'data' ? new ByteSpan(frame.bytes) : 0;
-    }
+    this.#fields = Object.entries(layout.fields).map(([name, kind]): Field => {
+      const span = new ByteSpan(frame.bytes);
+      this.request[name] = kind === 'string' || kind === 'data' ? span : 0;
+      return { name, kind, span };
+    });
   }
 
   /**
@@ -44,15 +50,12 @@ export class RequestDecoder {
     const frame = this.#frame;
     const end = HEADER_BYTES + size;
     let at = HEADER_BYTES;
-    for (let index = 0; index < this.#kinds.length; index++) {
-      const name = this.#names[index] ?? '';
-      const kind = this.#kinds[index];
+    for (const { name, kind, span } of this.#fields) {
       if (kind === 'string' || kind === 'data') {
         if (end - at < 2) return -ENOBUFS;
         const length = frame.uint16(at);
         at += 2;
         if (end - at < length) return -ENOBUFS;
-        const span = this.request[name] as ByteSpan;
         span.start = at;
         span.length = kind === 'string' ? stringLength(frame.bytes, at, length) : length;
         if (span.length < 0) return span.length;

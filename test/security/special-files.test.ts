@@ -101,7 +101,7 @@ describe.skipIf(skip)('special files', { timeout: 120_000 }, () => {
   it.each(kindNames)('OPEN and CREATE of a %s are ENXIO at once, and it is not opened', (kind) => {
     const { directory, pathOf } = specialFiles();
     const watch = watchForTest([pathOf(kind)]);
-    const { client, helper } = sessionForTest(directory);
+    const { client } = sessionForTest(directory);
     client.request(requests.lstat('/'));
     const began = Date.now();
     for (const bytes of openings(`/${kind}`)) {
