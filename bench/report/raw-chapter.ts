@@ -42,7 +42,8 @@ export function rawChapter(raw: RawResult | undefined): string {
   return `## Round trips
 
 A client that waits in \`recv\`, as QEMU does, sends one request after the other; no event loop, no allocation and no
-check of the clock but two per request is in between. Hundreds of requests of one kind, then the next helper; all work
+check of the clock but two per request is in between. 2,000 requests of one kind, then the next helper, each after 20,000
+of that kind to warm up; all work
 in the same directory. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
 the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
 opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all

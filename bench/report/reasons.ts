@@ -7,22 +7,22 @@ const reasons: Readonly<Record<string, string>> = {
   lstat: `**all others, each on a core of its own:** what is left is waking the client. The minimal C loop that polls all
   the time does nothing else, and its time is the limit. Where the kernel puts client and helper on one core although
   another one is free, nobody has to be woken on another core, and there is nothing to be saved: the work itself is left,
-  in which V8, koffi and the seccomp filter take 1 to 1.5 µs more than C, and one receive less is needed.`,
+  in which V8, koffi and the seccomp filter take about 1 µs more than C, and one receive less is needed.`,
   untar: `**the guest's work:** a request wakes three threads of QEMU and the helper. The limits are the minimal C loop, for a
   helper that sleeps between requests, and QEMU's \`local\` driver, which asks no helper at all: neither is far below the
   C helper, most of the time is the guest's and QEMU's own.`,
-  '32 busy': `**many busy helpers:** each has code of its own that V8 compiled, where all C helpers run the same, and the caches of
-  two cores are not enough for all. Koffi and V8 alone are not the limit: a loop in JavaScript that only receives, calls
-  statx and sends reached 0.9 × the C helper in a run by hand, 0.86 with a clock read twice and a receive that times out,
-  and ours 0.77 there (lstat only). It is no matter of polling: \`--poll-us 0\` is as slow. What helped: no turn of the
-  event loop for nothing, and higher limits on inlining. What did not is in ARCHITECTURE.md.`,
+  '32 busy': `**many busy helpers:** each has code and data of its own that V8 made, where all C helpers run the same code, and
+  the caches of two cores are not enough for all. The limit is the minimal Node loop, which has no statistics, no checks,
+  no seccomp filter and a tenth of the code. It is no matter of polling: \`--poll-us 0\` is as slow. What helped: no turn
+  of the event loop for nothing, and higher limits on inlining. What did not is in ARCHITECTURE.md.`,
   ready: `**ready, first answer:** the least that is possible with a second program that never had full rights, Node and koffi
   twice and nothing of ours, takes all of the target (see "Start and memory"). The rest is compiling the two programs (8 ms),
   pino (6), node:net (3), mounts and the change of root (4). A code cache of V8's would save 9 ms, and koffi's JavaScript
   in the bundles 4; neither is done: V8 takes a cache for right as long as the length of the source is, and package
   managers put koffi's binaries in different places.`,
   'a signal': `**a signal** that comes while a request is worked on waits until libuv is asked again, at most 4 ms.`,
-  truncate: `**truncate** opens the file in the same way, since truncate(2) waits for whoever holds a lease on it.`,
+  truncate: `**truncate** sets a timer before and stops it after truncate(2), which else waits up to 45 seconds for whoever
+  holds a lease on the file: two calls more than the minimal C loop, one of which the single receive saves.`,
 };
 
 /** A list of the reasons why targets were missed, or nothing. */
