@@ -22,7 +22,8 @@ const reasons: Readonly<Record<string, string>> = {
   managers put koffi's binaries in different places.`,
   'a signal': `**a signal** that comes while a request is worked on waits until libuv is asked again, at most 4 ms.`,
   truncate: `**truncate** sets a timer before and stops it after truncate(2), which else waits up to 45 seconds for whoever
-  holds a lease on the file: two calls more than the minimal C loop, one of which the single receive saves.`,
+  holds a lease on the file: two system calls more than the minimal C loop, and one more than the C helper, which
+  receives each request in two.`,
 };
 
 /** A list of the reasons why targets were missed, or nothing. */
