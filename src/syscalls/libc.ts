@@ -7,6 +7,7 @@ import koffi from 'koffi';
  */
 const libc = koffi.load(null);
 
+/** Memory that does not move, or its address. */
 export type Pointer = Uint8Array | bigint;
 
 interface ArgumentTypes {
