@@ -1,4 +1,6 @@
 import fs from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { sleepsOf } from '../test/support/sleeps.js';
 import { lstatOf } from './client/cycles.js';
 import { type Contestant, ourHelper, start } from './contestants.js';
 import { close } from './libc.js';
@@ -30,7 +32,8 @@ export async function measureIdle(exported: string, count: number, seconds: numb
   try {
     await pause(seconds === 1 ? 1000 : SETTLE_MS);
     const cpu = (): number => sum(helpers.map((helper) => helper.cpu.now())) / 1e6;
-    const switches = (): number => sum(helpers.map(({ pid }) => contextSwitches(pid)));
+    const switches = (): number =>
+      sum(helpers.flatMap(({ pid }) => threadsOf(pid).map((id) => sleepsOf(pid, id))));
     const before = { cpu: cpu(), switches: switches() };
     await pause(seconds * 1000);
     return { helpers: count, seconds, cpu: cpu() - before.cpu, wakeUps: switches() - before.switches };
@@ -39,14 +42,8 @@ export async function measureIdle(exported: string, count: number, seconds: numb
   }
 }
 
-function contextSwitches(pid: number): number {
-  const tasks = fs.readdirSync(`/proc/${pid}/task`);
-  return sum(
-    tasks.map((task) => {
-      const status = fs.readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
-      return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
-    }),
-  );
+function threadsOf(pid: number): readonly string[] {
+  return fs.readdirSync(`/proc/${pid}/task`);
 }
 
 /** A signal while requests keep coming. */
@@ -75,8 +72,4 @@ async function signalTime(contestant: Contestant, exported: string): Promise<num
     await helper.stop();
     return elapsed;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

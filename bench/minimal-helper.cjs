@@ -83,6 +83,7 @@ function serve() {
       case OPEN: {
         const located = openat(AT_FDCWD, path.address, O_PATH, 0);
         statx(located, empty.address, AT_EMPTY_PATH, STATX_TYPE, status.address);
+        // of two digits: Node itself has more than ten descriptors
         name.bytes[0] = 0x30 + Math.trunc(located / 10);
         name.bytes[1] = 0x30 + (located % 10);
         const opened = openat(ownDescriptors, name.address, 0, 0);

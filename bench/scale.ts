@@ -236,7 +236,7 @@ function entryResult([lstat = NaN, create = NaN, remove = NaN]: readonly number[
 async function measureYoung(exported: string, quick: boolean): Promise<ScaleResult['young']> {
   const marks = quick ? [400, 800] : [1000, 2000, 5000, 10_000, 20_000, 40_000, 80_000];
   const rounds = quick ? 1 : 3;
-  const samples = marks.map((): { ours: number[]; reference: number[] } => ({ ours: [], reference: [] }));
+  const samples = marks.map((): Pair<number[]> => ({ ours: [], reference: [] }));
   for (let round = 0; round < rounds; round++) {
     progress(`scale: young helpers, ${round + 1} of ${rounds}`);
     for (const [key, contestant] of [

@@ -3,7 +3,8 @@ import type { Target } from './targets.js';
 /** Why a target can be out of reach, by the beginning of the name of what misses it; each shown by the counts below. */
 const reasons: Readonly<Record<string, string>> = {
   open: `**open** looks at the type through \`O_PATH\` and then opens the same inode by its name in \`/proc/self/fd\`, so
-  that no device and no fifo is ever opened. The minimal C loop does the same, and shows the limit.`,
+  that no device and no fifo is ever opened. The minimal C loop does the same, and shows the limit; above it is what koffi and V8 take for eight calls, two of them
+  for the clock.`,
   lstat: `**all others, each on a core of its own:** what is left is waking the client. The minimal C loop that polls all
   the time does nothing else, and its time is the limit. Where the kernel puts client and helper on one core although
   another one is free, nobody has to be woken on another core, and there is nothing to be saved: the work itself is left,
@@ -13,7 +14,7 @@ const reasons: Readonly<Record<string, string>> = {
   C helper, most of the time is the guest's and QEMU's own.`,
   '32 busy': `**many busy helpers:** each has code and data of its own that V8 made, where all C helpers run the same code, and
   the caches of two cores are not enough for all. The limit is the minimal Node loop, which has no statistics, no checks,
-  no seccomp filter and a tenth of the code. It is no matter of polling: \`--poll-us 0\` is as slow. What helped: no turn
+  no seccomp filter and much less code. It is no matter of polling: \`--poll-us 0\` is as slow. What helped: no turn
   of the event loop for nothing, and higher limits on inlining. What did not is in ARCHITECTURE.md.`,
   ready: `**ready, first answer:** the least that is possible with a second program that never had full rights, Node and koffi
   twice and nothing of ours, takes all of the target (see "Start and memory"). The rest is compiling the two programs (8 ms),

@@ -40,6 +40,7 @@ export class NameResolver extends PathResolver {
     this.#hidden = hidden;
   }
 
+  /** Always the bytes: the mapped models look at them. */
   override resolve(path: ByteSpan): Uint8Array | number {
     return this.resolveToOpen(path);
   }

@@ -80,7 +80,7 @@ export class PathResolver {
   /** The first of two paths: what is left of a long one is relative to `oldDirectory`. */
   resolveOld(path: ByteSpan): Pointer | number {
     const rest = this.walkOld(path);
-    if (rest === this.#second && this.atRoot) return this.#secondAddress;
+    if (rest === this.#second) return this.#secondAddress;
     return typeof rest === 'number' ? rest : this.leaveOld(rest);
   }
 

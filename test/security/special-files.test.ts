@@ -18,6 +18,7 @@ import { Random } from '../differential/random.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { mknod, xattrs } from '../support/libc.js';
 import { requests } from '../support/requests.js';
+import { sleepsOf } from '../support/sleeps.js';
 import { exportForTest } from '../support/tree.js';
 import type { Reply, WireClient } from '../support/wire-client.js';
 import { programForTest } from './child-program.js';
@@ -221,12 +222,6 @@ function metadata(client: WireClient, directory: string, kind: Kind): void {
   ok('remove', requests.remove(`${path}-renamed`));
   ok('remove', requests.remove(path));
   expect(lstatSync(host, { throwIfNoEntry: false })).toBeUndefined();
-}
-
-/** How often the main thread of a process went to sleep. */
-function sleepsOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
 }
 
 describe.skipIf(skip)('what is not opening them', { timeout: 60_000 }, () => {
