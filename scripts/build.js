@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
+import { plainPrivateFields } from './plain-private-fields.js';
 
 /**
  * Each of the programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
@@ -15,6 +16,7 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   external: ['koffi', 'node-unix-socket', 'posix'],
+  plugins: [plainPrivateFields],
   sourcemap: false,
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,

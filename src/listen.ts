@@ -11,7 +11,7 @@ import { ClientProcesses } from './listening/client-processes.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
 import { Notifier } from './service/notifications.js';
-import { errno } from './syscalls/errno.js';
+import * as errno from './syscalls/errno.js';
 import { unlink } from './syscalls/files.js';
 import { cString } from './syscalls/memory.js';
 import { closeAllOnExec } from './syscalls/process.js';

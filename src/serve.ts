@@ -23,7 +23,7 @@ import { namesByOpcode } from './session/dispatcher.js';
 import { inlineTheWayOfARequest } from './session/inlining.js';
 import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
-import { describeErrno } from './syscalls/errno.js';
+import { describeErrno } from './syscalls/errno-text.js';
 import { close, fchdir } from './syscalls/files.js';
 import { stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';

@@ -1,6 +1,6 @@
 import { StartError } from '../exit-status.js';
 import { pivotToWorkingDirectory } from '../syscalls/mounts.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
 import { dieWithParent, forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
 import { receiveWaiting, send, setReceiveTimeout, socketPair } from '../syscalls/sockets.js';

@@ -1,6 +1,6 @@
 import { StartError } from '../exit-status.js';
 import { addressOf } from '../syscalls/libc.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { littleEndian, stableMemory } from '../syscalls/memory.js';
 import { installFilter } from '../syscalls/process.js';
 import type { SeccompMode } from './seccomp-modes.js';

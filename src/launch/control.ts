@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { StartError } from '../exit-status.js';
-import { describeErrno, errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { S_ISGID } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { SOCK_SEQPACKET } from '../syscalls/sockets.js';

@@ -1,6 +1,6 @@
 import { ExitStatus, StartError } from '../exit-status.js';
 import { type NotifyChannel, Notifier } from '../service/notifications.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession } from '../syscalls/process.js';

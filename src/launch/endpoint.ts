@@ -2,7 +2,8 @@ import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
-import { errno, describeErrno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { chmod, S_ISGID } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import {

@@ -1,5 +1,5 @@
 import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { mountCopy } from '../syscalls/mounts.js';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
-import { describeErrno, errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import {
   AT_FDCWD,
   close,

@@ -6,7 +6,7 @@ import {
 } from '../confinement/capabilities.js';
 import { StartError } from '../exit-status.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import {
   boundingSetHas,
   dropFromBoundingSet,

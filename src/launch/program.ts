@@ -1,5 +1,5 @@
 import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
 

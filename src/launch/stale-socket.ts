@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { close, S_IFSOCK, unlink } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { connectUnix, type SocketType, unixSocket } from '../syscalls/sockets.js';

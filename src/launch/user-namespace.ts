@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { execvp, keepOverExec, StringVector } from '../syscalls/process.js';
 

@@ -1,7 +1,7 @@
-import type { Request } from '../protocol/decoder.js';
 import { StatfsReply, StatReply } from '../protocol/replies.js';
 import { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 import type { OperationContext } from './context.js';
+import type { Handler } from './table.js';
 
 /** Word indices `from, to, from, to, ...` of what is copied from a struct to a reply as it is. */
 type Layout = Uint8Array;
@@ -60,38 +60,41 @@ function setDevice(reply: Int32Array, at: number, major: number, minor: number):
   reply[at + 1] = ((minor >>> 20) & 0xfff) | (major & ~0xfff);
 }
 
-/** @returns the length of the payload, or -errno */
-export function lstat(request: Request<'lstat'>, { model, reply, status }: OperationContext): number {
-  const failed = model.lstat(request, status);
-  if (failed < 0) return failed;
-  const { words } = status;
-  fill(reply.words, words, statLayout);
-  reply.words[StatReply.MODE] = status.mode;
-  setDevice(reply.words, StatReply.DEV, words[FileStatus.DEV_MAJOR] ?? 0, words[FileStatus.DEV_MINOR] ?? 0);
-  setDevice(
-    reply.words,
-    StatReply.RDEV,
-    words[FileStatus.RDEV_MAJOR] ?? 0,
-    words[FileStatus.RDEV_MINOR] ?? 0,
-  );
-  return StatReply.BYTES;
+export function lstat({ model, reply, status }: OperationContext): Handler<'lstat'> {
+  const from = status.words;
+  const to = reply.words;
+  return (request) => {
+    const failed = model.lstat(request, status);
+    if (failed < 0) return failed;
+    fill(to, from, statLayout);
+    to[StatReply.MODE] = status.mode;
+    setDevice(to, StatReply.DEV, from[FileStatus.DEV_MAJOR] ?? 0, from[FileStatus.DEV_MINOR] ?? 0);
+    setDevice(to, StatReply.RDEV, from[FileStatus.RDEV_MAJOR] ?? 0, from[FileStatus.RDEV_MINOR] ?? 0);
+    return StatReply.BYTES;
+  };
 }
 
-/** @returns the length of the payload, or -errno */
-export function statfs(request: Request<'statfs'>, { model, reply, fileSystem }: OperationContext): number {
-  const failed = model.statfs(request, fileSystem);
-  if (failed < 0) return failed;
-  fill(reply.words, fileSystem.words, statfsLayout);
-  // the reference sends the two ints of f_fsid as signed numbers of 64 bits
-  reply.words[StatfsReply.FSID_0 + 1] = (fileSystem.words[FileSystemStatus.FSID] ?? 0) >> 31;
-  reply.words[StatfsReply.FSID_1 + 1] = (fileSystem.words[FileSystemStatus.FSID + 1] ?? 0) >> 31;
-  return StatfsReply.BYTES;
+export function statfs({ model, reply, fileSystem }: OperationContext): Handler<'statfs'> {
+  const from = fileSystem.words;
+  const to = reply.words;
+  return (request) => {
+    const failed = model.statfs(request, fileSystem);
+    if (failed < 0) return failed;
+    fill(to, from, statfsLayout);
+    // the reference sends the two ints of f_fsid as signed numbers of 64 bits
+    to[StatfsReply.FSID_0 + 1] = (from[FileSystemStatus.FSID] ?? 0) >> 31;
+    to[StatfsReply.FSID_1 + 1] = (from[FileSystemStatus.FSID + 1] ?? 0) >> 31;
+    return StatfsReply.BYTES;
+  };
 }
 
-/** The inode's generation in eight bytes, the upper four zero. @returns the length of the payload, or -errno */
-export function getversion(request: Request<'getversion'>, { model, reply }: OperationContext): number {
-  const failed = model.generation(request, reply.words, 2);
-  if (failed < 0) return failed;
-  reply.words[3] = 0;
-  return 8;
+/** The inode's generation in eight bytes, the upper four zero. */
+export function getversion({ model, reply }: OperationContext): Handler<'getversion'> {
+  const { words } = reply;
+  return (request) => {
+    const failed = model.generation(request, words, 2);
+    if (failed < 0) return failed;
+    words[3] = 0;
+    return 8;
+  };
 }

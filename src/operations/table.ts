@@ -10,28 +10,34 @@ import { lgetxattr, llistxattr, readlink } from './strings.js';
  * @returns by the request's reply kind a descriptor, 0, or the length of the payload that it wrote to the reply;
  * or -errno
  */
-export type Handler<Name extends RequestName> = (request: Request<Name>, context: OperationContext) => number;
+export type Handler<Name extends RequestName> = (request: Request<Name>) => number;
 
-/** What carries out each request. Those that only have a status, or a descriptor, are the security model's own. */
-export const handlers: { readonly [Name in RequestName]: Handler<Name> } = {
-  open: (request, { model }) => model.open(request),
-  create: (request, { model }) => model.create(request),
-  mknod: (request, { model }) => model.mknod(request),
-  mkdir: (request, { model }) => model.mkdir(request),
-  symlink: (request, { model }) => model.symlink(request),
-  link: (request, { model }) => model.link(request),
-  lstat,
-  readlink,
-  statfs,
-  chmod: (request, { model }) => model.chmod(request),
-  chown: (request, { model }) => model.chown(request),
-  truncate: (request, { model }) => model.truncate(request),
-  utime: (request, { model }) => model.utime(request),
-  rename: (request, { model }) => model.rename(request),
-  remove: (request, { model }) => model.remove(request),
-  lgetxattr,
-  llistxattr,
-  lsetxattr: (request, { xattrs }) => xattrs.setxattr(request),
-  lremovexattr: (request, { xattrs }) => xattrs.removexattr(request),
-  getversion,
-};
+/**
+ * Makes what carries out each request, once for a session. Those that only have a status, or a descriptor, are the
+ * security model's own. Each is a function of its own, which V8 compiles with what it works with as constants.
+ */
+export function makeHandlers(context: OperationContext): { readonly [Name in RequestName]: Handler<Name> } {
+  const { model, xattrs } = context;
+  return {
+    open: (request) => model.open(request),
+    create: (request) => model.create(request),
+    mknod: (request) => model.mknod(request),
+    mkdir: (request) => model.mkdir(request),
+    symlink: (request) => model.symlink(request),
+    link: (request) => model.link(request),
+    lstat: lstat(context),
+    readlink: readlink(context),
+    statfs: statfs(context),
+    chmod: (request) => model.chmod(request),
+    chown: (request) => model.chown(request),
+    truncate: (request) => model.truncate(request),
+    utime: (request) => model.utime(request),
+    rename: (request) => model.rename(request),
+    remove: (request) => model.remove(request),
+    lgetxattr: lgetxattr(context),
+    llistxattr: llistxattr(context),
+    lsetxattr: (request) => xattrs.setxattr(request),
+    lremovexattr: (request) => xattrs.removexattr(request),
+    getversion: getversion(context),
+  };
+}

@@ -1,5 +1,5 @@
 import type { ByteSpan } from '../protocol/frame.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import {
   AT_FDCWD,
   chdir,

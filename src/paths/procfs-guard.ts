@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { close } from '../syscalls/files.js';
 import { FileSystemStatus, fstatfs } from '../syscalls/status.js';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { ExitStatus, StartError } from '../exit-status.js';
 import { READY } from '../launch/report.js';
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { close } from '../syscalls/files.js';
 import { shutdown, socketPair } from '../syscalls/sockets.js';
 

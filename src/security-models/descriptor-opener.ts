@@ -1,5 +1,5 @@
 import type { PathResolver } from '../paths/path-resolver.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import {
   close,
   closeRange,

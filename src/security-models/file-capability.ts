@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { type IdMap, UNMAPPED } from './id-map.js';
 
 /**

@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { write } from '../syscalls/process.js';

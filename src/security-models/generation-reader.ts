@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import type { Pointer } from '../syscalls/libc.js';
 import { AT_SYMLINK_FOLLOW, FileHandle, nameToHandle } from '../syscalls/status.js';
 

@@ -1,7 +1,7 @@
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { stableMemory } from '../syscalls/memory.js';
 import * as xattrs from '../syscalls/xattrs.js';
 import type { XattrModel } from './security-model.js';

@@ -2,7 +2,7 @@ import type { GuestCredentials } from '../credentials/guest-credentials.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import type { RequestName } from '../protocol/requests.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { FileStatus, type FileSystemStatus } from '../syscalls/status.js';
 import { CAPABILITY_BYTES, translateCapability } from './file-capability.js';

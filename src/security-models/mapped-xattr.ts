@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import type { NameResolver } from '../paths/name-resolver.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
 import { Mapped, type MappedParts } from './mapped.js';

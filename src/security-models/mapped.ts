@@ -1,7 +1,7 @@
 import type { NameResolver } from '../paths/name-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import type { Pointer } from '../syscalls/libc.js';
 import { write } from '../syscalls/process.js';

@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { FileStatus, lstat } from '../syscalls/status.js';

@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import type { XattrModel } from './security-model.js';
 
 const unsupported = (): number => -errno.EOPNOTSUPP;

@@ -1,7 +1,7 @@
 import type { GuestCredentials } from '../credentials/guest-credentials.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';

@@ -1,7 +1,7 @@
 import type { GuestCredentials } from '../credentials/guest-credentials.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import type { Pointer } from '../syscalls/libc.js';
 import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';

@@ -1,5 +1,5 @@
 import type { Request } from '../protocol/decoder.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { O_ACCMODE, O_CREAT, O_EXCL, O_NOATIME, O_TRUNC } from '../syscalls/files.js';
 import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 import type { SecurityModel } from './security-model.js';

@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { linkat, remove, renameat, S_IFBLK, S_IFCHR, S_IFMT } from '../syscalls/files.js';
 import { cString, setInt64, stableMemory } from '../syscalls/memory.js';
 import { lgetxattr, lsetxattr } from '../syscalls/xattrs.js';

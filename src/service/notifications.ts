@@ -1,4 +1,4 @@
-import { describeErrno } from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { write } from '../syscalls/process.js';
 import { datagramSocketTo, send } from '../syscalls/sockets.js';

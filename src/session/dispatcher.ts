@@ -1,4 +1,4 @@
-import { type Handler, handlers } from '../operations/table.js';
+import { type Handler, makeHandlers } from '../operations/table.js';
 import type { OperationContext } from '../operations/context.js';
 import { RequestDecoder } from '../protocol/decoder.js';
 import type { Frame } from '../protocol/frame.js';
@@ -13,44 +13,32 @@ export interface Operation {
   readonly name: RequestName;
   readonly opcode: number;
   readonly reply: ReplyKind;
-  /** Decodes the payload in the request frame. @returns 0 or -errno */
-  decode(size: number): number;
-  /** Carries out what was decoded. @returns as a handler of `operations/table.ts` does */
-  execute(): number;
+  /** Decodes the payload in the request frame to `request`. */
+  readonly decoder: RequestDecoder;
+  readonly request: never;
+  /** Carries out `request`. @returns as a handler of `operations/table.ts` does */
+  readonly execute: (request: never) => number;
 }
 
 function operation(
   name: RequestName,
   frame: Frame,
-  context: OperationContext,
+  handler: Handler<never>,
   trace: Trace | undefined,
 ): Operation {
   const layout = requests[name];
   const decoder = new RequestDecoder(layout, frame);
   // the decoder makes an object of exactly the handler's fields: both come from the same layout
   const request = decoder.request as never;
-  const handler: Handler<never> = handlers[name];
-  const plain: Operation = {
-    name,
-    opcode: layout.opcode,
-    reply: layout.reply,
-    decode: (size) => decoder.decode(size),
-    execute: () => handler(request, context),
-  };
-  if (trace === undefined) return plain;
-  return {
-    ...plain,
-    decode: (size) => {
-      const result = plain.decode(size);
-      if (result < 0) trace(`${name} (malformed) = ${resultText(layout.reply, result)}`);
-      return result;
-    },
-    execute: () => {
-      const result = plain.execute();
-      trace(`${requestText(name, layout, decoder.request)} = ${resultText(layout.reply, result)}`);
-      return result;
-    },
-  };
+  const execute =
+    trace === undefined
+      ? handler
+      : (): number => {
+          const result = handler(request);
+          trace(`${requestText(name, layout, decoder.request)} = ${resultText(layout.reply, result)}`);
+          return result;
+        };
+  return { name, opcode: layout.opcode, reply: layout.reply, decoder, request, execute };
 }
 
 /** The names of the requests by opcode. */
@@ -66,7 +54,8 @@ export function operationsByOpcode(
   context: OperationContext,
   trace?: Trace,
 ): readonly (Operation | undefined)[] {
+  const handlers = makeHandlers(context);
   return namesByOpcode().map((name) =>
-    name === undefined ? undefined : operation(name, frame, context, trace),
+    name === undefined ? undefined : operation(name, frame, handlers[name], trace),
   );
 }

@@ -1,4 +1,4 @@
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import type { MonotonicClock } from '../syscalls/process.js';
 import type { Connection } from '../transport/connection.js';
 

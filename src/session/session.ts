@@ -5,17 +5,22 @@ import type { Statistics } from '../observability/statistics.js';
 import type { OperationContext } from '../operations/context.js';
 import { HEADER_BYTES } from '../protocol/frame.js';
 import { encodeReply } from '../protocol/replies.js';
-import { errno, errnoName } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
+import { errnoName } from '../syscalls/errno-text.js';
 import { EventLoop } from '../syscalls/event-loop.js';
 import { close } from '../syscalls/files.js';
 import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
-import { type Operation, operationsByOpcode } from './dispatcher.js';
+import { type Operation, operationsByOpcode, type Trace } from './dispatcher.js';
 import type { InputWait } from './input-wait.js';
+import { resultText } from './trace-text.js';
 
 /** How a session ended: the client left, it broke the protocol, the socket failed, or we were told to stop. */
 export type SessionEnd = 'closed' | 'violation' | 'failed' | 'stopped';
+
+/** What comes next: another request; libuv's turn; nothing, or not now. */
+type Step = 'next' | 'pause' | 'stop';
 
 /** How often the event loop is asked whether it has something to do, so that signals and timers are served: microseconds. */
 const LOOK_US = 4000;
@@ -38,11 +43,17 @@ export class Session {
   readonly #log: Logger;
   readonly #refusals: Refusals;
   readonly #context: OperationContext;
+  readonly #trace: Trace | undefined;
   readonly #operations: readonly (Operation | undefined)[];
   readonly #socket: Socket;
   readonly #eventLoop = new EventLoop();
   readonly #descriptor: number;
   readonly #ended: (end: SessionEnd) => never;
+  /** When the request in hand came, and when the event loop was looked at: microseconds of the clock. */
+  #received = 0;
+  #looked = 0;
+  /** Whether the event loop waits for its turn. */
+  #turn = false;
   #served = 0;
   /** The opcode of the last request that was answered. */
   #last = 0;
@@ -75,8 +86,8 @@ export class Session {
     const trace = (line: string): void => {
       log.trace(line);
     };
-    const isTracing = log.isLevelEnabled('trace');
-    this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
+    this.#trace = log.isLevelEnabled('trace') ? trace : undefined;
+    this.#operations = operationsByOpcode(connection.request, context, this.#trace);
     const onread: OnReadOpts = {
       buffer: connection.landing,
       callback: (bytes) => {
@@ -111,32 +122,43 @@ export class Session {
 
   /** Works until nothing comes or the event loop has something to do. @returns whether libuv shall go on reading */
   #serve(): boolean {
-    let received = this.#clock.microseconds();
-    let looked = received;
+    this.#received = this.#clock.microseconds();
+    this.#looked = this.#received;
     // libuv leaves signals until it is done with all other descriptors that are ready, of which this may be the first
-    let turn = this.#eventLoop.hasWork;
-    for (;;) {
-      // with a request in hand: a client that waits for its reply does not make its own socket one of the ready ones
-      if (elapsedMicroseconds(looked, received) >= LOOK_US) {
-        turn = this.#eventLoop.hasWork;
-        looked = received;
-      }
-      const before = this.#served;
-      if (!this.#serveReceived()) return false;
-      const done = this.#clock.microseconds();
-      // of requests that came together, which no client of today sends, it is not known how long each of them took
-      if (this.#served === before + 1) this.#statistics.time(this.#last, elapsedMicroseconds(received, done));
-      if (turn) return true;
-      const bytes = this.#wait.next(done);
-      if (bytes === -errno.EAGAIN) return true;
-      if (bytes <= 0) {
-        if (bytes === 0) this.#disconnected();
-        else this.#failed(errnoName(bytes));
-        return false;
-      }
-      received = this.#wait.now;
-    }
+    this.#turn = this.#eventLoop.hasWork;
+    let step: Step;
+    do step = this.#step();
+    while (step === 'next');
+    return step === 'pause';
   }
+
+  /**
+   * Answers what was received and waits for more. A closure, not a method: V8 compiles it with this one session as a
+   * constant, and with it all that the session has.
+   */
+  readonly #step = (): Step => {
+    const received = this.#received;
+    // with a request in hand: a client that waits for its reply does not make its own socket one of the ready ones
+    if (elapsedMicroseconds(this.#looked, received) >= LOOK_US) {
+      this.#turn = this.#eventLoop.hasWork;
+      this.#looked = received;
+    }
+    const before = this.#served;
+    if (!this.#serveReceived()) return 'stop';
+    const done = this.#clock.microseconds();
+    // of requests that came together, which no client of today sends, it is not known how long each of them took
+    if (this.#served === before + 1) this.#statistics.time(this.#last, elapsedMicroseconds(received, done));
+    if (this.#turn) return 'pause';
+    const bytes = this.#wait.next(done);
+    if (bytes > 0) {
+      this.#received = this.#wait.now;
+      return 'next';
+    }
+    if (bytes === -errno.EAGAIN) return 'pause';
+    if (bytes === 0) this.#disconnected();
+    else this.#failed(errnoName(bytes));
+    return 'stop';
+  };
 
   /** Answers every whole request that was received. @returns whether to go on receiving */
   #serveReceived(): boolean {
@@ -173,15 +195,9 @@ export class Session {
   #answer(operation: Operation, size: number): number {
     const connection = this.#connection;
     const { reply } = connection;
-    let result = operation.decode(size);
-    if (result < 0) {
-      this.#refusals.report('refused a malformed request', {
-        request: operation.name,
-        error: errnoName(result),
-      });
-    } else {
-      result = this.#execute(operation);
-    }
+    let result = operation.decoder.decode(size);
+    if (result < 0) this.#refused(operation, result);
+    else result = this.#execute(operation);
     const length = encodeReply(reply, operation.reply, result);
     this.#statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
     return operation.reply === 'descriptor' && result >= 0
@@ -201,10 +217,15 @@ export class Session {
     this.#statistics.descriptorPassed();
   }
 
+  #refused({ name, reply }: Operation, result: number): void {
+    this.#trace?.(`${name} (malformed) = ${resultText(reply, result)}`);
+    this.#refusals.report('refused a malformed request', { request: name, error: errnoName(result) });
+  }
+
   /** A bug in one operation is an EIO of that operation, not the end of the share. */
   #execute(operation: Operation): number {
     try {
-      return operation.execute();
+      return operation.execute(operation.request);
     } catch (error) {
       this.#log.error({ request: operation.name, err: error }, 'an operation failed by a bug; answered EIO');
       return -errno.EIO;

@@ -1,6 +1,6 @@
 import { ByteSpan } from '../protocol/frame.js';
 import type { ReplyKind, RequestLayout } from '../protocol/requests.js';
-import { errnoName, errnoText } from '../syscalls/errno.js';
+import { errnoName, errnoText } from '../syscalls/errno-text.js';
 import * as files from '../syscalls/files.js';
 
 /** One request on one line, as strace(1) would show a system call. */

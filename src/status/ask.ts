@@ -1,5 +1,6 @@
 import type { HelperStatus } from '../observability/helper-status.js';
-import { describeErrno, errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
+import { describeErrno } from '../syscalls/errno-text.js';
 import { close } from '../syscalls/files.js';
 import { stableMemory } from '../syscalls/memory.js';
 import {

@@ -1,5 +1,5 @@
 import { architecture } from './architecture.js';
-import { errno } from './errno.js';
+import * as errno from './errno.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 

@@ -2,8 +2,7 @@ import koffi from 'koffi';
 
 /**
  * libc through koffi. A pointer is a `Uint8Array` over memory that does not move (see `memory.ts`), so passing one
- * allocates nothing; or its address, made once, which takes a third less time and which only he may pass who keeps the
- * memory. Results follow the kernel's own convention: a negative number is a negated errno.
+ * allocates nothing; or its address, made once, which takes a third less time. Results follow the kernel's own convention: a negative number is a negated errno.
  */
 const libc = koffi.load(null);
 
@@ -41,8 +40,12 @@ export function result(value: number): number {
   return value < 0 ? -koffi.errno() : value;
 }
 
-/** The address of memory that does not move. */
+/** Memory that libc may use for as long as the process lives: nothing else keeps it from being collected. */
+const addressed: Uint8Array[] = [];
+
+/** The address of memory that does not move. It is never given back: for what is made once. */
 export function addressOf(bytes: Uint8Array): bigint {
+  addressed.push(bytes);
   return koffi.address(bytes);
 }
 

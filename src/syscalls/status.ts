@@ -1,5 +1,5 @@
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './files.js';
-import { declareInt, type Pointer, result } from './libc.js';
+import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -13,7 +13,7 @@ export const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
-const EMPTY_PATH = stableMemory(1);
+const EMPTY_PATH = addressOf(stableMemory(1));
 
 /**
  * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.
@@ -21,6 +21,7 @@ const EMPTY_PATH = stableMemory(1);
  */
 export class FileStatus {
   readonly bytes = stableMemory(260);
+  readonly address = addressOf(this.bytes);
   readonly words = wordsOf(this.bytes);
 
   /** Word index of each field in `words`. */
@@ -54,22 +55,23 @@ export class FileStatus {
 
 /** `lstat(2)`, by statx. */
 export function lstat(path: Pointer, status: FileStatus, directory = AT_FDCWD): number {
-  return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.bytes));
+  return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.address));
 }
 
 /** `fstat(2)`, by statx. */
 export function fstat(descriptor: number, status: FileStatus): number {
-  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.bytes));
+  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address));
 }
 
 /** Only the file type of what a descriptor (also an O_PATH one) refers to. */
 export function fileType(descriptor: number, status: FileStatus): number {
-  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.bytes));
+  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.address));
 }
 
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */
 export class FileSystemStatus {
   readonly bytes = stableMemory(120);
+  readonly address = addressOf(this.bytes);
   readonly words = wordsOf(this.bytes);
 
   static readonly TYPE = 0;
@@ -90,11 +92,11 @@ export class FileSystemStatus {
 }
 
 export function statfs(path: Pointer, status: FileSystemStatus): number {
-  return result(libc.statfs(path, status.bytes));
+  return result(libc.statfs(path, status.address));
 }
 
 export function fstatfs(descriptor: number, status: FileSystemStatus): number {
-  return result(libc.fstatfs(descriptor, status.bytes));
+  return result(libc.fstatfs(descriptor, status.address));
 }
 
 const MAX_HANDLE_BYTES = 128;
@@ -102,8 +104,10 @@ const MAX_HANDLE_BYTES = 128;
 /** `struct file_handle`, open_by_handle_at(2): two words of head, then what the file system put there. */
 export class FileHandle {
   readonly bytes = stableMemory(8 + MAX_HANDLE_BYTES);
+  readonly address = addressOf(this.bytes);
   readonly words = wordsOf(this.bytes);
   readonly mount = stableMemory(4);
+  readonly mountAddress = addressOf(this.mount);
 
   get length(): number {
     return this.words[0] ?? 0;
@@ -126,5 +130,5 @@ export class FileHandle {
  */
 export function nameToHandle(path: Pointer, handle: FileHandle, flags: number): number {
   handle.words[0] = MAX_HANDLE_BYTES;
-  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.bytes, handle.mount, flags));
+  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.address, handle.mountAddress, flags));
 }

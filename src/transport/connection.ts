@@ -1,6 +1,6 @@
 import { Frame, HEADER_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from '../protocol/frame.js';
 import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
-import { errno } from '../syscalls/errno.js';
+import * as errno from '../syscalls/errno.js';
 import { addressOf, type Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { DescriptorMessage, receive, receiveWaiting, send } from '../syscalls/sockets.js';
@@ -58,15 +58,15 @@ export class Connection {
 
   /** Receives what is there. @returns bytes, 0 at the end of the stream, or -errno (EAGAIN: nothing there) */
   receive(): number {
-    return this.#received(receive(this.#socket, this.#rest, MAX_FRAME_BYTES - this.#filled));
+    return this.#received(receive(this.#socket, this.#rest(), MAX_FRAME_BYTES - this.#filled));
   }
 
   /** As `receive`, but waits for a while: at most the socket's receive time-out. */
   receiveWaiting(): number {
-    return this.#received(receiveWaiting(this.#socket, this.#rest, MAX_FRAME_BYTES - this.#filled));
+    return this.#received(receiveWaiting(this.#socket, this.#rest(), MAX_FRAME_BYTES - this.#filled));
   }
 
-  get #rest(): Pointer {
+  #rest(): Pointer {
     return this.#filled === 0 ? this.#requestAddress : this.request.bytes.subarray(this.#filled);
   }
 
