@@ -3,7 +3,7 @@ import type { Frame } from '../protocol/frame.js';
 import { MAX_STRING_BYTES, PAYLOAD } from '../protocol/replies.js';
 import * as errno from '../syscalls/errno.js';
 import type { OperationContext } from './context.js';
-import type { Handler } from './table.js';
+import type { Handler } from './handler.js';
 
 /** Operations whose reply is a string, written by the kernel directly to its place in the reply. */
 

@@ -1,16 +1,8 @@
-import type { Request } from '../protocol/decoder.js';
 import type { RequestName } from '../protocol/requests.js';
 import { getversion, lstat, statfs } from './attributes.js';
 import type { OperationContext } from './context.js';
+import type { Handler } from './handler.js';
 import { lgetxattr, llistxattr, readlink } from './strings.js';
-
-/**
- * Carries out one kind of request.
- *
- * @returns by the request's reply kind a descriptor, 0, or the length of the payload that it wrote to the reply;
- * or -errno
- */
-export type Handler<Name extends RequestName> = (request: Request<Name>) => number;
 
 /**
  * Makes what carries out each request, once for a session. Those that only have a status, or a descriptor, are the

@@ -1,4 +1,5 @@
-import { type Handler, makeHandlers } from '../operations/table.js';
+import type { Handler } from '../operations/handler.js';
+import { makeHandlers } from '../operations/table.js';
 import type { OperationContext } from '../operations/context.js';
 import { RequestDecoder } from '../protocol/decoder.js';
 import type { Frame } from '../protocol/frame.js';

@@ -8,33 +8,37 @@ const SHORTEST_US = 10;
 const ATTEMPTS_PER_LOOK = 4;
 /** When this much passes between two looks, somebody else had the processor: polling takes it from those who need it. */
 const PREEMPTED_US = 150;
-/** This many polls in a row must have caught the request before a row of them in vain is forgotten. */
+/** This many polls without one in vain must have waited and caught the request before a row in vain is forgotten. */
 const TRUSTED_HITS = 16;
 /** At most this many requests are waited for without polling before it is tried again. */
 const MOST_SKIPPED = 1024;
+
+/** What requests come from. */
+type Input = Pick<Connection, 'receive' | 'receiveWaiting'>;
+
 /**
  * Waits for the next request in the two ways that are quicker than libuv: asking the socket over and over (waking a
  * process costs more than most requests), then sleeping in a receive that gives up after a while.
  *
  * The polling window follows the time that the client really takes, up to a ceiling, as KVM's halt_poll_ns does. Unlike
- * there, a poll in vain also has the next one left out, then the next two, four, and so on, until many in a row were not
- * in vain: on a processor that client and helper share, the client cannot even begin while the helper polls, and where
+ * there, a poll in vain also has the next one left out, then the next two, four, and so on, until many in a row were worth
+ * it: on a processor that client and helper share, the client cannot even begin while the helper polls, and where
  * many compete for the processors, polling takes them from those who have work.
  */
 export class InputWait {
-  readonly #connection: Connection;
-  readonly #clock: MonotonicClock;
+  readonly #connection: Input;
+  readonly #clock: Pick<MonotonicClock, 'microseconds'>;
   readonly #ceiling: number;
   #window: number;
   /** Requests still to be waited for without polling, and how many there were in this row. */
   #skip = 0;
   #skipped = 0;
-  /** Polls in a row that caught the request. */
+  /** Polls since the last one in vain that waited for the request and caught it. */
   #hits = 0;
   #now = 0;
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
-  constructor(connection: Connection, clock: MonotonicClock, ceiling: number) {
+  constructor(connection: Input, clock: Pick<MonotonicClock, 'microseconds'>, ceiling: number) {
     this.#connection = connection;
     this.#clock = clock;
     this.#ceiling = ceiling;
@@ -62,13 +66,16 @@ export class InputWait {
   }
 
   #spin(start: number): number {
+    let waited = false;
     for (;;) {
       for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
         const bytes = this.#connection.receive();
         if (bytes !== -errno.EAGAIN) {
-          if (++this.#hits >= TRUSTED_HITS) this.#skipped = 0;
+          // what was there at once says nothing: without polling it would have been there, too
+          if (waited && ++this.#hits >= TRUSTED_HITS) this.#skipped = 0;
           return bytes;
         }
+        waited = true;
       }
       const now = this.#clock.microseconds();
       const preempted = now - this.#now >= PREEMPTED_US;
