@@ -18,6 +18,8 @@ export interface Contestant {
   readonly key: string;
   readonly title: string;
   argv(exported: string): readonly string[];
+  /** The names of the cycles that it can answer; undefined: all. */
+  readonly cycles?: ReadonlySet<string>;
 }
 
 const node = ours.endsWith('.js') ? [process.execPath, ours] : [ours];
@@ -72,6 +74,7 @@ export const minimalNode: Contestant = {
   key: 'node',
   title: 'minimal Node loop',
   argv: (exported) => [process.execPath, path.join(repositoryRoot, 'bench', 'minimal-helper.cjs'), exported],
+  cycles: new Set(['lstat', 'getversion', 'statfs', 'readlink', 'open', 'open (directory)']),
 };
 
 /** A contestant that serves. */

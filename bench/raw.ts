@@ -2,6 +2,7 @@ import type { Contestant, Running } from './contestants.js';
 import {
   Export,
   minimalLoops,
+  minimalNode,
   ourHelper,
   ourHelperWithoutPolling,
   referenceHelper,
@@ -50,6 +51,7 @@ export async function measureRaw(quick: boolean): Promise<RawResult> {
     ourHelper,
     ...(ourHelperWithoutPolling === undefined ? [] : [ourHelperWithoutPolling]),
     referenceHelper,
+    minimalNode,
     ...minimalLoops(),
   ];
   const rounds = quick ? 2 : 8;
@@ -87,8 +89,8 @@ async function measureOn(
       if (round % 2 === 0) order.reverse();
       for (const cycle of allCycles) {
         for (const { account, running: helper } of order) {
-          if (helper !== undefined)
-            measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
+          if (helper === undefined || account.contestant.cycles?.has(cycle.name) === false) continue;
+          measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
         }
       }
     }

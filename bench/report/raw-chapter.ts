@@ -22,7 +22,7 @@ export function rawPlots(raw: RawResult | undefined): Plots {
 }
 
 function plot(raw: RawResult, cores: CoreUse): string {
-  const shown = raw[cores].filter(({ key }) => key !== 'loop-polling');
+  const shown = raw[cores].filter(({ key }) => key !== 'loop-polling' && key !== 'node');
   const names = namesOf(raw[cores]);
   const series = shown.map(({ title, latency }) => ({
     title,
@@ -47,7 +47,8 @@ of that kind to warm up; all work
 in the same directory. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
 the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
 opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all
-the time. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
+the time. The _minimal Node loop_ does the same through koffi, for some of the requests: the limit of any helper in
+TypeScript. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
 
 ${coresChapter(raw, 'free')}
 
@@ -81,7 +82,7 @@ function latencyTable(contestants: readonly ContestantResult[]): string {
     name,
     ...contestants.flatMap(({ key, latency }) => {
       const { p50, p99 } = latency[name] ?? {};
-      const times = `${microseconds(p50)} / ${microseconds(p99)}`;
+      const times = p50 === undefined ? '' : `${microseconds(p50)} / ${microseconds(p99)}`;
       return isCompared(key) ? [times, ratio(p50, reference?.latency[name]?.p50)] : [times];
     }),
   ]);
@@ -89,7 +90,7 @@ function latencyTable(contestants: readonly ContestantResult[]): string {
 }
 
 function isCompared(key: string): boolean {
-  return key.startsWith('ours');
+  return key.startsWith('ours') || key === 'node';
 }
 
 function cpuTable(contestants: readonly ContestantResult[]): string {
