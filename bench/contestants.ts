@@ -20,6 +20,8 @@ export interface Contestant {
   argv(exported: string): readonly string[];
   /** The names of the cycles that it can answer; undefined: all. */
   readonly cycles?: ReadonlySet<string>;
+  /** Whether it never sleeps: it is stopped but for its turns, or it would take a core from the others. */
+  readonly spins?: boolean;
 }
 
 const node = ours.endsWith('.js') ? [process.execPath, ours] : [ours];
@@ -65,6 +67,7 @@ export function minimalLoops(): readonly Contestant[] {
       key: 'loop-polling',
       title: 'minimal C loop, polling',
       argv: (exported) => [program, exported, 'poll'],
+      spins: true,
     },
   ];
 }
@@ -83,6 +86,9 @@ export interface Running {
   readonly pid: number;
   readonly client: BlockingClient;
   readonly cpu: Clock;
+  /** Before and after its turn. */
+  resume(): void;
+  pause(): void;
   stop(): Promise<void>;
 }
 
@@ -101,12 +107,23 @@ export function start(contestant: Contestant, exported: string, options: StartOp
   const blocking = new BlockingClient(client);
   blocking.exchange(lstatOf('/'));
   const pid = running.pid ?? 0;
+  const signal = (name: 'SIGSTOP' | 'SIGCONT'): void => {
+    if (contestant.spins === true) process.kill(pid, name);
+  };
+  signal('SIGSTOP');
   return {
     process: running,
     pid,
     client: blocking,
     cpu: Clock.cpuOf(pid),
+    resume: () => {
+      signal('SIGCONT');
+    },
+    pause: () => {
+      signal('SIGSTOP');
+    },
     stop: async () => {
+      signal('SIGCONT');
       blocking.close();
       await ended(running);
     },

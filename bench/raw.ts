@@ -90,7 +90,9 @@ async function measureOn(
       for (const cycle of allCycles) {
         for (const { account, running: helper } of order) {
           if (helper === undefined || account.contestant.cycles?.has(cycle.name) === false) continue;
+          helper.resume();
           measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
+          helper.pause();
         }
       }
     }

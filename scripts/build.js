@@ -16,7 +16,6 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   external: ['koffi', 'node-unix-socket', 'posix'],
-  plugins: [plainPrivateFields],
   sourcemap: false,
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,
@@ -30,6 +29,9 @@ await build({
   ...common,
   entryPoints: ['src/main.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts'],
   format: 'cjs',
+  plugins: [plainPrivateFields],
+  // a field comes into being where the constructor writes it
+  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 chmodSync('dist/main.js', 0o755);

@@ -32,7 +32,8 @@ function transformer(context) {
 function declaringClass(name) {
   for (let node = name.parent; node !== undefined; node = node.parent) {
     if (ts.isClassLike(node) && node.members.some((member) => member.name?.text === name.text)) {
-      return node.name?.text ?? '';
+      if (node.name === undefined) throw new Error(`the class that declares ${name.text} needs a name`);
+      return node.name.text;
     }
   }
   throw new Error(`no class declares ${name.text}`);

@@ -8,8 +8,10 @@ const SHORTEST_US = 10;
 const ATTEMPTS_PER_LOOK = 4;
 /** When this much passes between two looks, somebody else had the processor: polling takes it from those who need it. */
 const PREEMPTED_US = 150;
-/** This many polls without one in vain must have waited and caught the request before a row in vain is forgotten. */
-const TRUSTED_HITS = 16;
+/** A row of polls in vain is forgotten after so many polls of which none was. */
+const TRUSTED = 1024;
+/** One that waited and caught the request counts as so many. */
+const WAITED = 64;
 /** At most this many requests are waited for without polling before it is tried again. */
 const MOST_SKIPPED = 1024;
 
@@ -33,8 +35,8 @@ export class InputWait {
   /** Requests still to be waited for without polling, and how many there were in this row. */
   #skip = 0;
   #skipped = 0;
-  /** Polls since the last one in vain that waited for the request and caught it. */
-  #hits = 0;
+  /** Polls since the last one in vain, those that waited counted more. */
+  #trust = 0;
   #now = 0;
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
@@ -71,8 +73,9 @@ export class InputWait {
       for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
         const bytes = this.#connection.receive();
         if (bytes !== -errno.EAGAIN) {
-          // what was there at once says nothing: without polling it would have been there, too
-          if (waited && ++this.#hits >= TRUSTED_HITS) this.#skipped = 0;
+          // what was there at once says little: without polling it would have been there, too
+          this.#trust += waited ? WAITED : 1;
+          if (this.#trust >= TRUSTED) this.#skipped = 0;
           return bytes;
         }
         waited = true;
@@ -82,7 +85,7 @@ export class InputWait {
       this.#now = now;
       // a negative difference: the clock went round
       if (preempted || now - start >= this.#window || now < start) {
-        this.#hits = 0;
+        this.#trust = 0;
         this.#skipped = Math.min(Math.max(1, 2 * this.#skipped), MOST_SKIPPED);
         this.#skip = this.#skipped;
         return -errno.EAGAIN;
