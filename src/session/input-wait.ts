@@ -75,7 +75,10 @@ export class InputWait {
         if (bytes !== -errno.EAGAIN) {
           // what was there at once says little: without polling it would have been there, too
           this.#trust += waited ? WAITED : 1;
-          if (this.#trust >= TRUSTED) this.#skipped = 0;
+          if (this.#trust >= TRUSTED) {
+            this.#skipped = 0;
+            this.#trust = 0;
+          }
           return bytes;
         }
         waited = true;
