@@ -47,8 +47,8 @@ of that kind to warm up; all work
 in the same directory. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
 the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
 opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all
-the time (and is stopped between its turns, or it would take a core from the others). The _minimal Node loop_ does the same through koffi, for some of the requests: the limit of any helper in
-TypeScript. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
+the time (and is stopped between its turns, or it would take a core from the others). The _minimal Node loop_ does the
+same through koffi, for some of the requests: the limit of any helper in TypeScript. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
 
 ${coresChapter(raw, 'free')}
 

@@ -12,7 +12,7 @@ import { close } from '../syscalls/files.js';
 import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
 import type { Connection } from '../transport/connection.js';
-import { type Operation, operationsByOpcode, type Trace } from './dispatcher.js';
+import { type Operation, operationsByOpcode } from './dispatcher.js';
 import type { InputWait } from './input-wait.js';
 import { resultText } from './trace-text.js';
 
@@ -43,7 +43,6 @@ export class Session {
   readonly #log: Logger;
   readonly #refusals: Refusals;
   readonly #context: OperationContext;
-  readonly #trace: Trace | undefined;
   readonly #operations: readonly (Operation | undefined)[];
   readonly #socket: Socket;
   readonly #eventLoop = new EventLoop();
@@ -86,8 +85,8 @@ export class Session {
     const trace = (line: string): void => {
       log.trace(line);
     };
-    this.#trace = log.isLevelEnabled('trace') ? trace : undefined;
-    this.#operations = operationsByOpcode(connection.request, context, this.#trace);
+    const isTracing = log.isLevelEnabled('trace');
+    this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
     const onread: OnReadOpts = {
       buffer: connection.landing,
       callback: (bytes) => {
@@ -218,7 +217,7 @@ export class Session {
   }
 
   #refused({ name, reply }: Operation, result: number): void {
-    this.#trace?.(`${name} (malformed) = ${resultText(reply, result)}`);
+    this.#log.trace(`${name} (malformed) = ${resultText(reply, result)}`);
     this.#refusals.report('refused a malformed request', { request: name, error: errnoName(result) });
   }
 

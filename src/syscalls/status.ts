@@ -106,8 +106,8 @@ export class FileHandle {
   readonly bytes = stableMemory(8 + MAX_HANDLE_BYTES);
   readonly address = addressOf(this.bytes);
   readonly words = wordsOf(this.bytes);
-  readonly mount = stableMemory(4);
-  readonly mountAddress = addressOf(this.mount);
+  /** Where the id of the mount goes, which nobody reads. */
+  readonly mount = addressOf(stableMemory(4));
 
   get length(): number {
     return this.words[0] ?? 0;
@@ -130,5 +130,5 @@ export class FileHandle {
  */
 export function nameToHandle(path: Pointer, handle: FileHandle, flags: number): number {
   handle.words[0] = MAX_HANDLE_BYTES;
-  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.address, handle.mountAddress, flags));
+  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.address, handle.mount, flags));
 }

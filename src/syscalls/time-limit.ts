@@ -1,4 +1,4 @@
-import { addressOf, declareInt } from './libc.js';
+import { addressOf, declareInt, type Pointer } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -18,14 +18,14 @@ const VALUE_MICROSECONDS = 6;
  * Bounds how long a system call that waits for others may take: afterwards a signal has it fail with EINTR. setitimer(2)
  */
 export class TimeLimit {
-  readonly #running = stableMemory(4 * ITIMERVAL_WORDS);
-  readonly #stopped = stableMemory(4 * ITIMERVAL_WORDS);
-  readonly #runningAddress = addressOf(this.#running);
-  readonly #stoppedAddress = addressOf(this.#stopped);
+  readonly #running: Pointer;
+  readonly #stopped = addressOf(stableMemory(4 * ITIMERVAL_WORDS));
 
   /** @param milliseconds less than a second */
   constructor(milliseconds: number) {
-    const words = wordsOf(this.#running);
+    const running = stableMemory(4 * ITIMERVAL_WORDS);
+    this.#running = addressOf(running);
+    const words = wordsOf(running);
     words[VALUE_MICROSECONDS] = milliseconds * 1000;
     // again and again, as the first signal may come before the call begins
     words[INTERVAL_MICROSECONDS] = milliseconds * 1000;
@@ -36,10 +36,10 @@ export class TimeLimit {
   }
 
   begin(): void {
-    libc.setitimer(ITIMER_REAL, this.#runningAddress, null);
+    libc.setitimer(ITIMER_REAL, this.#running, null);
   }
 
   end(): void {
-    libc.setitimer(ITIMER_REAL, this.#stoppedAddress, null);
+    libc.setitimer(ITIMER_REAL, this.#stopped, null);
   }
 }
