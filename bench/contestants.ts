@@ -18,8 +18,6 @@ export interface Contestant {
   readonly key: string;
   readonly title: string;
   argv(exported: string): readonly string[];
-  /** The names of the cycles that it can answer; undefined: all. */
-  readonly cycles?: ReadonlySet<string>;
   /** Whether it never sleeps: it is stopped but for its turns, or it would take a core from the others. */
   readonly spins?: boolean;
 }
@@ -72,12 +70,11 @@ export function minimalLoops(): readonly Contestant[] {
   ];
 }
 
-/** The measuring stick in JavaScript, for requests that change nothing. */
+/** The measuring stick in JavaScript. */
 export const minimalNode: Contestant = {
   key: 'node',
   title: 'minimal Node loop',
   argv: (exported) => [process.execPath, path.join(repositoryRoot, 'bench', 'minimal-helper.cjs'), exported],
-  cycles: new Set(['lstat', 'getversion', 'statfs', 'readlink', 'open', 'open (directory)']),
 };
 
 /** A contestant that serves. */

@@ -89,7 +89,7 @@ async function measureOn(
       if (round % 2 === 0) order.reverse();
       for (const cycle of allCycles) {
         for (const { account, running: helper } of order) {
-          if (helper === undefined || account.contestant.cycles?.has(cycle.name) === false) continue;
+          if (helper === undefined) continue;
           helper.resume();
           measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
           helper.pause();
