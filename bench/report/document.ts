@@ -4,6 +4,7 @@ import type { Results } from '../results.js';
 import { guestChapter, guestPlot } from './guest-chapter.js';
 import { allocationChapter, startupChapter, systemCallChapter } from './lean-chapters.js';
 import { reasonsFor } from './reasons.js';
+import { limitChapter } from './limit-chapter.js';
 import { rawChapter, rawPlots } from './raw-chapter.js';
 import { scaleChapter, scalePlots } from './scale-chapter.js';
 import { table } from './table.js';
@@ -69,7 +70,7 @@ ${table(['machine', ''], rows, 2)}`;
 
 function targetChapter(results: Results): string {
   const all = targets(results);
-  const reasons = reasonsFor(all);
+  const reasons = [reasonsFor(all), limitChapter(all)].filter(Boolean).join('\n\n');
   const rows = all.map(({ target, measured, met }) => [
     target,
     measured,

@@ -48,7 +48,7 @@ in the same directory. _Ours_ polls as it does by default, but where it says \`-
 the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
 opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all
 the time (and is stopped between its turns, or it would take a core from the others). The _minimal Node loop_ does the
-same through koffi, for some of the requests: the limit of any helper in TypeScript. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
+same through koffi, and sleeps: the limit of any helper in TypeScript that does not poll. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
 
 ${coresChapter(raw, 'free')}
 

@@ -1,0 +1,26 @@
+import { table } from './table.js';
+import type { Target } from './targets.js';
+
+/** Everything that is above a target, beside the least that is possible. */
+export function limitChapter(targets: readonly Target[]): string {
+  const rows = targets.flatMap(({ target, missed = [] }) =>
+    missed.map(({ name, ratio, limits }, index) => [
+      index === 0 ? target : '',
+      name === target ? '' : name,
+      shown(ratio),
+      shown(limits?.node),
+      shown(limits?.loop),
+    ]),
+  );
+  if (rows.length === 0) return '';
+  return `### What was missed, beside the limits
+
+Ratios as of the targets. The loops are those that wait as we do: where we poll, the C loop that polls, and none of
+Node.
+
+${table(['target', 'what', 'ours', 'minimal Node loop', 'minimal C loop'], rows, 2)}`;
+}
+
+function shown(ratio: number | undefined): string {
+  return ratio === undefined ? '' : ratio.toFixed(2);
+}
