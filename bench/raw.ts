@@ -12,20 +12,26 @@ import { type Cycle, cycles, mix } from './client/cycles.js';
 import { repeat, Times } from './client/measure.js';
 import { runOnCores } from './libc.js';
 import { progress } from './progress.js';
-import { percentile } from './statistics.js';
+import { median, percentile } from './statistics.js';
 
+/** Of the times in nanoseconds. */
 export interface Latency {
+  /** The median of the rounds' medians. */
   readonly p50: number;
   readonly p99: number;
+  /** The median of what each round's was of the C helper's in the same round: the machine's own speed changes. */
+  readonly relative: number;
 }
 
 export interface ContestantResult {
   readonly key: string;
   readonly title: string;
-  /** By the name of the step, in nanoseconds. */
+  /** By the name of the step. */
   readonly latency: Readonly<Record<string, Latency>>;
   /** CPU time of the helper per request in nanoseconds, by the name of the cycle. */
   readonly cpu: Readonly<Record<string, number>>;
+  /** The same as `relative` of the latencies. */
+  readonly relativeCpu: Readonly<Record<string, number>>;
 }
 
 /** `free`: the kernel places both; `apart`: each has a core of its own; `shared`: both have the same. */
@@ -39,10 +45,12 @@ const OTHER_CORE = 0;
 
 const allCycles: readonly Cycle[] = [...cycles, mix];
 
+/** What was measured of a contestant, an element for each round. */
 interface Account {
   readonly contestant: Contestant;
-  readonly samples: Map<string, Float64Array[]>;
-  readonly cpu: Map<string, { nanoseconds: number; requests: number }>;
+  readonly samples: Map<string, number[][]>;
+  /** Nanoseconds per request. */
+  readonly cpu: Map<string, number[]>;
 }
 
 /** Every request over every contestant, in turns within one run. */
@@ -54,7 +62,8 @@ export async function measureRaw(quick: boolean): Promise<RawResult> {
     minimalNode,
     ...minimalLoops(),
   ];
-  const rounds = quick ? 2 : 8;
+  // many short ones: the machine is faster and slower from one second to the next
+  const rounds = quick ? 2 : 32;
   const free = await measureOn(contestants, rounds, quick, undefined);
   runOnCores([OTHER_CORE]);
   const apart = await measureOn(contestants, rounds, quick, SHARED_CORE, 'each on a core of its own');
@@ -91,7 +100,7 @@ async function measureOn(
         for (const { account, running: helper } of order) {
           if (helper === undefined) continue;
           helper.resume();
-          measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round >= 0);
+          measureCycle(account, helper, cycle, repetitions(cycle, round, quick), round);
           helper.pause();
         }
       }
@@ -100,12 +109,13 @@ async function measureOn(
     await Promise.all(running.map((helper) => helper.stop()));
     exported.remove();
   }
-  return accounts.map(summary);
+  const reference = accounts.find(({ contestant }) => contestant === referenceHelper);
+  return reference === undefined ? [] : accounts.map((account) => summary(account, reference));
 }
 
 /** Many at a time, since a helper that waited is slow at first; more to warm up, until V8 has compiled what is used. */
 function repetitions(cycle: Cycle, round: number, quick: boolean): number {
-  const requests = round < 0 ? 20_000 : quick ? 300 : 2000;
+  const requests = round < 0 ? 20_000 : quick ? 300 : 500;
   return Math.ceil(requests / cycle.steps.length);
 }
 
@@ -114,31 +124,45 @@ function measureCycle(
   { client, cpu }: Running,
   cycle: Cycle,
   count: number,
-  counts: boolean,
+  round: number,
 ): void {
   const times = new Times(cycle, count);
   const before = cpu.now();
   repeat(client, cycle, count, times);
   const used = cpu.now() - before;
-  if (!counts) return;
+  if (round < 0) return;
+  // some requests are in a cycle twice, or in several
   cycle.steps.forEach(({ name }, index) => {
-    const samples = account.samples.get(name) ?? [];
-    samples.push(times.ofStep(index));
-    account.samples.set(name, samples);
+    const rounds = account.samples.get(name) ?? [];
+    rounds[round] = [...(rounds[round] ?? []), ...times.ofStep(index)];
+    account.samples.set(name, rounds);
   });
-  const total = account.cpu.get(cycle.name) ?? { nanoseconds: 0, requests: 0 };
-  total.nanoseconds += used;
-  total.requests += count * cycle.steps.length;
-  account.cpu.set(cycle.name, total);
+  const perRequest = account.cpu.get(cycle.name) ?? [];
+  perRequest.push(used / (count * cycle.steps.length));
+  account.cpu.set(cycle.name, perRequest);
 }
 
-function summary({ contestant: { key, title }, samples, cpu }: Account): ContestantResult {
-  const latency = [...samples].map(([name, parts]) => {
-    const all = Float64Array.from(parts.flatMap((part) => [...part]));
-    return [name, { p50: percentile(all, 0.5), p99: percentile(all, 0.99) }] as const;
+function summary(account: Account, reference: Account): ContestantResult {
+  const { key, title } = account.contestant;
+  const latency = [...account.samples].map(([name, rounds]) => {
+    const medians = rounds.map((times) => median(times));
+    const p99 = percentile(rounds.flat(), 0.99);
+    const theirs = reference.samples.get(name)?.map((times) => median(times)) ?? [];
+    return [name, { p50: median(medians), p99, relative: relative(medians, theirs) }] as const;
   });
-  const perRequest = [...cpu].map(
-    ([name, { nanoseconds, requests }]) => [name, nanoseconds / requests] as const,
+  const cpu = [...account.cpu].map(([name, rounds]) => [name, median(rounds)] as const);
+  const relativeCpu = [...account.cpu].map(
+    ([name, rounds]) => [name, relative(rounds, reference.cpu.get(name) ?? [])] as const,
   );
-  return { key, title, latency: Object.fromEntries(latency), cpu: Object.fromEntries(perRequest) };
+  return {
+    key,
+    title,
+    latency: Object.fromEntries(latency),
+    cpu: Object.fromEntries(cpu),
+    relativeCpu: Object.fromEntries(relativeCpu),
+  };
+}
+
+function relative(rounds: readonly number[], others: readonly number[]): number {
+  return median(rounds.map((value, round) => value / (others[round] ?? NaN)));
 }

@@ -1,7 +1,7 @@
 import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
 import { barChart } from './bar-chart.js';
 import type { Plots } from './document.js';
-import { microseconds, ratio, table } from './table.js';
+import { microseconds, table } from './table.js';
 
 const titles: Readonly<Record<CoreUse, string>> = {
   free: 'One core free',
@@ -42,9 +42,9 @@ export function rawChapter(raw: RawResult | undefined): string {
   return `## Round trips
 
 A client that waits in \`recv\`, as QEMU does, sends one request after the other; no event loop, no allocation and no
-check of the clock but two per request is in between. 2,000 requests of one kind, then the next helper, each after 20,000
-of that kind to warm up; all work
-in the same directory. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
+check of the clock but two per request is in between. 500 requests of one kind, then the next helper, for 32 rounds, after
+20,000 of each kind to warm up; all work in the same directory. A ratio is the median of the rounds' ratios, since the
+machine is faster and slower from one second to the next. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
 the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
 opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all
 the time (and is stopped between its turns, or it would take a core from the others). The _minimal Node loop_ does the
@@ -73,7 +73,6 @@ ${cpuTable(contestants)}`;
 }
 
 function latencyTable(contestants: readonly ContestantResult[]): string {
-  const reference = contestants.find(({ key }) => key === 'reference');
   const head = [
     'request',
     ...contestants.flatMap(({ key, title }) => (isCompared(key) ? [title, 'ratio'] : [title])),
@@ -81,9 +80,9 @@ function latencyTable(contestants: readonly ContestantResult[]): string {
   const rows = namesOf(contestants).map((name) => [
     name,
     ...contestants.flatMap(({ key, latency }) => {
-      const { p50, p99 } = latency[name] ?? {};
+      const { p50, p99, relative } = latency[name] ?? {};
       const times = p50 === undefined ? '' : `${microseconds(p50)} / ${microseconds(p99)}`;
-      return isCompared(key) ? [times, ratio(p50, reference?.latency[name]?.p50)] : [times];
+      return isCompared(key) ? [times, relative?.toFixed(2) ?? ''] : [times];
     }),
   ]);
   return table(head, rows);
@@ -94,7 +93,6 @@ function isCompared(key: string): boolean {
 }
 
 function cpuTable(contestants: readonly ContestantResult[]): string {
-  const reference = contestants.find(({ key }) => key === 'reference');
   const off = contestants.find(({ key }) => key === 'ours-off');
   const head = [
     'requests',
@@ -104,7 +102,7 @@ function cpuTable(contestants: readonly ContestantResult[]): string {
   const rows = Object.keys(contestants[0]?.cpu ?? {}).map((name) => [
     name,
     ...contestants.map(({ cpu }) => microseconds(cpu[name])),
-    ...(off === undefined ? [] : [ratio(off.cpu[name], reference?.cpu[name])]),
+    ...(off === undefined ? [] : [off.relativeCpu[name]?.toFixed(2) ?? '']),
   ]);
   return table(head, rows);
 }

@@ -113,28 +113,21 @@ function p50Ratios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
   const polls = key === 'ours' && cores !== 'shared';
   const loop = find(raw, cores, polls ? 'loop-polling' : 'loop');
   const node = polls ? undefined : find(raw, cores, 'node');
-  const reference = find(raw, cores, 'reference');
-  const ratioOf = (contestant: ContestantResult | undefined, name: string): number | undefined => {
-    const latency = contestant?.latency[name];
-    return latency && latency.p50 / (reference?.latency[name]?.p50 ?? NaN);
-  };
-  return Object.keys(find(raw, cores, key)?.latency ?? {}).map((name) => ({
+  const ours = find(raw, cores, key);
+  return Object.entries(ours?.latency ?? {}).map(([name, { relative }]) => ({
     name,
-    ratio: ratioOf(find(raw, cores, key), name) ?? NaN,
-    limits: { node: ratioOf(node, name), loop: ratioOf(loop, name) },
+    ratio: relative,
+    limits: { node: node?.latency[name]?.relative, loop: loop?.latency[name]?.relative },
   }));
 }
 
 function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Ratio[] {
-  const reference = find(raw, cores, 'reference');
-  const ratioOf = (contestant: string, name: string): number | undefined => {
-    const cpu = find(raw, cores, contestant)?.cpu[name];
-    return cpu && cpu / (reference?.cpu[name] ?? NaN);
-  };
-  return Object.keys(find(raw, cores, key)?.cpu ?? {}).map((name) => ({
+  const of = (contestant: string, name: string): number | undefined =>
+    find(raw, cores, contestant)?.relativeCpu[name];
+  return Object.entries(find(raw, cores, key)?.relativeCpu ?? {}).map(([name, ratio]) => ({
     name: cores === 'shared' ? `${name} (one core)` : name,
-    ratio: ratioOf(key, name) ?? NaN,
-    limits: { node: ratioOf('node', name), loop: ratioOf('loop', name) },
+    ratio,
+    limits: { node: of('node', name), loop: of('loop', name) },
   }));
 }
 
