@@ -44,11 +44,14 @@ export function rawChapter(raw: RawResult | undefined): string {
 A client that waits in \`recv\`, as QEMU does, sends one request after the other; no event loop, no allocation and no
 check of the clock but two per request is in between. 500 requests of one kind, then the next helper, for 32 rounds, after
 20,000 of each kind to warm up; all work in the same directory. A ratio is the median of the rounds' ratios, since the
-machine is faster and slower from one second to the next. _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is
-the limit: it only receives, makes the one system call (for getversion: none; for open: those that keep it from
-opening a device) and sends, without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all
-the time (and is stopped between its turns, or it would take a core from the others). The _minimal Node loop_ does the
-same through koffi, and sleeps: the limit of any helper in TypeScript that does not poll. _Mix_ is the life of a file as a guest's work asks for it, 20 requests long.
+machine is faster and slower from one second to the next.
+
+_Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is the limit: it only
+receives, makes the one system call (for getversion: none; for open: those that keep it from opening a device) and sends,
+without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all the time (and is stopped between
+its turns, or it would take a core from the others). The _minimal Node loop_ does the same through koffi, and sleeps: the
+limit of any helper in TypeScript that does not poll. _Mix_ is the life of a file as a guest's work asks for it, 20
+requests long.
 
 ${coresChapter(raw, 'free')}
 

@@ -6,7 +6,8 @@ const reasons: Readonly<Record<string, string>> = {
   that no device and no fifo is ever opened; the C helper opens first and looks then. The minimal C loop does the same as
   we, and is no quicker than the C helper; the minimal Node loop adds what koffi and V8 take for the same calls.`,
   lstat: `**where polling helps** (a core free, or a core each) it saves the waking of a process and nothing else. The limit is
-  the C loop that polls all the time, in the table below: ours is within 0.15 of it. How far below the C helper both are
+  the C loop that polls all the time, in the table below: ours is within 0.1 of it for most requests, and within 0.2 for
+  all. koffi and V8 take 0.05 to 0.1 of that, as the two loops show where they sleep. How far below the C helper both are
   depends on the machine: where the C loop takes 4 µs for an lstat on one core (an Intel Xeon), ours took 0.27 to 0.32 of
   the C helper's time with a core each; where it takes 15 (an AMD EPYC), 0.6 to 0.8. With a core free
   the kernel may also put both on one, and those figures then compare places.`,
@@ -15,11 +16,9 @@ const reasons: Readonly<Record<string, string>> = {
   C helper, most of the time is the guest's and QEMU's own.`,
   llistxattr: `**on one core, or without polling,** nobody has to be woken on another core, and there is nothing to be saved but one
   receive. The minimal Node loop shows what koffi and V8 make of that: for most requests 0.9 to 1.05 of the C helper.
-  What it lacks takes a tenth more where the caches are large enough for client and helper, and up to a quarter where they
-  are not (see "many busy helpers"). Each part left out in turn: the clock that latencies and polling need (2 %), the
+  What it lacks takes up to a tenth more, each part left out in turn: the clock that latencies and polling need (2 %), the
   counting (1), the time limit of a receive that leaves the rest to libuv (1), the seccomp filter (1); the remainder is
-  decoding, checking and choosing what to call. So these targets are not shown to be out of reach, but they are not
-  reached.`,
+  decoding, checking and choosing what to call. What is above the target is above it by that tenth.`,
   'remove (directory)': `**remove (directory)** is the file system's own work: the minimal C loops take nearly as long.`,
   '32 busy': `**many busy helpers:** each has code and data of its own that V8 made, where all C helpers run the same code, and
   the caches of two cores are not enough for all. Eight requests of different kinds touch 678 cache lines of a helper; of
