@@ -1,4 +1,4 @@
-import { table } from './table.js';
+import { table, twoDigits } from './table.js';
 import type { Target } from './targets.js';
 
 /** Everything that is above a target, beside the least that is possible. */
@@ -7,9 +7,9 @@ export function limitChapter(targets: readonly Target[]): string {
     missed.map(({ name, ratio, limits }, index) => [
       index === 0 ? target : '',
       name === target ? '' : name,
-      shown(ratio),
-      shown(limits?.node),
-      shown(limits?.loop),
+      twoDigits(ratio),
+      twoDigits(limits?.node),
+      twoDigits(limits?.loop),
     ]),
   );
   if (rows.length === 0) return '';
@@ -19,8 +19,4 @@ Ratios as of the targets. The loops are those that wait as we do: where we poll,
 Node.
 
 ${table(['target', 'what', 'ours', 'minimal Node loop', 'minimal C loop'], rows, 2)}`;
-}
-
-function shown(ratio: number | undefined): string {
-  return ratio === undefined ? '' : ratio.toFixed(2);
 }

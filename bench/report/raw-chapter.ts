@@ -1,7 +1,7 @@
 import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
 import { barChart } from './bar-chart.js';
 import type { Plots } from './document.js';
-import { microseconds, table } from './table.js';
+import { microseconds, table, twoDigits } from './table.js';
 
 const titles: Readonly<Record<CoreUse, string>> = {
   free: 'One core free',
@@ -85,7 +85,7 @@ function latencyTable(contestants: readonly ContestantResult[]): string {
     ...contestants.flatMap(({ key, latency }) => {
       const { p50, p99, relative } = latency[name] ?? {};
       const times = p50 === undefined ? '' : `${microseconds(p50)} / ${microseconds(p99)}`;
-      return isCompared(key) ? [times, relative?.toFixed(2) ?? ''] : [times];
+      return isCompared(key) ? [times, twoDigits(relative)] : [times];
     }),
   ]);
   return table(head, rows);
@@ -105,7 +105,7 @@ function cpuTable(contestants: readonly ContestantResult[]): string {
   const rows = Object.keys(contestants[0]?.cpu ?? {}).map((name) => [
     name,
     ...contestants.map(({ cpu }) => microseconds(cpu[name])),
-    ...(off === undefined ? [] : [off.relativeCpu[name]?.toFixed(2) ?? '']),
+    ...(off === undefined ? [] : [twoDigits(off.relativeCpu[name])]),
   ]);
   return table(head, rows);
 }

@@ -25,5 +25,9 @@ export function microseconds(nanoseconds: number | undefined): string {
 }
 
 export function ratio(one: number | undefined, other: number | undefined): string {
-  return one === undefined || other === undefined ? '' : (one / other).toFixed(2);
+  return twoDigits(one === undefined || other === undefined ? undefined : one / other);
+}
+
+export function twoDigits(value: number | undefined): string {
+  return value === undefined ? '' : value.toFixed(2);
 }
