@@ -13,4 +13,6 @@ export interface Difference {
   readonly directory?: string;
   /** A program that starts the helper. */
   readonly wrapper?: (root: string) => readonly string[];
+  /** How many helpers may be asked until one shows what the reference does only by chance. */
+  readonly starts?: number;
 }

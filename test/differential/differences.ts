@@ -110,6 +110,8 @@ const generations: readonly Difference[] = [
   {
     name: 'upper half of GETVERSION',
     reason: 'the kernel fills four of the eight bytes; the reference sends stack content for the others',
+    // What lies there depends on the processor and on where the kernel put the stack: on some, zero in 3 of 4 starts.
+    starts: 100,
     prepare: touch('f'),
     observe: ask(requests.getversion('/f'), ({ payload }) =>
       payload.readUInt32LE(4) === 0 ? 'zero' : 'stack content',
