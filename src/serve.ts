@@ -23,7 +23,7 @@ import { namesByOpcode } from './session/dispatcher.js';
 import { inlineTheWayOfARequest } from './session/inlining.js';
 import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
-import { describeErrno } from './syscalls/errno-text.js';
+import { describeErrno, errnoName } from './syscalls/errno-text.js';
 import { close, fchdir } from './syscalls/files.js';
 import { stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';
@@ -55,9 +55,17 @@ function containment(handover: Handover): Readonly<Record<string, string>> {
 }
 
 /** Makes the export the root directory, or only the working directory where that is not allowed. Throws a StartError. */
-function enterExport({ rootChanger, export: { directory } }: Handover): void {
-  if (rootChanger !== undefined) enterRoot(rootChanger, directory);
-  else if (fchdir(directory) < 0) throw new StartError('cannot enter the export');
+function enterExport({ rootChanger, export: { directory } }: Handover, log: Logger): void {
+  if (rootChanger === undefined) {
+    if (fchdir(directory) < 0) throw new StartError('cannot enter the export');
+    return;
+  }
+  const failed = enterRoot(rootChanger, directory);
+  if (failed >= 0) return;
+  log.warn(
+    { error: errnoName(failed) },
+    "the export's mount is not nosuid, nodev and noexec: who takes over QEMU can open devices that the guest made",
+  );
 }
 
 /** Wires what carries out the operations. */
@@ -189,7 +197,7 @@ function start(
   });
   if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
   setNotDumpable();
-  enterExport(handover);
+  enterExport(handover, log);
   if (isContained(handover)) close(handover.export.directory);
   filterSystemCalls(seccomp);
   endDebugger();

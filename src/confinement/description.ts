@@ -12,7 +12,7 @@ capabilities (permitted, effective and bounding; nothing inheritable or ambient)
 ${capabilities.join('\n')}
   While it creates an object with the ids of the guest only CAP_DAC_OVERRIDE is effective.
 
-root directory       the export, without CAP_SYS_CHROOT
+root directory       the export, without CAP_SYS_CHROOT; a mount of its own: nosuid, nodev, noexec, with --readonly ro
 supplementary groups none
 no_new_privs         set
 core dumps, ptrace   off (not dumpable)

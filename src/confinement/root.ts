@@ -1,5 +1,12 @@
 import { StartError } from '../exit-status.js';
-import { pivotToWorkingDirectory } from '../syscalls/mounts.js';
+import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MountAttributes,
+  pivotToWorkingDirectory,
+} from '../syscalls/mounts.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
 import { dieWithParent, forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
@@ -29,13 +36,27 @@ const ANSWER_MS = 30_000;
 const HERE = cString('.');
 const ROOT = cString('/');
 
+/** What a root changer answers: two numbers, 0 or -errno each, of the change of root and of the mount's attributes. */
+const ANSWER_BYTES = 8;
+
+/**
+ * What else is taken from a mount of our own. A client gets descriptors of directories, with which it can open what
+ * lies in them by itself: no device that the guest made may open for it, no program run, and nothing that is only to be
+ * read be written.
+ */
+function attributesOf(readOnly: boolean): MountAttributes {
+  const always = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return new MountAttributes(readOnly ? always | MOUNT_ATTR_RDONLY : always);
+}
+
 /** Forks the root changer. `isMount`: the export is a mount of its own. Throws a StartError. */
-export function forkRootChanger(exportDirectory: number, isMount: boolean): RootChanger {
+export function forkRootChanger(exportDirectory: number, isMount: boolean, readOnly: boolean): RootChanger {
   const pair = socketPair();
   if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   const [ours, theirs] = pair;
   const byte = stableMemory(1);
-  const answer = stableMemory(4);
+  const answer = stableMemory(ANSWER_BYTES);
+  const attributes = attributesOf(readOnly);
   const capabilities = new CapabilitySets();
   capabilities.read();
   const needed = [CAP_SYS_CHROOT, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE].reduce(
@@ -54,33 +75,39 @@ export function forkRootChanger(exportDirectory: number, isMount: boolean): Root
     let failed = capabilities.apply();
     if (receiveWaiting(theirs, byte, 1) !== 1) exitNow(0);
     if (failed >= 0) failed = fchdir(exportDirectory);
+    // not before the serving program is loaded, which may lie in the export
+    const restricted = isMount && failed >= 0 ? attributes.set() : 0;
     // pivot_root leaves nothing of the host in our mounts; it refuses when our own root is no mount (in a chroot)
     if (failed >= 0 && (!isMount || pivotToWorkingDirectory() < 0)) failed = chroot(HERE);
-    wordsOf(answer)[0] = failed;
-    send(theirs, answer, 4);
+    wordsOf(answer).set([failed, restricted]);
+    send(theirs, answer, ANSWER_BYTES);
     exitNow(0);
   }
   close(theirs);
   return { socket: ours, pid };
 }
 
-/** Has the root changed, and checks that it is the export. Throws a StartError. */
-export function enterRoot(changer: RootChanger, exportDirectory: number): void {
-  const answer = stableMemory(4);
+/**
+ * Has the root changed, and checks that it is the export. Throws a StartError.
+ *
+ * @returns 0, or -errno when the mount could not be given its attributes
+ */
+export function enterRoot(changer: RootChanger, exportDirectory: number): number {
+  const answer = stableMemory(ANSWER_BYTES);
   setReceiveTimeout(changer.socket, ANSWER_MS);
   send(changer.socket, stableMemory(1), 1);
-  const received = receiveWaiting(changer.socket, answer, 4);
-  const failed = received === 4 ? (new Int32Array(answer.buffer, 0, 1)[0] ?? 0) : -1;
+  const received = receiveWaiting(changer.socket, answer, ANSWER_BYTES);
   close(changer.socket);
-  if (failed < 0) {
-    throw new StartError(
-      `cannot make the export the root directory: ${received === 4 ? describeErrno(failed) : 'no answer'}`,
-    );
+  const [failed = 0, restricted = 0] = new Int32Array(answer.buffer);
+  if (received !== ANSWER_BYTES || failed < 0) {
+    const why = received === ANSWER_BYTES ? describeErrno(failed) : 'no answer';
+    throw new StartError(`cannot make the export the root directory: ${why}`);
   }
   // for a daemon it is the child of the process that forked both, and no longer ours to wait for
   waitForChild(changer.pid);
   if (chdir(ROOT) < 0 || !isRoot(exportDirectory))
     throw new StartError('the root directory is not the export');
+  return restricted;
 }
 
 function isRoot(directory: number): boolean {

@@ -33,8 +33,8 @@ export function checkExport(path: string): void {
 export function openExport(path: string): Export {
   const name = cString(path);
   checkExport(path);
-  // nothing is outside of `/`, and a mount on it would not be seen
-  const isMount = path !== '/' && ownMounts() >= 0 && bindToItself(name) >= 0;
+  // `/` is one of our own with all others, and a mount on it would not be seen
+  const isMount = ownMounts() >= 0 && (path === '/' || bindToItself(name) >= 0);
   return { path, directory: open(path), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
 }
 

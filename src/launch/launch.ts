@@ -81,7 +81,9 @@ async function startServing(
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
   const rootChanger =
-    whyNoRoot === undefined ? forkRootChanger(exported.directory, exported.isMount) : undefined;
+    whyNoRoot === undefined
+      ? forkRootChanger(exported.directory, exported.isMount, configuration.readOnly)
+      : undefined;
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);

@@ -38,8 +38,9 @@ export function acceptClients(
     const accepted = socket._handle?.fd ?? -1;
     const uid = peerCredentials(accepted)?.uid;
     if (!mayConnect(uid, clientUids)) {
-      socket.destroy();
+      // told first: the client learns of it by the close
       refused(uid);
+      socket.destroy();
       return;
     }
     const descriptor = duplicate(accepted);

@@ -9,6 +9,7 @@ interface Architecture {
     readonly openat2: number;
     readonly open_tree: number;
     readonly pivot_root: number;
+    readonly mount_setattr: number;
   };
   readonly O_DIRECTORY: number;
   readonly O_NOFOLLOW: number;
@@ -27,6 +28,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       openat2: 437,
       open_tree: 428,
       pivot_root: 155,
+      mount_setattr: 442,
     },
     O_DIRECTORY: 0o200000,
     O_NOFOLLOW: 0o400000,
@@ -43,6 +45,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       openat2: 437,
       open_tree: 428,
       pivot_root: 41,
+      mount_setattr: 442,
     },
     O_DIRECTORY: 0o40000,
     O_NOFOLLOW: 0o100000,

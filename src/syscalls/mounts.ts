@@ -1,7 +1,7 @@
 import { architecture } from './architecture.js';
 import { AT_FDCWD } from './files.js';
 import { addressOf, declareInt, result, syscall } from './libc.js';
-import { cString } from './memory.js';
+import { cString, stableMemory, wordsOf } from './memory.js';
 
 /** Mounts of a namespace of our own: mount_namespaces(7). All return 0 or -errno. */
 
@@ -19,6 +19,14 @@ const MNT_DETACH = 2;
 
 const OPEN_TREE_CLONE = 1;
 const OPEN_TREE_CLOEXEC = 0o2000000;
+
+const AT_RECURSIVE = 0x8000;
+export const MOUNT_ATTR_RDONLY = 1;
+export const MOUNT_ATTR_NOSUID = 2;
+export const MOUNT_ATTR_NODEV = 4;
+export const MOUNT_ATTR_NOEXEC = 8;
+/** `struct mount_attr`: attr_set, attr_clr, propagation and userns_fd, 64 bits each. */
+const MOUNT_ATTR_BYTES = 32;
 
 const HERE = cString('.');
 
@@ -52,4 +60,22 @@ export function pivotToWorkingDirectory(): number {
   const here = addressOf(HERE);
   const failed = result(syscall(architecture.syscalls.pivot_root, here, here, 0, 0, 0, 0));
   return failed < 0 ? failed : result(libc.umount2(HERE, MNT_DETACH));
+}
+
+/** Attributes for the mount that is the working directory, and for all that is mounted below it: mount_setattr(2). */
+export class MountAttributes {
+  readonly #attributes = stableMemory(MOUNT_ATTR_BYTES);
+  readonly #addresses = [addressOf(HERE), addressOf(this.#attributes)] as const;
+
+  /** @param set some of MOUNT_ATTR_*; what is set already stays */
+  constructor(set: number) {
+    wordsOf(this.#attributes)[0] = set;
+  }
+
+  /** @returns 0 or -errno; ENOSYS before Linux 5.12 */
+  set(): number {
+    const { mount_setattr } = architecture.syscalls;
+    const [here, attributes] = this.#addresses;
+    return result(syscall(mount_setattr, AT_FDCWD, here, AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES, 0));
+  }
 }
