@@ -77,6 +77,13 @@ export const minimalNode: Contestant = {
   argv: (exported) => [process.execPath, path.join(repositoryRoot, 'bench', 'minimal-helper.cjs'), exported],
 };
 
+export const minimalNodePolling: Contestant = {
+  key: 'node-polling',
+  title: 'minimal Node loop, polling',
+  argv: (exported) => [...minimalNode.argv(exported), 'poll'],
+  spins: true,
+};
+
 /** A contestant that serves. */
 export interface Running {
   readonly process: ChildProcess;

@@ -1,8 +1,8 @@
 /**
  * The limit of a helper in TypeScript, a measuring stick of bench/: Node and koffi, an execve in order to serve with
  * fewer rights on every thread than were there to prepare, Node and koffi again; then the loop of minimal-loop.c: the
- * one system call of each request. No checks, no change of ids, no confinement but the root, no statistics, no polling.
- *   minimal-helper.cjs EXPORT        serves descriptor 3
+ * one system call of each request. No checks, no change of ids, no confinement but the root, no statistics.
+ *   minimal-helper.cjs EXPORT [poll]        serves descriptor 3
  */
 /* global require, __filename, Buffer */
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- CommonJS, as what is installed: it loads quicker
@@ -19,6 +19,7 @@ const O_CREAT = 0o100;
 const O_PATH = 0o10000000;
 const O_DIRECTORY = 0o200000;
 const EISDIR = 21;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const DESCRIPTOR_FOLLOWS = 0x7fffffff;
 const HEADER_BYTES = 8;
@@ -30,13 +31,14 @@ const TIMES_BYTES = 32;
 const SENT = -1000;
 
 const libc = koffi.load(null);
-const [exported, stage] = process.argv.slice(2);
-if (stage === SERVE) {
-  serve();
+const words = process.argv.slice(2);
+const [exported] = words;
+if (words.at(-1) === SERVE) {
+  serve(words[1] === 'poll' ? MSG_DONTWAIT : 0);
 } else {
   libc.func('int fcntl(int, int, int)')(3, F_SETFD, 0);
   const execve = libc.func('int execve(const char *, const char **, const char **)');
-  execve(process.execPath, [process.execPath, __filename, exported, SERVE, null], [null]);
+  execve(process.execPath, [process.execPath, __filename, ...words, SERVE, null], [null]);
 }
 
 function memory(size) {
@@ -44,7 +46,8 @@ function memory(size) {
   return { bytes, words: new Int32Array(bytes.buffer), address: Number(koffi.address(bytes)) };
 }
 
-function serve() {
+/** @param flags of recv(2) */
+function serve(flags) {
   const recv = libc.func('int recv(int, int64, int64, int)');
   const send = libc.func('int send(int, int64, int64, int)');
   const sendmsg = libc.func('int sendmsg(int, int64, int)');
@@ -185,7 +188,10 @@ function serve() {
     stringReply(lgetxattr(string(path), string(second), stringAddress, asked), asked);
   const listxattr = (asked) => stringReply(llistxattr(string(path), stringAddress, asked), asked);
 
-  while (recv(3, request.address, request.bytes.length, 0) > 0) {
+  for (;;) {
+    const received = recv(3, request.address, request.bytes.length, flags);
+    if (received < 0) continue;
+    if (received === 0) return;
     at = HEADER_BYTES;
     let size = answers[request.words[0]]();
     if (size === SENT) continue;

@@ -3,6 +3,7 @@ import {
   Export,
   minimalLoops,
   minimalNode,
+  minimalNodePolling,
   ourHelper,
   ourHelperWithoutPolling,
   referenceHelper,
@@ -12,7 +13,7 @@ import { type Cycle, cycles, mix } from './client/cycles.js';
 import { repeat, Times } from './client/measure.js';
 import { runOnCores } from './libc.js';
 import { progress } from './progress.js';
-import { median, percentile } from './statistics.js';
+import { median, medianRatio, percentile } from './statistics.js';
 
 /** Of the times in nanoseconds. */
 export interface Latency {
@@ -60,6 +61,7 @@ export async function measureRaw(quick: boolean): Promise<RawResult> {
     ...(ourHelperWithoutPolling === undefined ? [] : [ourHelperWithoutPolling]),
     referenceHelper,
     minimalNode,
+    minimalNodePolling,
     ...minimalLoops(),
   ];
   // many short ones: the machine is faster and slower from one second to the next
@@ -148,11 +150,11 @@ function summary(account: Account, reference: Account): ContestantResult {
     const medians = rounds.map((times) => median(times));
     const p99 = percentile(rounds.flat(), 0.99);
     const theirs = reference.samples.get(name)?.map((times) => median(times)) ?? [];
-    return [name, { p50: median(medians), p99, relative: relative(medians, theirs) }] as const;
+    return [name, { p50: median(medians), p99, relative: medianRatio(medians, theirs) }] as const;
   });
   const cpu = [...account.cpu].map(([name, rounds]) => [name, median(rounds)] as const);
   const relativeCpu = [...account.cpu].map(
-    ([name, rounds]) => [name, relative(rounds, reference.cpu.get(name) ?? [])] as const,
+    ([name, rounds]) => [name, medianRatio(rounds, reference.cpu.get(name) ?? [])] as const,
   );
   return {
     key,
@@ -161,8 +163,4 @@ function summary(account: Account, reference: Account): ContestantResult {
     cpu: Object.fromEntries(cpu),
     relativeCpu: Object.fromEntries(relativeCpu),
   };
-}
-
-function relative(rounds: readonly number[], others: readonly number[]): number {
-  return median(rounds.map((value, round) => value / (others[round] ?? NaN)));
 }

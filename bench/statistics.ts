@@ -12,6 +12,11 @@ export function median(samples: Float64Array | readonly number[]): number {
   return percentile(samples, 0.5);
 }
 
+/** The median of the ratios within the rounds of two that took turns: the machine's own speed changes. */
+export function medianRatio(rounds: readonly number[], others: readonly number[]): number {
+  return median(rounds.map((value, round) => value / (others[round] ?? NaN)));
+}
+
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }

@@ -2,7 +2,8 @@ import type { GuestResult } from '../guest/guest.js';
 import type { ShareKind } from '../guest/machine.js';
 import { barChart } from './bar-chart.js';
 import type { Plots } from './document.js';
-import { ratio, table } from './table.js';
+import { median, medianRatio } from '../statistics.js';
+import { table, twoDigits } from './table.js';
 import { guestRatios } from './targets.js';
 
 const titles: Readonly<Record<ShareKind, string>> = {
@@ -23,8 +24,8 @@ export function guestPlot(guest: GuestResult | undefined): Plots {
   const names = Object.keys(guest.seconds.ours ?? {});
   const series = measured(guest).map((kind) => ({
     title: titles[kind].replaceAll('`', ''),
-    values: names.map(
-      (name) => (guest.seconds[kind]?.[name] ?? 0) / (guest.seconds.reference?.[name] ?? NaN),
+    values: names.map((name) =>
+      medianRatio(guest.seconds[kind]?.[name] ?? [], guest.seconds.reference?.[name] ?? []),
     ),
   }));
   return { guest: barChart('Time of the same work in a guest, over the C helper = 1', names, series, CUT) };
@@ -46,15 +47,15 @@ export function guestChapter(guest: GuestResult | undefined): string {
   ];
   const rows = Object.keys(seconds.ours ?? {}).map((name) => [
     name,
-    ...shown.map((kind) => (seconds[kind]?.[name] ?? NaN).toFixed(3)),
-    ...others.map((kind) => ratio(seconds.ours?.[name], seconds[kind]?.[name])),
+    ...shown.map((kind) => median(seconds[kind]?.[name] ?? []).toFixed(3)),
+    ...others.map((kind) => twoDigits(medianRatio(seconds.ours?.[name] ?? [], seconds[kind]?.[name] ?? []))),
   ]);
   const all = others.map(
     (kind) => `${(guestRatios(guest, kind).at(-1)?.ratio ?? NaN).toFixed(2)} × ${titles[kind]}`,
   );
   return `## In a guest
 
-One guest with one directory shared in ${shown.length} ways, rounds: ${rounds} (with the tree: ${treeRounds}), after one to warm up, in turns; medians in seconds: ${files} files
+One guest with one directory shared in ${shown.length} ways, rounds: ${rounds} (with the tree: ${treeRounds}), after one to warm up, in turns; medians in seconds, and of the ratios within the rounds: ${files} files
 created (1,000 bytes each), listed with their attributes, chmodded, read, renamed, removed; a tree of ${treeFiles} files
 unpacked and deleted; ${megabytes} MB written and read with dd. The guest's caches are dropped before each piece of work.
 All metadata work together took ours ${all.join(', ')}.

@@ -15,8 +15,7 @@ export function limitChapter(targets: readonly Target[]): string {
   if (rows.length === 0) return '';
   return `### What was missed, beside the limits
 
-Ratios as of the targets. The loops are those that wait as we do: where we poll, the C loop that polls, and none of
-Node.
+Ratios as of the targets. The loops are those that wait as we do: where we poll, those that poll.
 
 ${table(['target', 'what', 'ours', 'minimal Node loop', 'minimal C loop'], rows, 2)}`;
 }

@@ -22,7 +22,7 @@ export function rawPlots(raw: RawResult | undefined): Plots {
 }
 
 function plot(raw: RawResult, cores: CoreUse): string {
-  const shown = raw[cores].filter(({ key }) => key !== 'loop-polling' && key !== 'node');
+  const shown = raw[cores].filter(({ key }) => key !== 'loop-polling' && !key.startsWith('node'));
   const names = namesOf(raw[cores]);
   const series = shown.map(({ title, latency }) => ({
     title,
@@ -49,8 +49,8 @@ machine is faster and slower from one second to the next.
 _Ours_ polls as it does by default, but where it says \`--poll-us 0\`. The _minimal C loop_ is the limit: it only
 receives, makes the one system call (for getversion: none; for open: those that keep it from opening a device) and sends,
 without checks, change of ids or confinement; it either sleeps in \`recv\` or polls all the time (and is stopped between
-its turns, or it would take a core from the others). The _minimal Node loop_ does the same through koffi, and sleeps: the
-limit of any helper in TypeScript that does not poll. _Mix_ is the life of a file as a guest's work asks for it, 20
+its turns, or it would take a core from the others). The _minimal Node loop_ does the same through koffi: the limit of any helper in
+TypeScript. _Mix_ is the life of a file as a guest's work asks for it, 20
 requests long.
 
 ${coresChapter(raw, 'free')}
@@ -92,7 +92,7 @@ function latencyTable(contestants: readonly ContestantResult[]): string {
 }
 
 function isCompared(key: string): boolean {
-  return key.startsWith('ours') || key === 'node';
+  return key.startsWith('ours') || key.startsWith('node');
 }
 
 function cpuTable(contestants: readonly ContestantResult[]): string {

@@ -3,7 +3,7 @@ import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
 import type { GuestResult } from '../guest/guest.js';
 import type { ShareKind } from '../guest/machine.js';
 import type { Results } from '../results.js';
-import { sum } from '../statistics.js';
+import { median, medianRatio, sum } from '../statistics.js';
 
 /** One thing that was promised. */
 export interface Target {
@@ -62,13 +62,8 @@ function rawTargets(raw: RawResult | undefined): Target[] {
   const free = p50Ratios(raw, 'free', 'ours');
   const apart = p50Ratios(raw, 'apart', 'ours');
   const shared = p50Ratios(raw, 'shared', 'ours');
-  const off = (['free', 'shared'] as const).flatMap((cores) =>
-    p50Ratios(raw, cores, 'ours-off').map(({ name, ...ratio }) => ({
-      name: cores === 'shared' ? `${name} (one core)` : name,
-      ...ratio,
-    })),
-  );
-  const offCpu = (['free', 'shared'] as const).flatMap((cores) => cpuRatios(raw, cores, 'ours-off'));
+  const off = [...p50Ratios(raw, 'free', 'ours-off'), ...onOneCore(p50Ratios(raw, 'shared', 'ours-off'))];
+  const offCpu = [...cpuRatios(raw, 'free', 'ours-off'), ...onOneCore(cpuRatios(raw, 'shared', 'ours-off'))];
   return [
     {
       target: 'a core free: p50 of every read-only operation ≤ 0.5 × the C helper',
@@ -104,15 +99,19 @@ function rawTargets(raw: RawResult | undefined): Target[] {
   ];
 }
 
+function onOneCore(ratios: readonly Ratio[]): Ratio[] {
+  return ratios.map(({ name, ...ratio }) => ({ name: `${name} (one core)`, ...ratio }));
+}
+
 function find(raw: RawResult | undefined, cores: CoreUse, key: string): ContestantResult | undefined {
   return raw?.[cores].find((contestant) => contestant.key === key);
 }
 
 function p50Ratios(raw: RawResult | undefined, cores: CoreUse, key: string): Ratio[] {
-  // on one core nobody polls for long; the Node loop never does
+  // on one core nobody polls for long
   const polls = key === 'ours' && cores !== 'shared';
   const loop = find(raw, cores, polls ? 'loop-polling' : 'loop');
-  const node = polls ? undefined : find(raw, cores, 'node');
+  const node = find(raw, cores, polls ? 'node-polling' : 'node');
   const ours = find(raw, cores, key);
   return Object.entries(ours?.latency ?? {}).map(([name, { relative }]) => ({
     name,
@@ -125,7 +124,7 @@ function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
   const of = (contestant: string, name: string): number | undefined =>
     find(raw, cores, contestant)?.relativeCpu[name];
   return Object.entries(find(raw, cores, key)?.relativeCpu ?? {}).map(([name, ratio]) => ({
-    name: cores === 'shared' ? `${name} (one core)` : name,
+    name,
     ratio,
     limits: { node: of('node', name), loop: of('loop', name) },
   }));
@@ -133,15 +132,15 @@ function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
 
 /** Ratio of the times of each piece of metadata work, and of all of it. */
 export function guestRatios(guest: GuestResult | undefined, other: ShareKind): Ratio[] {
-  const seconds = (kind: ShareKind, name: string): number | undefined =>
+  const seconds = (kind: ShareKind, name: string): readonly number[] =>
     name === 'all together'
-      ? sum(metadataWork.map((work) => guest?.seconds[kind]?.[work] ?? NaN))
-      : guest?.seconds[kind]?.[name];
+      ? [sum(metadataWork.map((work) => median(guest?.seconds[kind]?.[work] ?? [])))]
+      : (guest?.seconds[kind]?.[name] ?? []);
   if (guest?.seconds.ours === undefined || guest.seconds[other] === undefined) return [];
   return [...metadataWork, 'all together'].map((name) => {
-    const theirs = seconds(other, name) ?? NaN;
-    const loop = guest.seconds.loop && (seconds('loop', name) ?? NaN) / theirs;
-    return { name, ratio: (seconds('ours', name) ?? NaN) / theirs, limits: { loop } };
+    const theirs = seconds(other, name);
+    const loop = guest.seconds.loop && medianRatio(seconds('loop', name), theirs);
+    return { name, ratio: medianRatio(seconds('ours', name), theirs), limits: { loop } };
   });
 }
 
