@@ -97,7 +97,8 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
     expect(values('NoNewPrivs')).toEqual(new Set(['1']));
     expect(values('Seccomp')).toEqual(new Set(['2']));
     expect(Number([...values('Seccomp_filters')][0])).toBeGreaterThan(1);
-    expect(machine.booted.run(`cat ${process}/mountinfo`).split('\n')).toHaveLength(1);
+    const mounts = machine.booted.run(`cat ${process}/mountinfo`).split('\n');
+    expect(mounts).toEqual([expect.stringMatching(/ \/ rw,nosuid,nodev,noexec,/)]);
     expect(machine.booted.run(`tail -n +3 ${process}/net/dev`)).toMatch(/^ *lo:[^\n]*$/);
   });
 
