@@ -25,6 +25,7 @@ import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
 import { describeErrno, errnoName } from './syscalls/errno-text.js';
 import { close, fchdir } from './syscalls/files.js';
+import { Destination } from './syscalls/libc.js';
 import { stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';
 import { peerCredentials } from './syscalls/sockets.js';
@@ -99,7 +100,7 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
     model,
     xattrs: handover.model.xattrs ? model : noXattrs,
     reply,
-    replyString: reply.bytes.subarray(STRING),
+    replyString: new Destination(reply.bytes.subarray(STRING)),
     status: new FileStatus(),
     fileSystem,
   };

@@ -1,5 +1,6 @@
 import type { Frame } from '../protocol/frame.js';
 import type { SecurityModel, XattrModel } from '../security-models/security-model.js';
+import type { Destination } from '../syscalls/libc.js';
 import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 
 /** What the handlers work with: made once, used for every request. */
@@ -10,7 +11,7 @@ export interface OperationContext {
   /** Where the payload of the reply goes. */
   readonly reply: Frame;
   /** The reply's memory from where the bytes of a string go. */
-  readonly replyString: Uint8Array;
+  readonly replyString: Destination;
   readonly status: FileStatus;
   readonly fileSystem: FileSystemStatus;
 }

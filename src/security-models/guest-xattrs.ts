@@ -2,6 +2,7 @@ import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import * as errno from '../syscalls/errno.js';
+import type { Destination } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import * as xattrs from '../syscalls/xattrs.js';
 import type { XattrModel } from './security-model.js';
@@ -46,7 +47,7 @@ export class GuestXattrs implements XattrModel {
     }));
   }
 
-  getxattr({ path, name }: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  getxattr({ path, name }: Request<'lgetxattr'>, value: Destination, size: number): number {
     const beginning = this.#find(name);
     if (beginning === undefined) return -errno.EOPNOTSUPP;
     if (typeof beginning.rule.host !== 'string') return -beginning.rule.host.get;
@@ -54,7 +55,7 @@ export class GuestXattrs implements XattrModel {
     if (typeof hostName === 'number') return hostName;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.lgetxattr(at, hostName, value, size));
+    return this.#paths.done(xattrs.lgetxattr(at, hostName, value.address, size));
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
@@ -75,7 +76,7 @@ export class GuestXattrs implements XattrModel {
     return removed === -errno.ENODATA && this.#find(name)?.rule.removable === true ? 0 : removed;
   }
 
-  listxattr({ path }: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const length = this.#paths.done(xattrs.llistxattr(at, this.#list, MAX_LIST_BYTES));
@@ -83,7 +84,7 @@ export class GuestXattrs implements XattrModel {
     const guestLength = this.#translate(length, undefined);
     if (size === 0) return guestLength;
     if (guestLength > size) return -errno.ERANGE;
-    return this.#translate(length, list);
+    return this.#translate(length, list.bytes);
   }
 
   /** The host's list to the guest's. @returns the length of that; written only where there is a `list` */

@@ -3,6 +3,7 @@ import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import type { RequestName } from '../protocol/requests.js';
 import * as errno from '../syscalls/errno.js';
+import { Destination } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
 import { FileStatus, type FileSystemStatus } from '../syscalls/status.js';
 import { CAPABILITY_BYTES, translateCapability } from './file-capability.js';
@@ -30,7 +31,7 @@ export class MappedIds implements SecurityModel {
   readonly #credentials: GuestCredentials;
   readonly #refused: (request: string) => void;
   readonly #status = new FileStatus();
-  readonly #capability = stableMemory(CAPABILITY_BYTES);
+  readonly #capability = new Destination(stableMemory(CAPABILITY_BYTES));
 
   /** @param refused is told the name of every request that was refused */
   constructor(
@@ -111,21 +112,21 @@ export class MappedIds implements SecurityModel {
     return this.#asOwner('lremovexattr', request, this.#removexattr);
   }
 
-  getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     if (equals(request.name, CAPABILITY)) return this.#getCapability(request, value, size);
     const length = this.#model.getxattr(request, value, size);
     if (length <= 0 || size === 0 || !isAcl(request.name)) return length;
-    const failed = translateAcl(value, 0, length, this.#showUser, this.#showGroup);
+    const failed = translateAcl(value.bytes, 0, length, this.#showUser, this.#showGroup);
     return failed < 0 ? failed : length;
   }
 
-  #getCapability(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  #getCapability(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     const capability = this.#capability;
     const found = this.#model.getxattr(request, capability, CAPABILITY_BYTES);
-    const length = found < 0 ? found : translateCapability(capability, found, this.#uids);
+    const length = found < 0 ? found : translateCapability(capability.bytes, found, this.#uids);
     if (length < 0 || size === 0) return length;
     if (length > size) return -errno.ERANGE;
-    value.set(capability.subarray(0, length));
+    value.bytes.set(capability.bytes.subarray(0, length));
     return length;
   }
 
@@ -196,7 +197,7 @@ export class MappedIds implements SecurityModel {
     return this.#model.truncate(request);
   }
 
-  readlink(request: Request<'readlink'>, target: Uint8Array, size: number): number {
+  readlink(request: Request<'readlink'>, target: Destination, size: number): number {
     return this.#model.readlink(request, target, size);
   }
 
@@ -208,7 +209,7 @@ export class MappedIds implements SecurityModel {
     return this.#model.generation(request, generation, at);
   }
 
-  listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
     return this.#model.listxattr(request, list, size);
   }
 }

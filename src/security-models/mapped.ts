@@ -3,7 +3,7 @@ import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
-import type { Pointer } from '../syscalls/libc.js';
+import type { Destination, Pointer } from '../syscalls/libc.js';
 import { write } from '../syscalls/process.js';
 import { FileStatus, type FileSystemStatus, fstatfs, lstat } from '../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
@@ -125,7 +125,7 @@ export class Mapped implements SecurityModel {
     return this.#paths.done(this.#look(at, status));
   }
 
-  readlink({ path }: Request<'readlink'>, target: Uint8Array, size: number): number {
+  readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     return this.#paths.done(this.#readlink(at, target, size));
@@ -184,11 +184,11 @@ export class Mapped implements SecurityModel {
     return this.#paths.done(files.utimensat(at, this.#times.of(request)));
   }
 
-  getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     return this.#parts.xattrs.getxattr(request, value, size);
   }
 
-  listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
     return this.#parts.xattrs.listxattr(request, list, size);
   }
 
@@ -269,16 +269,16 @@ export class Mapped implements SecurityModel {
     return failed;
   }
 
-  #readlink(at: Uint8Array, target: Uint8Array, size: number): number {
+  #readlink(at: Uint8Array, target: Destination, size: number): number {
     const failed = this.#look(at, this.#status);
     if (failed < 0) return failed;
     if ((this.#status.mode & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
     // a real link of the host is ELOOP, as in QEMU's `local`
     const descriptor = this.#parts.descriptors.open(at, 0);
     if (descriptor < 0) return descriptor;
-    const length = files.read(descriptor, target, size);
+    const length = files.read(descriptor, target.address, size);
     this.#parts.descriptors.close(descriptor);
-    return length > 0 && target.subarray(0, length).includes(0) ? -errno.EINVAL : length;
+    return length > 0 && target.bytes.subarray(0, length).includes(0) ? -errno.EINVAL : length;
   }
 }
 

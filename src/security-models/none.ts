@@ -2,6 +2,7 @@ import type { GuestCredentials } from '../credentials/guest-credentials.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import * as errno from '../syscalls/errno.js';
+import type { Destination } from '../syscalls/libc.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
@@ -34,11 +35,11 @@ export class None extends Passthrough {
     return changed === -errno.EPERM || changed === -errno.EINVAL ? 0 : changed;
   }
 
-  override getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  override getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     return this.#xattrs.getxattr(request, value, size);
   }
 
-  override listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  override listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
     return this.#xattrs.listxattr(request, list, size);
   }
 

@@ -3,7 +3,7 @@ import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
-import type { Pointer } from '../syscalls/libc.js';
+import type { Destination, Pointer } from '../syscalls/libc.js';
 import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../syscalls/status.js';
 import { TimeLimit } from '../syscalls/time-limit.js';
 import * as xattrs from '../syscalls/xattrs.js';
@@ -106,10 +106,10 @@ export class Passthrough implements SecurityModel {
     return this.#paths.done(lstat(at, status));
   }
 
-  readlink({ path }: Request<'readlink'>, target: Uint8Array, size: number): number {
+  readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.readlink(at, target, size));
+    return this.#paths.done(files.readlink(at, target.address, size));
   }
 
   statfs({ path }: Request<'statfs'>, status: FileSystemStatus): number {
@@ -159,16 +159,16 @@ export class Passthrough implements SecurityModel {
     return this.#paths.done(files.utimensat(at, this.#times.of(request)));
   }
 
-  getxattr({ path, name }: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  getxattr({ path, name }: Request<'lgetxattr'>, value: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.lgetxattr(at, this.#paths.string(name), value, size));
+    return this.#paths.done(xattrs.lgetxattr(at, this.#paths.string(name), value.address, size));
   }
 
-  listxattr({ path }: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.llistxattr(at, list, size));
+    return this.#paths.done(xattrs.llistxattr(at, list.address, size));
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {

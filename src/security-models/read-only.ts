@@ -1,6 +1,7 @@
 import type { Request } from '../protocol/decoder.js';
 import * as errno from '../syscalls/errno.js';
 import { O_ACCMODE, O_CREAT, O_EXCL, O_NOATIME, O_TRUNC } from '../syscalls/files.js';
+import type { Destination } from '../syscalls/libc.js';
 import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 import type { SecurityModel } from './security-model.js';
 
@@ -40,7 +41,7 @@ export class ReadOnly implements SecurityModel {
     return this.#model.lstat(request, status);
   }
 
-  readlink(request: Request<'readlink'>, target: Uint8Array, size: number): number {
+  readlink(request: Request<'readlink'>, target: Destination, size: number): number {
     return this.#model.readlink(request, target, size);
   }
 
@@ -52,11 +53,11 @@ export class ReadOnly implements SecurityModel {
     return this.#model.generation(request, generation, at);
   }
 
-  getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number {
+  getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     return this.#model.getxattr(request, value, size);
   }
 
-  listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number {
+  listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
     return this.#model.listxattr(request, list, size);
   }
 

@@ -1,4 +1,5 @@
 import type { Request } from '../protocol/decoder.js';
+import type { Destination } from '../syscalls/libc.js';
 import type { FileStatus, FileSystemStatus } from '../syscalls/status.js';
 
 /**
@@ -24,7 +25,7 @@ export interface SecurityModel extends XattrModel {
 
   lstat(request: Request<'lstat'>, status: FileStatus): number;
   /** @returns the length of the target, written to `target` and cut at `size` bytes */
-  readlink(request: Request<'readlink'>, target: Uint8Array, size: number): number;
+  readlink(request: Request<'readlink'>, target: Destination, size: number): number;
   statfs(request: Request<'statfs'>, status: FileSystemStatus): number;
   /** Writes the inode's generation, 0 where the file system has none, to the first word of `generation`. */
   generation(request: Request<'getversion'>, generation: Int32Array, at: number): number;
@@ -38,9 +39,9 @@ export interface SecurityModel extends XattrModel {
 /** The extended attributes among it. */
 export interface XattrModel {
   /** @returns the length of the value, written to `value`; with `size` 0 only the length */
-  getxattr(request: Request<'lgetxattr'>, value: Uint8Array, size: number): number;
+  getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number;
   /** @returns the length of the list of NUL-terminated names, written to `list`; with `size` 0 only the length */
-  listxattr(request: Request<'llistxattr'>, list: Uint8Array, size: number): number;
+  listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number;
   setxattr(request: Request<'lsetxattr'>): number;
   removexattr(request: Request<'lremovexattr'>): number;
 }

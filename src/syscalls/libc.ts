@@ -2,7 +2,8 @@ import koffi from 'koffi';
 
 /**
  * libc through koffi. A pointer is a `Uint8Array` over memory that does not move (see `memory.ts`), so passing one
- * allocates nothing; or its address, made once, which takes a third less time. Results follow the kernel's own convention: a negative number is a negated errno.
+ * allocates nothing; or its address, made once, which takes a third less time. Results follow the kernel's own
+ * convention: a negative number is a negated errno.
  */
 const libc = koffi.load(null);
 
@@ -47,6 +48,18 @@ const addressed: Uint8Array[] = [];
 export function addressOf(bytes: Uint8Array): bigint {
   addressed.push(bytes);
   return koffi.address(bytes);
+}
+
+/** Where libc is to write, by its address, and what it wrote, by its bytes. */
+export class Destination {
+  readonly bytes: Uint8Array;
+  readonly address: bigint;
+
+  /** @param bytes memory that does not move */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.address = addressOf(bytes);
+  }
 }
 
 /** `syscall(2)`. glibc reads all six arguments whatever the call takes, so all of them are always passed. */
