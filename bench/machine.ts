@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
+import { sum } from './statistics.js';
 
 /** What the figures were measured on. Nothing that tells whose machine it is. */
 export interface MachineDescription {
@@ -13,11 +14,13 @@ export interface MachineDescription {
   readonly node: string;
   readonly qemu: string;
   readonly date: string;
-  /** Runnable processes over the last minute when the run began: other work disturbs. */
-  readonly load: number;
+  /** How many cores other work took, that of other virtual machines too, just before the run: it disturbs. */
+  readonly busyCores: number;
 }
 
-export function describeMachine(): MachineDescription {
+const LOOK_MS = 3000;
+
+export async function describeMachine(): Promise<MachineDescription> {
   const cpuInfo = fs.readFileSync('/proc/cpuinfo', 'utf8');
   return {
     cpu: /^model name\s*:\s*(.*)$/m.exec(cpuInfo)?.[1] ?? os.machine(),
@@ -29,8 +32,25 @@ export function describeMachine(): MachineDescription {
     node: process.version,
     qemu: /version (\S+)/.exec(output('qemu-system-x86_64', '--version'))?.[1] ?? 'none',
     date: new Date().toISOString().slice(0, 10),
-    load: os.loadavg()[0] ?? NaN,
+    busyCores: await busyCores(),
   };
+}
+
+async function busyCores(): Promise<number> {
+  const before = processorTimes();
+  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  const after = processorTimes();
+  return (os.cpus().length * (after.busy - before.busy)) / (after.all - before.all);
+}
+
+/** Of all cores, in ticks: the first line of /proc/stat, proc_stat(5). */
+function processorTimes(): { readonly busy: number; readonly all: number } {
+  const [line = ''] = fs.readFileSync('/proc/stat', 'utf8').split('\n');
+  // user, nice, system, idle, iowait, irq, softirq, steal; the rest is in user and nice already
+  const times = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const [, , , idle = 0, iowait = 0] = times;
+  const all = sum(times);
+  return { busy: all - idle - iowait, all };
 }
 
 function output(program: string, ...argv: string[]): string {

@@ -42,7 +42,7 @@ if (!values['report-only']) {
   const chosen = (values.only?.split(',') ?? Object.keys(parts)) as Part[];
   const unknown = chosen.filter((part) => !Object.hasOwn(parts, part));
   if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}`);
-  results = { ...results, quick, pieced: values.only !== undefined, machine: describeMachine() };
+  results = { ...results, quick, pieced: values.only !== undefined, machine: await describeMachine() };
   for (const part of chosen) {
     results = { ...results, [part]: await parts[part](quick) };
     fs.writeFileSync(saved, JSON.stringify(results));

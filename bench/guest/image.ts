@@ -10,8 +10,16 @@ const perl = '/usr/bin/perl';
 const virtiofsModules = ['fuse', 'virtiofs'];
 const FILES_PER_DIRECTORY = 10;
 
-/** Writes the tests' guest with what the work here needs besides: perl, the virtiofs modules, a tree to unpack. */
-export function writeBenchImage(directory: string, treeFiles: number): { kernel: string; initramfs: string } {
+/**
+ * Writes the tests' guest with what the work here needs besides: perl, the virtiofs modules, a tree to unpack.
+ *
+ * @param slices archives that make up the tree, each a directory of it
+ */
+export function writeBenchImage(
+  directory: string,
+  treeFiles: number,
+  slices: number,
+): { kernel: string; initramfs: string } {
   const { kernel, initramfs } = guestImage();
   const release = path.basename(kernel).replace('vmlinuz-', '');
   const entries = new Map<string, CpioEntry>();
@@ -29,7 +37,9 @@ export function writeBenchImage(directory: string, treeFiles: number): { kernel:
     addFile(`/bench/${module}.ko`, fs.readFileSync(`/lib/modules/${release}/kernel/fs/fuse/${module}.ko`));
   }
   addFile('/bench/work.pl', fs.readFileSync(path.join(repositoryRoot, 'bench', 'guest', 'work.pl')));
-  addFile('/bench/tree.tar', treeArchive(treeFiles));
+  for (let slice = 0; slice < slices; slice++) {
+    addFile(`/bench/tree-${slice}.tar`, treeArchive(slice, treeFiles / slices));
+  }
   // the kernel unpacks archives that follow each other one after the other
   const whole = path.join(directory, 'initramfs');
   fs.copyFileSync(initramfs, whole);
@@ -42,11 +52,16 @@ function sharedLibraries(program: string): string[] {
   return [...listing.matchAll(/(?:=> |^\s*)(\/\S+)/gm)].map(([, library = '']) => library);
 }
 
-function treeArchive(files: number): Buffer {
+function treeArchive(slice: number, files: number): Buffer {
   const place = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-bench-tree-'));
   try {
     for (let file = 0; file < files; file++) {
-      const directory = path.join(place, 'tree', String(Math.floor(file / FILES_PER_DIRECTORY)));
+      const directory = path.join(
+        place,
+        'tree',
+        String(slice),
+        String(Math.floor(file / FILES_PER_DIRECTORY)),
+      );
       fs.mkdirSync(directory, { recursive: true });
       // sizes as of source files: some hundred bytes to some thousand
       fs.writeFileSync(path.join(directory, `file-${file}`), Buffer.alloc(200 + ((file * 997) % 4000), 'x'));

@@ -10,6 +10,8 @@ import { writeBenchImage } from './image.js';
 const virtiofsd = '/usr/lib/qemu/virtiofsd';
 const MEMORY = '512M';
 const BOOT_MS = 120_000;
+/** Unpacking the tree on all shares takes longest. */
+const SCRIPT_MS = 1_800_000;
 
 export type ShareKind = 'ours' | 'reference' | 'loop' | 'local' | 'virtiofs';
 
@@ -41,11 +43,12 @@ export class BenchMachine {
     this.#processes = processes;
   }
 
-  static async boot(treeFiles: number): Promise<BenchMachine> {
+  /** @param treeFiles of a tree that is there to be unpacked in so many `slices` */
+  static async boot(treeFiles: number, slices: number): Promise<BenchMachine> {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-bench-guest-'));
     const exported = path.join(directory, 'exported');
     fs.mkdirSync(exported, { mode: 0o755 });
-    const image = writeBenchImage(directory, treeFiles);
+    const image = writeBenchImage(directory, treeFiles, slices);
     const agent = await GuestAgent.listen(path.join(directory, 'agent.sock'));
 
     const helpers = Object.entries(helperKinds).flatMap(([kind, contestant]) => {
@@ -93,7 +96,7 @@ export class BenchMachine {
 
   /** Runs a script in the guest, which has to succeed. @returns its output */
   async run(script: string): Promise<string> {
-    const { status, stdout, stderr } = await this.#agent.run(`set -e\n${script}`, 600_000);
+    const { status, stdout, stderr } = await this.#agent.run(`set -e\n${script}`, SCRIPT_MS);
     if (status !== 0) throw new Error(`the guest's script failed with ${status}: ${stderr}\n${script}`);
     return stdout.toString('latin1');
   }

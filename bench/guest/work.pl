@@ -1,10 +1,10 @@
-# What a guest does on each share, in one process where a shell would fork for every file: under emulation the forks
-# would take most of the time. No module of perl's is there. Prints a line "name seconds" for each piece of work.
-#   perl work.pl DIRECTORY FILES MEGABYTES [TREE]     TREE is unpacked and deleted, where it is given
+# One piece of work on several shares, in one process where a shell would fork for every file: under emulation the forks
+# would take most of the time. No module of perl's is there. The shares take turns in slices of the work, as the machine
+# is faster and slower from one second to the next. Prints for each share its name and the seconds of each slice.
+#   perl work.pl WORK AMOUNT SLICES SHARE...     AMOUNT is files, or megabytes for dd
+# Each share is mounted at /mnt/SHARE and worked on in a directory of its name; the work before has to be done.
 
-my ($directory, $files, $megabytes, $tree) = @ARGV;
-chdir $directory or die "chdir $directory: $!";
-$| = 1;
+my ($name, $amount, $slices, @shares) = @ARGV;
 
 sub now {
     my $time = pack 'qq', 0, 0;
@@ -13,46 +13,60 @@ sub now {
     return $seconds + $nanoseconds / 1e9;
 }
 
-sub timed {
-    my ($name, $work) = @_;
-    # what the guest remembers of the work before is not part of this one
-    open my $drop, '>', '/proc/sys/vm/drop_caches' or die "drop_caches: $!";
-    print $drop 3;
-    close $drop;
-    my $start = now;
-    $work->();
-    printf "%s %.6f\n", $name, now() - $start;
-}
-
 sub command { system(@_) == 0 or die "@_: $?" }
 
-mkdir 'many' or die "mkdir: $!";
-timed create => sub {
-    for (1 .. $files) {
-        open my $file, '>', "many/$_" or die "create: $!";
-        print $file 'x' x 1000;
-        close $file or die "close: $!";
+my %listings;
+my %works = (
+    create => sub {
+        for (@_) {
+            open my $file, '>', "many/$_" or die "create: $!";
+            print $file 'x' x 1000;
+            close $file or die "close: $!";
+        }
+    },
+    list => sub {
+        my ($slice, $share) = splice @_, 0, 2;
+        opendir $listings{$share}, 'many' or die "opendir: $!" if $slice == 0;
+        for (@_) {
+            my $entry = readdir $listings{$share};
+            lstat "many/$entry" or die "lstat: $!" if defined $entry;
+        }
+    },
+    chmod => sub { chmod 0600, "many/$_" or die "chmod: $!" for @_ },
+    read => sub {
+        for (@_) {
+            open my $file, '<', "many/$_" or die "open: $!";
+            defined read $file, my $content, 4096 or die "read: $!";
+        }
+    },
+    rename => sub { rename "many/$_", "many/n$_" or die "rename: $!" for @_ },
+    remove => sub { unlink "many/n$_" or die "unlink: $!" for @_ },
+    untar => sub { command 'tar', 'xf', "/bench/tree-$_[0].tar" },
+    delete => sub { command 'rm', '-r', "tree/$_[0]" },
+    'dd-write' => sub { command "dd if=/dev/zero of=data bs=1M count=$amount 2>/dev/null" },
+    'dd-read' => sub { command 'dd if=data of=/dev/null bs=1M 2>/dev/null' },
+);
+my $work = $works{$name} or die "no such work: $name";
+my $by_slice = $name =~ /^(list|untar|delete)$/;
+my $by_file = $name =~ /^(create|list|chmod|read|rename|remove)$/;
+
+# what the guest remembers of the work before is not part of this one
+open my $drop, '>', '/proc/sys/vm/drop_caches' or die "drop_caches: $!";
+print $drop 3;
+close $drop;
+
+my %seconds;
+for my $slice (0 .. $slices - 1) {
+    my @files = $by_file ? (1 + $amount * $slice / $slices .. $amount * ($slice + 1) / $slices) : ();
+    for my $turn (0 .. $#shares) {
+        # who goes first changes
+        my $share = $shares[($turn + $slice) % @shares];
+        my $directory = "/mnt/$share/$share";
+        mkdir $_ for $slice == 0 ? ($directory, "$directory/many") : ();
+        chdir $directory or die "chdir $directory: $!";
+        my $start = now;
+        $work->($by_slice ? ($slice, $share) : (), @files);
+        push @{ $seconds{$share} }, now() - $start;
     }
-};
-timed list => sub {
-    opendir my $listing, 'many' or die "opendir: $!";
-    my @names = readdir $listing;
-    lstat "many/$_" or die "lstat: $!" for @names;
-};
-timed chmod => sub { chmod 0600, "many/$_" or die "chmod: $!" for 1 .. $files };
-timed read => sub {
-    for (1 .. $files) {
-        open my $file, '<', "many/$_" or die "open: $!";
-        defined read $file, my $content, 4096 or die "read: $!";
-    }
-};
-timed rename => sub { rename "many/$_", "many/n$_" or die "rename: $!" for 1 .. $files };
-timed remove => sub { unlink "many/n$_" or die "unlink: $!" for 1 .. $files };
-rmdir 'many' or die "rmdir: $!";
-if ($tree) {
-    timed untar => sub { command 'tar', 'xf', $tree };
-    timed delete => sub { command 'rm', '-r', 'tree' };
 }
-timed 'dd-write' => sub { command "dd if=/dev/zero of=data bs=1M count=$megabytes 2>/dev/null" };
-timed 'dd-read' => sub { command 'dd if=data of=/dev/null bs=1M 2>/dev/null' };
-unlink 'data' or die "unlink: $!";
+printf "%s %s\n", $_, join ' ', map { sprintf '%.6f', $_ } @{ $seconds{$_} } for @shares;

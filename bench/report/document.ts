@@ -38,8 +38,8 @@ export function writeReport(results: Results, place: string): void {
   fs.writeFileSync(path.join(place, 'benchmarks.md'), `${chapters.filter(Boolean).join('\n\n')}\n`);
 }
 
-/** A machine with more runnable processes than this before the run is not calm. */
-const CALM = 1;
+/** A machine with more busy cores than this before the run is not calm. */
+const CALM = 0.2;
 
 function introduction({ machine, quick, pieced }: Results): string {
   const rows = [
@@ -52,12 +52,12 @@ function introduction({ machine, quick, pieced }: Results): string {
     ['file system of the export', machine.fileSystem],
     ['Node.js', machine.node],
     ['QEMU, C helper, virtiofsd', machine.qemu],
-    ['load before the run', machine.load.toFixed(2)],
+    ['busy before the run', `${machine.busyCores.toFixed(2)} of ${machine.cores} cores`],
     ['date', machine.date],
   ];
   const warning = quick
     ? '\n\n**From a quick run: the figures say nothing.**'
-    : machine.load > CALM
+    : machine.busyCores > CALM
       ? '\n\n**The machine was busy with other work when the run began: no core was free, and the figures are rough.**'
       : '';
   return `# Benchmarks

@@ -2,7 +2,7 @@ import type { GuestResult } from '../guest/guest.js';
 import type { ShareKind } from '../guest/machine.js';
 import { barChart } from './bar-chart.js';
 import type { Plots } from './document.js';
-import { median, medianRatio } from '../statistics.js';
+import { medianRatio, sum } from '../statistics.js';
 import { table, twoDigits } from './table.js';
 import { guestRatios } from './targets.js';
 
@@ -37,7 +37,7 @@ function measured(guest: GuestResult): readonly ShareKind[] {
 
 export function guestChapter(guest: GuestResult | undefined): string {
   if (guest === undefined) return '';
-  const { files, treeFiles, megabytes, rounds, treeRounds, seconds, mounts } = guest;
+  const { files, treeFiles, megabytes, slices, seconds, mounts } = guest;
   const shown = measured(guest);
   const others = shown.filter((kind) => kind !== 'ours');
   const head = [
@@ -47,7 +47,7 @@ export function guestChapter(guest: GuestResult | undefined): string {
   ];
   const rows = Object.keys(seconds.ours ?? {}).map((name) => [
     name,
-    ...shown.map((kind) => median(seconds[kind]?.[name] ?? []).toFixed(3)),
+    ...shown.map((kind) => sum(seconds[kind]?.[name] ?? []).toFixed(2)),
     ...others.map((kind) => twoDigits(medianRatio(seconds.ours?.[name] ?? [], seconds[kind]?.[name] ?? []))),
   ]);
   const all = others.map(
@@ -55,10 +55,11 @@ export function guestChapter(guest: GuestResult | undefined): string {
   );
   return `## In a guest
 
-One guest with one directory shared in ${shown.length} ways, rounds: ${rounds} (with the tree: ${treeRounds}), after one to warm up, in turns; medians in seconds, and of the ratios within the rounds: ${files} files
-created (1,000 bytes each), listed with their attributes, chmodded, read, renamed, removed; a tree of ${treeFiles} files
-unpacked and deleted; ${megabytes} MB written and read with dd. The guest's caches are dropped before each piece of work.
-All metadata work together took ours ${all.join(', ')}.
+One guest with one directory shared in ${shown.length} ways, after a round to warm up: ${files} files created (1,000 bytes
+each), listed with their attributes, chmodded, read, renamed, removed; a tree of ${treeFiles} files unpacked and deleted;
+${megabytes} MB written and read with dd, ${seconds.ours?.['dd-read']?.length ?? 0} times. The guest's caches are dropped before each piece of work, which is
+done in ${slices} slices: one on each share in turn, then the next. Seconds of all slices, and the medians of the ratios
+within them. All metadata work together took ours ${all.join(', ')}.
 
 The guest is emulated (TCG, one virtual CPU), since the machine has no KVM for it: its own kernel takes a larger part of
 the time than under KVM, and keeps a core busy. 9p is mounted without a cache, virtiofs as usual (\`cache=auto\`: the

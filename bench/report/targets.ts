@@ -3,7 +3,7 @@ import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
 import type { GuestResult } from '../guest/guest.js';
 import type { ShareKind } from '../guest/machine.js';
 import type { Results } from '../results.js';
-import { median, medianRatio, sum } from '../statistics.js';
+import { medianRatio, sum } from '../statistics.js';
 
 /** One thing that was promised. */
 export interface Target {
@@ -134,7 +134,7 @@ function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
 export function guestRatios(guest: GuestResult | undefined, other: ShareKind): Ratio[] {
   const seconds = (kind: ShareKind, name: string): readonly number[] =>
     name === 'all together'
-      ? [sum(metadataWork.map((work) => median(guest?.seconds[kind]?.[work] ?? [])))]
+      ? [sum(metadataWork.flatMap((work) => guest?.seconds[kind]?.[work] ?? []))]
       : (guest?.seconds[kind]?.[name] ?? []);
   if (guest?.seconds.ours === undefined || guest.seconds[other] === undefined) return [];
   return [...metadataWork, 'all together'].map((name) => {

@@ -130,6 +130,8 @@ describe.skipIf(skipped !== undefined).each(ways)('a helper of an ordinary user 
   it('says in the log what keeps it in the export', async () => {
     const { client, helper } = start(way, 'none');
     expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const mounts = readFileSync(`/proc/${helper.pid}/mounts`, 'utf8');
+    if (way === inNamespace) expect(mounts).toMatch(/^\S+ \/ \S+ rw,nosuid,nodev,noexec,.*\n$/);
     client.close();
     const { stderr, status } = await helper.exit();
     expect(status).toBe(0);
