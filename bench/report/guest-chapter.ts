@@ -2,9 +2,9 @@ import type { GuestResult } from '../guest/guest.js';
 import type { ShareKind } from '../guest/machine.js';
 import { barChart } from './bar-chart.js';
 import type { Plots } from './document.js';
-import { medianRatio, sum } from '../statistics.js';
+import { sum } from '../statistics.js';
 import { table, twoDigits } from './table.js';
-import { guestRatios } from './targets.js';
+import { guestRatios, workRatio } from './targets.js';
 
 const titles: Readonly<Record<ShareKind, string>> = {
   ours: 'ours',
@@ -24,9 +24,7 @@ export function guestPlot(guest: GuestResult | undefined): Plots {
   const names = Object.keys(guest.seconds.ours ?? {});
   const series = measured(guest).map((kind) => ({
     title: titles[kind].replaceAll('`', ''),
-    values: names.map((name) =>
-      medianRatio(guest.seconds[kind]?.[name] ?? [], guest.seconds.reference?.[name] ?? []),
-    ),
+    values: names.map((name) => workRatio(guest, kind, 'reference', name)),
   }));
   return { guest: barChart('Time of the same work in a guest, over the C helper = 1', names, series, CUT) };
 }
@@ -48,7 +46,7 @@ export function guestChapter(guest: GuestResult | undefined): string {
   const rows = Object.keys(seconds.ours ?? {}).map((name) => [
     name,
     ...shown.map((kind) => sum(seconds[kind]?.[name] ?? []).toFixed(2)),
-    ...others.map((kind) => twoDigits(medianRatio(seconds.ours?.[name] ?? [], seconds[kind]?.[name] ?? []))),
+    ...others.map((kind) => twoDigits(workRatio(guest, 'ours', kind, name))),
   ]);
   const all = others.map(
     (kind) => `${(guestRatios(guest, kind).at(-1)?.ratio ?? NaN).toFixed(2)} × ${titles[kind]}`,

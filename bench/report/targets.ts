@@ -31,6 +31,8 @@ export interface Limits {
 /** Work on names and attributes, as opposed to data. */
 export const metadataWork = ['create', 'list', 'chmod', 'read', 'rename', 'remove', 'untar', 'delete'];
 
+const ALL_TOGETHER = 'all together';
+
 export function targets(results: Results): readonly Target[] {
   return [
     ...rawTargets(results.raw),
@@ -130,18 +132,23 @@ function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
   }));
 }
 
+/** Of the times of one piece of work over two kinds of share. */
+export function workRatio({ seconds }: GuestResult, kind: ShareKind, other: ShareKind, name: string): number {
+  return medianRatio(seconds[kind]?.[name] ?? [], seconds[other]?.[name] ?? []);
+}
+
 /** Ratio of the times of each piece of metadata work, and of all of it. */
 export function guestRatios(guest: GuestResult | undefined, other: ShareKind): Ratio[] {
-  const seconds = (kind: ShareKind, name: string): readonly number[] =>
-    name === 'all together'
-      ? [sum(metadataWork.flatMap((work) => guest?.seconds[kind]?.[work] ?? []))]
-      : (guest?.seconds[kind]?.[name] ?? []);
   if (guest?.seconds.ours === undefined || guest.seconds[other] === undefined) return [];
-  return [...metadataWork, 'all together'].map((name) => {
-    const theirs = seconds(other, name);
-    const loop = guest.seconds.loop && medianRatio(seconds('loop', name), theirs);
-    return { name, ratio: medianRatio(seconds('ours', name), theirs), limits: { loop } };
-  });
+  const all = (kind: ShareKind): number =>
+    sum(metadataWork.flatMap((work) => guest.seconds[kind]?.[work] ?? []));
+  const ratio = (kind: ShareKind, name: string): number =>
+    name === ALL_TOGETHER ? all(kind) / all(other) : workRatio(guest, kind, other, name);
+  return [...metadataWork, ALL_TOGETHER].map((name) => ({
+    name,
+    ratio: ratio('ours', name),
+    limits: { loop: guest.seconds.loop && ratio('loop', name) },
+  }));
 }
 
 function guestTargets(guest: GuestResult | undefined): Target[] {

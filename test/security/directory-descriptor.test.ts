@@ -6,54 +6,43 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
+  constants,
   copyFileSync,
   mkdirSync,
   readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { constants as os } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { sessionForTest } from '../support/helper-process.js';
+import { asOrdinaryUser, ordinaryUser } from '../support/ordinary-user.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
+import type { WireClient } from '../support/wire-client.js';
 import { skipUnlessRoot } from './root-only.js';
 
 const skip = skipUnlessRoot("attacks with a directory's descriptor");
-const { EACCES, EROFS } = os.errno;
-const O_DIRECTORY = 0o200000;
 const root = { uid: 0, gid: 0 };
-const S_IFCHR = 0o020000;
-const S_IFBLK = 0o060000;
 const DEV_ZERO = 0x105;
 const DEV_LOOP0 = 0x700;
+const DENIED = 'Permission denied';
+const READ_ONLY = 'Read-only file system';
 
-/** What a process with no rights sees when it does something with the descriptor, which is its number 3. */
-function asEmulator(descriptor: number, command: string): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(
-    'setpriv',
-    ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all', 'sh', '-c', command],
-    { stdio: ['ignore', 'pipe', 'pipe', descriptor], encoding: 'utf8' },
-  );
-  return { status, output: stdout + stderr };
-}
-
-/** Opens a directory of the export as QEMU does, and acts with nothing but its descriptor. */
-function withDirectory<Result>(
-  path: string,
-  args: readonly string[],
-  act: (descriptor: number) => Result,
-): Result {
-  const { client } = sessionForTest(path, { args });
-  const { errno, descriptor } = client.request(requests.open('/d', O_DIRECTORY));
+/** What a process with no rights sees when it does something with the directory `d`, of which it has a descriptor: 3. */
+function asEmulator(client: WireClient, command: string): { status: number | null; output: string } {
+  const { errno, descriptor } = client.request(requests.open('/d', constants.O_DIRECTORY));
   expect(errno).toBe(0);
-  try {
-    return act(descriptor!);
-  } finally {
+  onTestFinished(() => {
     closeSync(descriptor!);
-  }
+  });
+  const [program, ...args] = [...asOrdinaryUser, 'sh', '-c', command];
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe', descriptor],
+    encoding: 'utf8',
+  });
+  return { status, output: stdout + stderr };
 }
 
 function exportWithDirectory(): string {
@@ -63,21 +52,16 @@ function exportWithDirectory(): string {
   return path;
 }
 
-const text = (errno: number): string => (errno === EACCES ? 'Permission denied' : 'Read-only file system');
-
 describe.skipIf(skip)("an emulator that was taken over, with a directory's descriptor", () => {
   it.each([
-    ['character', S_IFCHR, DEV_ZERO],
-    ['block', S_IFBLK, DEV_LOOP0],
+    ['character', constants.S_IFCHR, DEV_ZERO],
+    ['block', constants.S_IFBLK, DEV_LOOP0],
   ])('opens no %s device that the guest made', (_kind, type, device) => {
-    const path = exportWithDirectory();
-    const { client } = sessionForTest(path);
+    const { client } = sessionForTest(exportWithDirectory());
     expect(client.request(requests.mknod(root, '/d/device', type | 0o666, device)).errno).toBe(0);
     expect(client.request(requests.chmod('/d/device', 0o666)).errno).toBe(0);
-    const { status, output } = withDirectory(path, [], (descriptor) =>
-      asEmulator(descriptor, 'head -c 1 /proc/self/fd/3/device'),
-    );
-    expect(output).toContain(text(EACCES));
+    const { status, output } = asEmulator(client, 'head -c 1 /proc/self/fd/3/device');
+    expect(output).toContain(DENIED);
     expect(status).not.toBe(0);
   });
 
@@ -87,18 +71,15 @@ describe.skipIf(skip)("an emulator that was taken over, with a directory's descr
     const { client } = sessionForTest(path);
     expect(client.request(requests.chmod('/d/id', 0o4755)).errno).toBe(0);
     expect(statSync(join(path, 'd/id'))).toMatchObject({ uid: 0, mode: 0o104755 });
-    const { output } = withDirectory(path, [], (descriptor) =>
-      asEmulator(descriptor, '/proc/self/fd/3/id -u; echo $?'),
-    );
-    expect(output).toContain(text(EACCES));
+    const { output } = asEmulator(client, '/proc/self/fd/3/id -u; echo $?');
+    expect(output).toContain(DENIED);
     expect(output).toMatch(/^126$/m);
   });
 
   it('goes no higher than the export', () => {
     const path = exportWithDirectory();
-    const { output } = withDirectory(path, [], (descriptor) =>
-      asEmulator(descriptor, 'stat --format=%i /proc/self/fd/3/../../../../.'),
-    );
+    const { client } = sessionForTest(path);
+    const { output } = asEmulator(client, 'stat --format=%i /proc/self/fd/3/../../../../.');
     expect(output.trim()).toBe(String(statSync(path).ino));
   });
 
@@ -109,13 +90,13 @@ describe.skipIf(skip)("an emulator that was taken over, with a directory's descr
     for (const name of ['d', 'd/writable']) chmodSync(join(path, name), 0o777);
     const attempts = ['echo lost >writable', 'echo new >new', 'rm writable', 'touch writable', 'chmod 0 .'];
     const command = attempts.map((attempt) => `(cd /proc/self/fd/3/. && ${attempt})`).join('; ');
-    const { output } = withDirectory(path, ['--readonly'], (descriptor) => asEmulator(descriptor, command));
-    expect(output.match(new RegExp(text(EROFS), 'g')), output).toHaveLength(attempts.length);
+    const { output } = asEmulator(sessionForTest(path, { args: ['--readonly'] }).client, command);
+    expect(output.match(new RegExp(READ_ONLY, 'g')), output).toHaveLength(attempts.length);
     expect(readFileSync(file, 'utf8')).toBe('text');
     // without it the same is allowed, by the modes
-    const { output: allowed } = withDirectory(path, [], (descriptor) => asEmulator(descriptor, command));
-    expect(allowed).not.toContain(text(EROFS));
-    expect(statSync(join(path, 'd/new')).uid).toBe(65_534);
+    const { output: allowed } = asEmulator(sessionForTest(path).client, command);
+    expect(allowed).not.toContain(READ_ONLY);
+    expect(statSync(join(path, 'd/new')).uid).toBe(ordinaryUser.uid);
   });
 });
 
