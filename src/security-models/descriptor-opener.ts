@@ -83,7 +83,11 @@ export class DescriptorOpener {
   #open(path: Pointer, flags: number, create: boolean): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
-    if ((wanted & O_DIRECTORY) !== 0) return this.#paths.open(path, wanted | O_NOCTTY, 0);
+    if ((wanted & O_DIRECTORY) !== 0) {
+      const opened = this.#paths.open(path, wanted | O_NOCTTY, 0);
+      if (!needsAccessTime(opened, wanted)) return opened;
+      return this.#paths.open(path, (wanted & ~O_NOATIME) | O_NOCTTY, 0);
+    }
     const located = this.#paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
     const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create);
@@ -144,7 +148,10 @@ export class DescriptorOpener {
     }
     // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait. The client's open file keeps
     // the flag, which means nothing for a regular file or a directory
-    return openat(this.#ownDescriptors, this.#name(located), flags | O_NOCTTY | O_NONBLOCK, 0);
+    const name = this.#name(located);
+    const opened = openat(this.#ownDescriptors, name, flags | O_NOCTTY | O_NONBLOCK, 0);
+    if (!needsAccessTime(opened, flags)) return opened;
+    return openat(this.#ownDescriptors, name, (flags & ~O_NOATIME) | O_NOCTTY | O_NONBLOCK, 0);
   }
 
   /** The name of a descriptor in /proc/self/fd. */
@@ -157,4 +164,12 @@ export class DescriptorOpener {
     }
     return this.#numberAddress;
   }
+}
+
+/**
+ * Whether an open failed because O_NOATIME is only for the owner and CAP_FOWNER: open(2). In a user namespace nobody has
+ * that capability over files of an unmapped owner. As in QEMU's `local`, such a file is opened without the flag.
+ */
+function needsAccessTime(opened: number, flags: number): boolean {
+  return opened === -errno.EPERM && (flags & O_NOATIME) !== 0;
 }

@@ -1,6 +1,15 @@
 /** Started by an ordinary user, without any capability, on a directory of his. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -105,6 +114,16 @@ describe.skipIf(skipped !== undefined).each(ways)('a helper of an ordinary user 
     for (const gone of ['/directory/moved', '/directory/hard', '/directory', '/file', '/device', '/link']) {
       expect(ask(requests.remove(gone)), gone).toBe('success');
     }
+  });
+
+  it.each([...models, 'none'])('opens what belongs to somebody else, read-only, in %s', (model) => {
+    const { ask, path } = start(way, model, ['--readonly']);
+    writeFileSync(join(path, 'f'), 'content', { mode: 0o644 });
+    mkdirSync(join(path, 'd'));
+    expect(ask(requests.open('/f', 0))).toBe('success');
+    expect(ask(requests.open('/f', constants.O_NOATIME))).toBe('success');
+    expect(ask(requests.open('/d', constants.O_DIRECTORY))).toBe('success');
+    expect(ask(requests.create('/f', constants.O_CREAT, 0o644, root))).toBe('success');
   });
 
   it('has no capability on any thread, and cannot get one', () => {

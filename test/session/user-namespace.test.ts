@@ -1,6 +1,6 @@
 /** As LXD and Incus start it for an instance with an id map: as root of a user namespace, on a connected descriptor. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, lstatSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { helperForTest, type Session, whyNotRoot } from '../support/helper-process.js';
@@ -28,11 +28,11 @@ describe.skipIf(skipped !== undefined)('in a user namespace with an id map', () 
     namespace.remove();
   });
 
-  function start(): Session & { directory: string } {
+  function start(...more: readonly string[]): Session & { directory: string } {
     const directory = exportForTest();
     execFileSync('chown', [`${FIRST_ID}:${FIRST_ID}`, directory]);
     const { client, peer } = WireClient.pair();
-    const args = ['--nodaemon', '--fd', '3', '--path', directory];
+    const args = ['--nodaemon', '--fd', '3', '--path', directory, ...more];
     return { directory, client, helper: helperForTest(args, { inherit: [peer], wrapper: namespace.enter }) };
   }
 
@@ -78,6 +78,24 @@ describe.skipIf(skipped !== undefined)('in a user namespace with an id map', () 
     const node = requests.mknod({ uid: 0, gid: 0 }, '/null', 0o20666, 0x103);
     expect(errnoName(client.request(node).errno)).toBe('EPERM');
     expect(client.request(requests.mknod({ uid: 0, gid: 0 }, '/fifo', 0o10666, 0)).errno).toBe(0);
+  });
+
+  it.each([[], ['--readonly']])('opens what belongs to nobody in the namespace, with %j', (...more) => {
+    const { directory, client } = start(...more);
+    writeFileSync(join(directory, 'f'), 'content', { mode: 0o644 });
+    mkdirSync(join(directory, 'd'));
+    for (const flags of [0, constants.O_NOATIME]) {
+      for (const bytes of [
+        requests.open('/f', flags),
+        requests.open('/d', flags),
+        requests.open('/d', flags | constants.O_DIRECTORY),
+        requests.create('/f', flags | constants.O_CREAT, 0o644, owner),
+      ]) {
+        const { errno, descriptor } = client.request(bytes);
+        expect([flags, errnoName(errno)]).toEqual([flags, 'success']);
+        closeSync(descriptor!);
+      }
+    }
   });
 
   it('keeps only the capabilities it needs, in the namespace', () => {
