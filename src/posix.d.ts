@@ -7,6 +7,8 @@ declare module 'posix' {
       readonly gid: number;
       /** The home directory. */
       readonly dir: string;
+      /** The login shell. */
+      readonly shell: string;
     }
   }
 

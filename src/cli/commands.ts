@@ -50,6 +50,11 @@ Exit status: that of COMMAND, or 128 and the number of the signal that ended it;
 when a helper does not start, COMMAND does not either, and the status is the helper's.`,
     options: {
       'run-as': { value: 'USER', help: 'run COMMAND as this user, a name or an id, with its groups' },
+      'keep-env': {
+        value: 'NAME',
+        repeatable: true,
+        help: "with --run-as: keep the caller's variable NAME; else COMMAND gets TERM alone; repeatable",
+      },
       ...optionsOfShares(),
     },
     operand: { value: 'COMMAND' },

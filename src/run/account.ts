@@ -1,6 +1,8 @@
 import posix from 'posix';
 import { usageError } from '../cli/options.js';
 import { StartError } from '../exit-status.js';
+import { setNotDumpable } from '../syscalls/process.js';
+import type { Login } from './environment.js';
 
 /** A user of the system's database. */
 export class Account {
@@ -25,14 +27,16 @@ export class Account {
       posix.initgroups(name, gid);
       process.setgid?.(gid);
       process.setuid?.(uid);
+      // whatever fs.suid_dumpable says: our memory still has the caller's environment
+      setNotDumpable();
     } catch (error) {
       throw new StartError(`cannot become ${name}: ${(error as Error).message}`);
     }
   }
 
   /** What login programs tell a user's programs of the user. */
-  get environment(): NodeJS.ProcessEnv {
-    const { name, dir } = this.#entry;
-    return { USER: name, LOGNAME: name, HOME: dir };
+  get login(): Login {
+    const { name, uid, dir, shell } = this.#entry;
+    return { name, uid, home: dir, shell };
   }
 }

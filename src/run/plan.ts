@@ -1,5 +1,6 @@
 import { configure } from '../cli/configuration.js';
 import { type Arguments, parseOptions, usageError } from '../cli/options.js';
+import { checkKeptVariables } from './environment.js';
 
 /** One directory to be shared, and the options of its helper. */
 export interface PlannedShare {
@@ -13,6 +14,8 @@ export interface RunPlan {
   readonly shares: readonly PlannedShare[];
   /** A name or an id as text; undefined for the caller. */
   readonly runAs: string | undefined;
+  /** Variables that the user's command gets from the caller's environment. */
+  readonly keptVariables: readonly string[];
   /** With the numbers of the descriptors in it. */
   readonly command: readonly [string, ...string[]];
 }
@@ -22,17 +25,30 @@ type Given = Arguments<string>['given'];
 /** Descriptors of the command from here on, one for each share in their order. */
 export const FIRST_DESCRIPTOR = 3;
 
+/** Options that are about the command, not about a share. */
+const ofRun = ['run-as', 'keep-env'];
+
 const wrong = (message: string): Error => usageError(message, 'virtfs-proxy-helper run');
 
 /** Reads a command line. Throws a usage error. */
 export function planRun({ given, operands, rest = [] }: Arguments<string>): RunPlan {
   const [unexpected] = operands;
   if (unexpected !== undefined) throw wrong(`unexpected argument ${unexpected}: the command comes after --`);
-  const runAs = given.findLast(({ name }) => name === 'run-as')?.value;
-  const shares = planShares(given.filter(({ name }) => name !== 'run-as'));
+  const [runAs, another] = new Set(valuesOf(given, 'run-as'));
+  if (another !== undefined) throw wrong(`--run-as is given twice: ${runAs} and ${another}`);
+  const keptVariables = valuesOf(given, 'keep-env');
+  if (runAs === undefined && keptVariables.length > 0) {
+    throw wrong('--keep-env is for --run-as: without it the command gets the whole environment');
+  }
+  checkKeptVariables(keptVariables);
+  const shares = planShares(given.filter(({ name }) => !ofRun.includes(name)));
   const [program, ...argv] = withDescriptors(rest, shares);
   if (program === undefined) throw wrong('the command is missing: give it after --');
-  return { shares, command: [program, ...argv], runAs: typeof runAs === 'string' ? runAs : undefined };
+  return { shares, command: [program, ...argv], runAs, keptVariables };
+}
+
+function valuesOf(given: Given, option: string): string[] {
+  return given.flatMap(({ name, value }) => (name === option && value !== true ? [value] : []));
 }
 
 /** Every --path begins a share; what is in front of the first holds for all. */

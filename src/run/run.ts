@@ -2,6 +2,7 @@ import type { Arguments } from '../cli/options.js';
 import { ExitStatus } from '../exit-status.js';
 import { closeAllOnExec } from '../syscalls/process.js';
 import { Command } from './command.js';
+import { loginEnvironment } from './environment.js';
 import { planRun, type PlannedShare } from './plan.js';
 import { type Share, startShare } from './share.js';
 
@@ -24,7 +25,7 @@ export async function run(given: Arguments<string>, helper: string): Promise<num
     const command = new Command(
       plan.command,
       shares.map(({ descriptor }) => descriptor),
-      { ...process.env, ...account?.environment },
+      account === undefined ? process.env : loginEnvironment(account.login, process.env, plan.keptVariables),
     );
     for (const share of shares) share.release();
     return await command.ended;

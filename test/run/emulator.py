@@ -39,6 +39,12 @@ def exchange(descriptor, request):
             return "closed"
 
 
+def environment():
+    """As it was passed: Python adds LC_CTYPE to its own."""
+    with open("/proc/self/environ") as file:
+        return dict(entry.split("=", 1) for entry in file.read().split("\0") if entry)
+
+
 def describe():
     with open("/proc/self/status") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
@@ -53,7 +59,7 @@ def describe():
         "capabilities": status["CapPrm"],
         "descriptors": sorted(descriptors),
         "blocking": [os.get_blocking(number) for number in sorted(descriptors) if number > 2],
-        "environment": {name: os.environ.get(name) for name in ("USER", "LOGNAME", "HOME")},
+        "environment": environment(),
         "arguments": sys.argv[1:],
     }
 

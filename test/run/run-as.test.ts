@@ -1,4 +1,5 @@
 /** The command as an ordinary user beside helpers of root. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -19,7 +20,7 @@ function withUser(): readonly string[] {
   const directory = exportForTest();
   const passwd = join(directory, 'passwd');
   const group = join(directory, 'group');
-  writeFileSync(passwd, `root:x:0:0::/root:/bin/sh\nemulator:x:${UID}:${GID}::/var/lib/emulator:/bin/sh\n`);
+  writeFileSync(passwd, `root:x:0:0::/root:/bin/sh\nemulator:x:${UID}:${GID}::/var/lib/emulator:/bin/bash\n`);
   writeFileSync(group, `root:x:0:\nemulator:x:${GID}:\nkvm:x:${KVM}:emulator\n`);
   for (const file of [passwd, group]) chmodSync(file, 0o644);
   const script = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group && exec "$@"`;
@@ -69,6 +70,60 @@ describe.skipIf(skipped !== undefined)('run --run-as', () => {
     expect(await run.line()).toBe('signal 15');
     run.say('exit 0');
     expect((await run.end()).status).toBe(0);
+  });
+
+  describe('gives the command an environment like that of su --login', () => {
+    const secrets = {
+      PATH: '/root/bin:/usr/bin:/bin',
+      TERM: 'vt100',
+      API_TOKEN: 'secret',
+      SSH_AUTH_SOCK: '/root/agent',
+    };
+    const ofUser = { USER: 'emulator', LOGNAME: 'emulator', HOME: '/var/lib/emulator', SHELL: '/bin/bash' };
+    const loginPath = /^ENV_PATH\s+(?:PATH=)?(\S+)/m.exec(readFileSync('/etc/login.defs', 'utf8'))?.[1];
+
+    async function environment(options: readonly string[]): Promise<unknown> {
+      const run = startRun(['--run-as', 'emulator', ...options, '--path', exportForTest()], ['{fd}'], {
+        wrapper: withUser(),
+        env: secrets,
+      });
+      const { environment } = await run.described();
+      run.say('exit 0');
+      expect((await run.end()).status).toBe(0);
+      return environment;
+    }
+
+    it('which has nothing of the caller’s but the terminal', async () => {
+      expect(await environment([])).toEqual({ ...ofUser, TERM: 'vt100', PATH: loginPath });
+    });
+
+    it('and what --keep-env names', async () => {
+      expect(
+        await environment(['--keep-env', 'SSH_AUTH_SOCK', '--keep-env=PATH', '--keep-env=NOT_THERE']),
+      ).toEqual({ ...ofUser, TERM: 'vt100', PATH: secrets.PATH, SSH_AUTH_SOCK: '/root/agent' });
+    });
+
+    it('and shows the user none of the caller’s in the process that waits, or its memory', async () => {
+      const run = startRun(['--run-as', 'emulator', '--path', exportForTest()], ['{fd}'], {
+        wrapper: withUser(),
+        env: secrets,
+      });
+      await run.described();
+      const read = (file: string): string =>
+        spawnSync(
+          'setpriv',
+          [`--reuid=${UID}`, `--regid=${GID}`, '--clear-groups', 'cat', `/proc/${run.pid}/${file}`],
+          {
+            encoding: 'utf8',
+          },
+        ).stderr;
+      for (const file of ['environ', 'mem']) expect(read(file)).toContain('Permission denied');
+    });
+  });
+
+  it('leaves the command all of the environment when it names no user', async () => {
+    const run = startRun(['--path', exportForTest()], ['{fd}'], { env: { ...process.env, KEPT: 'yes' } });
+    expect((await run.described()).environment).toMatchObject({ KEPT: 'yes' });
   });
 
   it('refuses a user who is not there, before anything is started', async () => {

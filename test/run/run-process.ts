@@ -87,6 +87,7 @@ export interface RunOptions {
   readonly wrapper?: readonly string[];
   /** The command, when it is not the stand-in for QEMU. */
   readonly command?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export class RunProcess {
@@ -175,8 +176,8 @@ export class RunProcess {
 export function startRun(
   options: readonly string[],
   placeholders: readonly string[],
-  { inherit = [], wrapper = [], command = [emulator] }: RunOptions = {},
+  { inherit = [], wrapper = [], command = [emulator], env = process.env }: RunOptions = {},
 ): RunProcess {
   const words = [process.execPath, OURS, 'run', ...options, '--', ...command, ...placeholders];
-  return new RunProcess([...wrapper, ...words], { inherit });
+  return new RunProcess([...wrapper, ...words], { inherit, env });
 }

@@ -10,7 +10,7 @@ const plan = (...argv: string[]): ReturnType<typeof planRun> =>
 
 describe('the command line of run', () => {
   it('gives each share the options behind its --path, and those in front of all', () => {
-    const { shares, command, runAs } = plan(
+    const { shares, command, runAs, keptVariables } = plan(
       ...[
         '--log-level',
         'warn',
@@ -19,7 +19,10 @@ describe('the command line of run', () => {
         '--readonly',
         '--run-as',
         'qemu',
+        '--keep-env=A',
         '--path=/srv/b',
+        '--keep-env',
+        'B',
         '--poll-us=0',
       ],
       ...['--', 'qemu', 'sock_fd={fd},x', '{fd2}', '--path', '{fd}{fd2}', '{}', '{fds}'],
@@ -30,6 +33,7 @@ describe('the command line of run', () => {
     ]);
     expect(command).toEqual(['qemu', 'sock_fd=3,x', '4', '--path', '34', '{}', '{fds}']);
     expect(runAs).toBe('qemu');
+    expect(keptVariables).toEqual(['A', 'B']);
   });
 
   it.each(['README.md', 'docs/orchestrators.md'])('is taken as %s has it', (document) => {
@@ -55,6 +59,20 @@ describe('the command line of run', () => {
     [['-p', '/srv', '--', 'qemu', '{fd}', '{fd2}'], '{fd2}: there is no such share, only 1'],
     [['-p', '/srv', '--', 'qemu', '{fd0}'], '{fd0}: there is no such share'],
     [['-p', '/srv', '--socket', '/s', '--', 'qemu', '{fd}'], 'unknown option --socket'],
+    [['-p', '/srv', '--keep-env', 'A', '--', 'qemu', '{fd}'], '--keep-env is for --run-as'],
+    [
+      ['--run-as', 'a', '--keep-env', 'A=1', '-p', '/srv', '--', 'qemu', '{fd}'],
+      '--keep-env A=1: must be the name',
+    ],
+    [
+      ['--run-as', 'a', '--keep-env', 'A,B', '-p', '/srv', '--', 'qemu', '{fd}'],
+      '--keep-env A,B: must be the name',
+    ],
+    [
+      ['--run-as', 'a', '--keep-env', 'HOME', '-p', '/srv', '--', 'qemu', '{fd}'],
+      '--keep-env HOME: is always that of the user',
+    ],
+    [['--run-as', 'a', '--run-as', 'b', '-p', '/srv', '--', 'qemu', '{fd}'], '--run-as is given twice'],
     [['-p', '/srv', '--seccomp', 'x', '--', 'qemu', '{fd}'], '--seccomp x: must be one of'],
   ])('refuses %j in one line that says why', (argv, reason) => {
     let message = '';
