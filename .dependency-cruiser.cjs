@@ -40,13 +40,14 @@ module.exports = {
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
     only('listening', ['cli', 'syscalls'], "Accepting clients, the processes of a listener's."),
+    only('startup', ['syscalls'], 'How a start is reported, and why it failed.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only(
       'cli',
       ['confinement', 'observability', 'security-models', 'service'],
       'Flags to a validated configuration.',
     ),
-    only('run', ['cli', 'launch', 'syscalls'], 'Starts helpers beside the command that uses them.'),
+    only('run', ['cli', 'startup', 'syscalls'], 'Starts helpers beside the command that uses them.'),
     only(
       'launch',
       [
@@ -57,6 +58,7 @@ module.exports = {
         'observability',
         'security-models',
         'service',
+        'startup',
         'syscalls',
       ],
       'Everything that needs full privileges.',

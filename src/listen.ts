@@ -5,7 +5,7 @@ import { ExitStatus, StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import type { ListeningHandover } from './launch/listener.js';
 import { writePid } from './launch/pidfile.js';
-import { READY, report } from './launch/report.js';
+import { READY, report } from './startup/report.js';
 import { acceptClients } from './listening/acceptance.js';
 import { ClientProcesses } from './listening/client-processes.js';
 import { createLogger, type Logger } from './observability/log.js';

@@ -4,7 +4,7 @@ import { filterSystemCalls } from './confinement/seccomp.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
-import { READY, report } from './launch/report.js';
+import { READY, report } from './startup/report.js';
 import { acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';

@@ -80,6 +80,8 @@ export const allowedCalls: Readonly<Record<string, CallNumbers>> = {
   pwrite64: { x64: 18, arm64: 68 },
   fcntl: { x64: 72, arm64: 25 },
   dup: { x64: 32, arm64: 23 },
+  dup2: { x64: 33 },
+  dup3: { x64: 292, arm64: 24 },
   fsync: { x64: 74, arm64: 82 },
   lseek: { x64: 8, arm64: 62 },
   access: { x64: 21 },

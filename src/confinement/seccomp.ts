@@ -1,8 +1,9 @@
 import { StartError } from '../exit-status.js';
+import { architecture } from '../syscalls/architecture.js';
 import { addressOf } from '../syscalls/libc.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { littleEndian, stableMemory } from '../syscalls/memory.js';
-import { installFilter } from '../syscalls/process.js';
+import { type FilteredThreads, installFilter } from '../syscalls/process.js';
 import type { SeccompMode } from './seccomp-modes.js';
 import { allowedCalls, type CallNumbers, checkedCalls, forbiddenCalls } from './seccomp-calls.js';
 
@@ -87,8 +88,28 @@ function compile(forbidden: number): Instruction[] {
 
 /** Puts every thread of the process under the filter, for good. Throws a StartError. */
 export function filterSystemCalls(mode: SeccompMode): void {
+  if (mode !== 'none') install(compile(mode === 'kill' ? KILL_PROCESS : LOG), 'all threads');
+}
+
+/**
+ * Answers ENOSYS to io_uring_setup(2) in this thread and in the programs that it becomes. Throws a StartError.
+ *
+ * libuv 1.49 and later (Node 22 and later) makes a ring for its own epoll before any JavaScript runs, whatever
+ * UV_USE_IO_URING says, and would submit to it with a call that the filter of the serving program forbids. Without a
+ * ring it falls back. no_new_privs has to be set.
+ */
+export function refuseIoUring(mode: SeccompMode): void {
   if (mode === 'none') return;
-  const instructions = compile(mode === 'kill' ? KILL_PROCESS : LOG);
+  const program: Instruction[] = [
+    [LOAD_WORD, 0, 0, NUMBER],
+    [JUMP_EQUAL, 0, 1, architecture.syscalls.io_uring_setup],
+    [RETURN, 0, 0, ERROR | ENOSYS],
+    [RETURN, 0, 0, ALLOW],
+  ];
+  install(program, 'this thread');
+}
+
+function install(instructions: readonly Instruction[], threads: FilteredThreads): void {
   const code = stableMemory(8 * instructions.length);
   const view = new DataView(code.buffer);
   instructions.forEach(([operation, ifTrue, ifFalse, constant], index) => {
@@ -102,7 +123,7 @@ export function filterSystemCalls(mode: SeccompMode): void {
   const programView = new DataView(program.buffer);
   programView.setUint16(0, instructions.length, littleEndian);
   programView.setBigUint64(8, addressOf(code), littleEndian);
-  const failed = installFilter(program);
+  const failed = installFilter(program, threads);
   if (failed !== 0) {
     const reason = failed < 0 ? describeErrno(failed) : `thread ${failed} does not take part`;
     throw new StartError(`cannot install the seccomp filter: ${reason}; see --seccomp`);

@@ -3,9 +3,10 @@ import { type NotifyChannel, Notifier } from '../service/notifications.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
-import { duplicateTo, exitNow, forkSharingRoot, setSession } from '../syscalls/process.js';
+import { duplicateTo, exitNow, forkSharingRoot, setSession, waitForChild } from '../syscalls/process.js';
 import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
-import { READY } from './report.js';
+import { earlyEnd, KeptOutput } from '../startup/early-end.js';
+import { READY, report } from '../startup/report.js';
 
 const O_RDWR = 2;
 const MAX_REPORT_BYTES = 4096;
@@ -25,7 +26,7 @@ export function reportChannel(): ReportChannel {
 /**
  * Goes on with `child` in the background, in a session of its own and without a terminal, tells the service manager its
  * pid, and waits in the foreground for its report. Returns when the helper is ready; throws a StartError with the reason
- * when it is not.
+ * when it is not. Until the helper is ready its stderr is kept here; then it has to take /dev/null instead.
  */
 export function inBackground(
   channel: ReportChannel,
@@ -34,23 +35,27 @@ export function inBackground(
 ): void {
   const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
   if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
+  const output = new KeptOutput();
   const pid = forkSharingRoot();
   if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     setSession();
-    for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
+    for (const standard of [0, 1]) duplicateTo(devNull, standard);
+    duplicateTo(output.descriptor, 2);
     try {
       child();
-    } catch {
-      // the closed channel tells the parent
+    } catch (error) {
+      report(channel.toParent, (error as Error).message);
       exitNow(ExitStatus.FAILURE);
     }
   }
   close(channel.toParent);
   new Notifier(notify).mainProcess(pid);
-  const report = readAll(channel.fromChild);
-  if (report !== READY)
-    throw new StartError(report === '' ? 'the background process ended before it was ready' : report);
+  const told = readAll(channel.fromChild);
+  if (told === READY) return;
+  throw new StartError(
+    told === '' ? earlyEnd('the background process', waitForChild(pid), output.read()) : told,
+  );
 }
 
 function readAll(socket: number): string {

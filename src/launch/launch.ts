@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
+import { refuseIoUring } from '../confinement/seccomp.js';
 import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.js';
@@ -15,7 +16,7 @@ import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { lockPidfile } from './pidfile.js';
 import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
-import { checkReportDescriptor, report } from './report.js';
+import { checkReportDescriptor, report } from '../startup/report.js';
 import { readySocket } from './socket.js';
 
 /** Which of a listener's clients is served. */
@@ -123,6 +124,7 @@ async function startServing(
     ['NODE_OPTIONS'],
   );
   restrictNextProgram(privileges.kept, privileges.canConfine);
+  refuseIoUring(configuration.seccomp);
   if (channel === undefined) program.start();
   else
     inBackground(channel, notify, () => {

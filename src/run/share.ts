@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { ExitStatus, StartError } from '../exit-status.js';
-import { READY } from '../launch/report.js';
+import { earlyEnd } from '../startup/early-end.js';
+import { READY } from '../startup/report.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { close } from '../syscalls/files.js';
 import { shutdown, socketPair } from '../syscalls/sockets.js';
@@ -99,10 +100,10 @@ export async function startShare(
   const share = new Share(emulatorSide, helperSide, child.pid ?? 0, ended);
   const report = await firstLine(child.stdio[REPORT] as Readable);
   if (report === READY) return share;
-  const { status, signal } = await share.stop();
-  const reason =
-    report === '' ? `the helper ended (${signal ?? `status ${status}`}) before it was ready` : report;
-  throw new StartError(reason, status ?? ExitStatus.FAILURE);
+  const end = await share.stop();
+  // what it wrote to stderr went where the caller wanted it
+  const reason = report === '' ? earlyEnd('the helper', end) : report;
+  throw new StartError(reason, end.status ?? ExitStatus.FAILURE);
 }
 
 /** The line that a helper reports; empty when it ends without one. */

@@ -1,7 +1,7 @@
 import { architecture } from './architecture.js';
 import * as errno from './errno.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
-import { stableMemory, wordsOf } from './memory.js';
+import { cString, stableMemory, wordsOf } from './memory.js';
 
 /** File system calls, one function per call, named as in section 2 of the manual. All return 0 or a value, or -errno. */
 
@@ -31,6 +31,7 @@ const libc = {
   chroot: declareInt('chroot', 'void *'),
   flock: declareInt('flock', 'int', 'int'),
   umask: declareInt('umask', 'uint32'),
+  memfdCreate: declareInt('memfd_create', 'void *', 'uint32'),
 };
 
 export const AT_FDCWD = -100;
@@ -53,6 +54,7 @@ export const O_SYNC = 0o4010000;
 export const O_PATH = 0o10000000;
 export const { O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE } = architecture;
 
+const MFD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -228,4 +230,9 @@ export function lockNow(descriptor: number): number {
 /** @returns the mask before */
 export function umask(mask: number): number {
   return libc.umask(mask);
+}
+
+/** A file without a path that lives in memory: memfd_create(2). @returns its descriptor, closed on exec, or -errno */
+export function memoryFile(name: string): number {
+  return result(libc.memfdCreate(cString(name), MFD_CLOEXEC));
 }

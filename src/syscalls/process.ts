@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { architecture } from './architecture.js';
 import { addressOf, declare, declareInt, type Pointer, result, syscall } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
@@ -41,6 +42,12 @@ const SIGKILL = 9;
 const SIGCHLD = 17;
 const CLOCK_MONOTONIC = 1;
 
+const signalNames = new Map<number, NodeJS.Signals>();
+for (const [name, number] of Object.entries(constants.signals)) {
+  // SIGIOT and SIGPOLL come after the usual names of the same numbers
+  if (!signalNames.has(number)) signalNames.set(number, name as NodeJS.Signals);
+}
+
 /** 1 when the capability is in the bounding set, 0 when not, -EINVAL when the kernel does not know it. */
 export function boundingSetHas(capability: number): number {
   return result(libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0));
@@ -70,14 +77,17 @@ export function isSecureExecution(): boolean {
   return libc.getauxval(AT_SECURE) !== 0;
 }
 
+/** Which threads a seccomp filter is for; an exec leaves only the one that makes it. */
+export type FilteredThreads = 'all threads' | 'this thread';
+
 /**
- * Installs a seccomp filter on all threads: seccomp(2).
+ * Installs a seccomp filter: seccomp(2).
  *
  * @param program a `struct sock_fprog`
  * @returns 0, the id of a thread that could not be brought under it, or -errno
  */
-export function installFilter(program: Uint8Array): number {
-  const flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+export function installFilter(program: Uint8Array, threads: FilteredThreads): number {
+  const flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW | (threads === 'all threads' ? SECCOMP_FILTER_FLAG_TSYNC : 0);
   const address = addressOf(program);
   return result(syscall(architecture.syscalls.seccomp, SECCOMP_SET_MODE_FILTER, flags, address, 0, 0, 0));
 }
@@ -156,9 +166,22 @@ export function forkSharingRoot(): number {
   return result(syscall(architecture.syscalls.clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0, 0));
 }
 
-/** Waits for a child to end. */
-export function waitForChild(pid: number): number {
-  return result(libc.waitpid(pid, null, 0));
+/** How a process ended: with an exit status, or by a signal; the other is null. */
+export interface ProcessEnd {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Waits for a child to end: waitpid(2), which also tells how the two are packed. */
+export function waitForChild(pid: number): ProcessEnd {
+  const word = stableMemory(4);
+  // of a child that is not ours nothing is known
+  if (result(libc.waitpid(pid, word, 0)) < 0) return { status: null, signal: null };
+  const [packed = 0] = wordsOf(word);
+  const signal = packed & 0x7f;
+  return signal === 0
+    ? { status: packed >> 8, signal: null }
+    : { status: null, signal: signalNames.get(signal) ?? 'SIGKILL' };
 }
 
 /** Ends the process at once: no handlers, no flushing. */
