@@ -41,7 +41,8 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
     (client, status, signal) => {
       // its root is the export: it cannot remove that itself
       if (configuration.control !== undefined) unlink(cString(controlPath(configuration.control, client)));
-      if (status !== ExitStatus.OK) log.warn({ client, status, signal }, 'the session of a client failed');
+      if (status !== ExitStatus.OK)
+        refusals.report('the session of a client failed', { client, status, signal });
       if (clients.running > 0) tellStatus();
       else if (stopping) process.exit(ExitStatus.OK);
       else if (isGone(socketPath)) {

@@ -11,8 +11,9 @@ interface Kind {
 }
 
 /**
- * Logs what was refused, one line each, but never more than a guest can be allowed to write to the host's disk: what is
- * over the limit is counted and told with the next line that is written.
+ * Logs what a client can cause again and again (what was refused, what failed by a bug), one line each, but never more
+ * than a guest can be allowed to write to the host's disk: what is over the limit is counted and told with the next line
+ * that is written.
  */
 export class Refusals {
   readonly #log: Logger;
@@ -23,7 +24,7 @@ export class Refusals {
   }
 
   /** @param kind a fixed text of ours, never anything that the client chose */
-  report(kind: string, details: Readonly<Record<string, unknown>>): void {
+  report(kind: string, details: Readonly<Record<string, unknown>>, level: 'warn' | 'error' = 'warn'): void {
     const now = performance.now();
     let state = this.#kinds.get(kind);
     if (state === undefined) {
@@ -37,6 +38,6 @@ export class Refusals {
     }
     state.count++;
     if (state.count > LINES) return;
-    this.#log.warn(suppressed > 0 && state.count === 1 ? { ...details, suppressed } : details, kind);
+    this.#log[level](suppressed > 0 && state.count === 1 ? { ...details, suppressed } : details, kind);
   }
 }

@@ -48,7 +48,7 @@ export class CheckedPathResolver extends PathResolver {
   override resolve(path: ByteSpan): Uint8Array | number {
     const rest = this.walk(path);
     // with a slash behind it the call itself would follow a link at the end
-    if (typeof rest !== 'number' && endsInSlash(rest)) return this.#entered(rest, HERE);
+    if (typeof rest !== 'number' && endsInSlash(rest)) return this.#located(rest, O_PATH | O_DIRECTORY, '/');
     return this.#lastComponent(rest);
   }
 
@@ -61,17 +61,9 @@ export class CheckedPathResolver extends PathResolver {
     return typeof rest === 'number' ? rest : this.leaveOld(rest);
   }
 
-  /** Opens what the path leads to; the call gets it by its name among our own descriptors. */
   override resolveFollowing(path: ByteSpan): Uint8Array | number {
     const rest = this.walk(path);
-    if (typeof rest === 'number') return rest;
-    const followed = this.open(rest, O_PATH, 0);
-    if (followed < 0) return this.done(followed);
-    this.#followed = followed;
-    const failed = fchdir(this.#ownDescriptors);
-    if (failed < 0) return this.done(failed);
-    this.atRoot = false;
-    return cString(String(followed));
+    return typeof rest === 'number' ? rest : this.#located(rest, O_PATH, '');
   }
 
   override open(path: Pointer, flags: number, mode: number): number {
@@ -103,6 +95,22 @@ export class CheckedPathResolver extends PathResolver {
       descriptor = openat2(from, path, flags, mode, limit | RESOLVE_NO_MAGICLINKS);
     }
     return descriptor;
+  }
+
+  /**
+   * Opens what the path leads to. The call gets it by its name among our own descriptors, for which it needs no right to
+   * search it, as it would to enter it.
+   *
+   * @param end a slash has a call that follows no link at the end of its path follow this one, to a directory
+   */
+  #located(path: Uint8Array, flags: number, end: '' | '/'): Uint8Array | number {
+    const located = this.open(path, flags, 0);
+    if (located < 0) return this.done(located);
+    this.#followed = located;
+    const failed = fchdir(this.#ownDescriptors);
+    if (failed < 0) return this.done(failed);
+    this.atRoot = false;
+    return cString(`${located}${end}`);
   }
 
   /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */

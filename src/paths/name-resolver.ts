@@ -78,8 +78,8 @@ export class NameResolver extends PathResolver {
 
   /** @param refusal what a path with a hidden name is answered with */
   #locate(path: ByteSpan, name: Uint8Array, refusal: number): Uint8Array | number {
-    // an earlier operation that failed by a bug
-    if (!this.atRoot) this.toRoot();
+    const stranded = this.begin();
+    if (stranded < 0) return stranded;
     if (path.length === 0) return -errno.ENOENT;
     const length = this.#normalize(path);
     if (length < 0) return -refusal;

@@ -29,6 +29,9 @@ export const HERE = cString('.');
  *
  * A path that is longer than the kernel's PATH_MAX is walked in pieces with chdir(2); what is left of it is relative
  * to the working directory. Nothing but this class uses the working directory, which is the export otherwise.
+ *
+ * To go back there takes the right to search the export, which its owner can take away: the guest, where the helper has
+ * no capabilities. What has to begin there fails then, as it would in a lookup, and every operation tries to go back.
  */
 export class PathResolver {
   readonly #first = stableMemory(MAX_STRING_BYTES + 1);
@@ -37,8 +40,10 @@ export class PathResolver {
   readonly #firstAddress = addressOf(this.#first);
   readonly #secondAddress = addressOf(this.#second);
   readonly #dataAddress = addressOf(this.#data);
-  /** Whether the working directory is the root. */
+  /** Whether paths begin at the root, as this operation has not entered a directory. */
   protected atRoot = true;
+  /** -errno: the working directory is not the root, and why it cannot be. */
+  protected stranded = 0;
   #oldDirectory = AT_FDCWD;
   readonly #root: number | undefined;
 
@@ -116,10 +121,17 @@ export class PathResolver {
     return chdir(directory);
   }
 
+  /** Goes back to the root. Never fails as such: see `stranded`. */
   protected toRoot(): void {
-    const failed = this.#root === undefined ? chdir(ROOT) : fchdir(this.#root);
-    if (failed < 0) throw new Error('cannot return to the root of the export');
+    this.stranded = this.#root === undefined ? chdir(ROOT) : fchdir(this.#root);
     this.atRoot = true;
+  }
+
+  /** To be called before each path of an operation. @returns 0, or -errno when it cannot begin in the root directory */
+  protected begin(): number {
+    // not at the root: an earlier operation failed by a bug
+    if (!this.atRoot || this.stranded < 0) this.toRoot();
+    return this.stranded;
   }
 
   /** The bytes of a path, or what is left of them after a walk, or -errno. */
@@ -143,9 +155,9 @@ export class PathResolver {
   }
 
   #walk(path: ByteSpan, memory: Uint8Array): Uint8Array | number {
-    // an earlier operation that failed by a bug
-    if (!this.atRoot) this.toRoot();
+    const stranded = this.begin();
     copy(path, memory);
+    if (stranded < 0 && memory[0] !== SLASH) return stranded;
     return path.length < PATH_MAX ? memory : this.#walkLong(memory, path.length);
   }
 

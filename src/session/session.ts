@@ -226,7 +226,8 @@ export class Session {
     try {
       return operation.execute(operation.request);
     } catch (error) {
-      this.#log.error({ request: operation.name, err: error }, 'an operation failed by a bug; answered EIO');
+      const details = { request: operation.name, err: error };
+      this.#refusals.report('an operation failed by a bug; answered EIO', details, 'error');
       return -errno.EIO;
     }
   }

@@ -23,6 +23,16 @@ const GROWTH_KIB = 24 * 1_024;
 const PIPELINED = 5_000;
 const FILES = 20;
 
+/** A bug for a path of one length: it is copied so only when it is longer than most. */
+const BUG_LENGTH = 300;
+const THROW_FOR_A_LENGTH = `
+const { set } = Uint8Array.prototype.__proto__;
+Uint8Array.prototype.__proto__.set = function (source, at) {
+  if (source.length === ${BUG_LENGTH}) throw new Error('injected');
+  return set.call(this, source, at);
+};
+`;
+
 interface Served {
   readonly client: WireClient;
   readonly helper: HelperProcess;
@@ -199,6 +209,22 @@ describe.skipIf(skip)('a hostile client', { timeout: 60_000 }, () => {
     }
     closeSync(own);
     expect(openDescriptors(helper.pid)).toBe(base);
+  });
+
+  it('cannot fill the disk with the stacks of a bug', () => {
+    const directory = exportForTest();
+    const preload = join(directory, 'bug.cjs');
+    writeFileSync(preload, THROW_FOR_A_LENGTH);
+    const env = { ...process.env, NODE_OPTIONS: `--require ${preload}` };
+    const { client, helper } = sessionForTest(directory, { env });
+    const path = `/${'b'.repeat(BUG_LENGTH - 1)}`;
+    for (let index = 0; index < 1_000; index++) {
+      expect(client.request(requests.lstat(path)).errno, helper.stderr()).toBe(5);
+    }
+    expect(client.request(requests.lstat('/bug.cjs')).errno).toBe(0);
+    expect(helper.stderr()).toContain('an operation failed by a bug');
+    expect(helper.stderr()).toContain('injected');
+    expect(helper.stderr().length).toBeLessThan(64 * 1_024);
   });
 
   it('cannot fill the disk with log lines', () => {
