@@ -55,10 +55,7 @@ export class NameResolver extends PathResolver {
 
   override resolveOld(path: ByteSpan): Uint8Array | number {
     const name = this.#locate(path, this.#oldName, errno.ENOENT);
-    if (typeof name === 'number') return name;
-    // also when it is: the second path may make another directory the working directory
-    this.atRoot = false;
-    return this.leaveOld(name);
+    return typeof name === 'number' ? name : this.leaveOld(name);
   }
 
   override open(path: Pointer, flags: number, mode: number): number {

@@ -85,8 +85,8 @@ export class PathResolver {
   /** The first of two paths: what is left of a long one is relative to `oldDirectory`. */
   resolveOld(path: ByteSpan): Pointer | number {
     const rest = this.walkOld(path);
-    if (rest === this.#second) return this.#secondAddress;
-    return typeof rest === 'number' ? rest : this.leaveOld(rest);
+    const left = typeof rest === 'number' ? rest : this.leaveOld(rest);
+    return left === this.#second ? this.#secondAddress : left;
   }
 
   /** Opens a path of `resolveToOpen` with flags of open(2). @returns the descriptor or -errno */
@@ -144,11 +144,12 @@ export class PathResolver {
     return this.#walk(path, this.#second);
   }
 
-  /** Goes back to the root, but keeps where the first of two paths has led to. */
+  /** Goes back to the root, but keeps the directory that the rest of the first path is relative to. */
   protected leaveOld(rest: Uint8Array): Uint8Array | number {
-    if (this.atRoot) return rest;
+    // a relative path, too: the second path may make another directory the working directory
+    if (this.atRoot && rest[0] === SLASH) return rest;
     const directory = openat(AT_FDCWD, HERE, O_PATH | O_DIRECTORY, 0);
-    this.toRoot();
+    if (!this.atRoot) this.toRoot();
     if (directory < 0) return directory;
     this.#oldDirectory = directory;
     return rest;
