@@ -15,6 +15,8 @@ import type { OperationContext } from './operations/context.js';
 import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
 import { STRING } from './protocol/replies.js';
 import { chooseModel } from './security-models/choose-model.js';
+import { Devices } from './security-models/devices.js';
+import type { Multidevs } from './security-models/model-names.js';
 import { noXattrs } from './security-models/no-xattrs.js';
 import { ReadOnly } from './security-models/read-only.js';
 import { Notifier } from './service/notifications.js';
@@ -29,7 +31,7 @@ import { Destination } from './syscalls/libc.js';
 import { stableMemory } from './syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from './syscalls/process.js';
 import { peerCredentials } from './syscalls/sockets.js';
-import { FileStatus, FileSystemStatus, fstatfs } from './syscalls/status.js';
+import { FileStatus, FileSystemStatus, fstat, fstatfs } from './syscalls/status.js';
 import { Connection } from './transport/connection.js';
 
 /** The serving program: confines itself to the export and serves one client. Started by `launch/`, never by hand. */
@@ -73,8 +75,11 @@ function enterExport({ rootChanger, export: { directory } }: Handover, log: Logg
 function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
   const { directory } = handover.export;
   const fileSystem = new FileSystemStatus();
-  const failed = fstatfs(directory, fileSystem);
-  if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
+  let failed = fstatfs(directory, fileSystem);
+  const status = new FileStatus();
+  if (failed < 0 || (failed = fstat(directory, status)) < 0) {
+    throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
+  }
   const writable = chooseModel(handover.model, handover.ids, {
     directory,
     contained: isContained(handover),
@@ -96,12 +101,17 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   };
   const model = handover.readOnly ? new ReadOnly(writable, refuseChange) : writable;
   const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
+  const otherDevice = (mode: Multidevs, device: string): void => {
+    if (mode === 'forbid') refusals.report('refused a file of another device', { device, error: 'ENODEV' });
+    else log.warn({ device }, 'the export has several devices: files of two may have the same inode number');
+  };
   return {
     model,
+    devices: new Devices(status, handover.model.multidevs, otherDevice),
     xattrs: handover.model.xattrs ? model : noXattrs,
     reply,
     replyString: new Destination(reply.bytes.subarray(STRING)),
-    status: new FileStatus(),
+    status,
     fileSystem,
   };
 }

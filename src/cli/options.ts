@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { seccompModes } from '../confinement/seccomp-modes.js';
 import { ExitStatus, StartError } from '../exit-status.js';
 import { logFormats, logLevels } from '../observability/levels.js';
-import { modelNames } from '../security-models/model-names.js';
+import { modelNames, multidevsModes } from '../security-models/model-names.js';
 
 export interface Option {
   readonly short?: string;
@@ -74,6 +74,11 @@ export const options = {
   fmode: { value: 'MODE', help: 'mode on the host of files made in a mapped model, octal (default 0600)' },
   dmode: { value: 'MODE', help: 'the same for directories (default 0700)' },
   xattr: { value: 'on|off', choices: onOff, help: 'extended attributes for the guest: on (default) or off' },
+  multidevs: {
+    value: 'MODE',
+    choices: multidevsModes,
+    help: 'several file systems in the export: remap (default) their inode numbers, forbid the others, or warn',
+  },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,

@@ -1,4 +1,9 @@
-import { type ModelName, modelNames, type ModelSettings } from '../security-models/model-names.js';
+import {
+  type ModelName,
+  modelNames,
+  type ModelSettings,
+  multidevsModes,
+} from '../security-models/model-names.js';
 import { idMappings } from './id-mapping.js';
 import { oneOf, text } from './option-values.js';
 import { onOff, type OptionValues, usageError } from './options.js';
@@ -29,5 +34,6 @@ export function modelSettings(values: OptionValues): ModelSettings {
     fileMode: hostMode(values, 'fmode', name, 0o600),
     directoryMode: hostMode(values, 'dmode', name, 0o700),
     xattrs: oneOf('xattr', text(values, 'xattr') ?? 'on', onOff) === 'on',
+    multidevs: oneOf('multidevs', text(values, 'multidevs') ?? 'remap', multidevsModes),
   };
 }

@@ -60,12 +60,14 @@ function setDevice(reply: Int32Array, at: number, major: number, minor: number):
   reply[at + 1] = ((minor >>> 20) & 0xfff) | (major & ~0xfff);
 }
 
-export function lstat({ model, reply, status }: OperationContext): Handler<'lstat'> {
+export function lstat({ model, devices, reply, status }: OperationContext): Handler<'lstat'> {
   const from = status.words;
   const to = reply.words;
   return (request) => {
     const failed = model.lstat(request, status);
     if (failed < 0) return failed;
+    const hidden = devices.show(status);
+    if (hidden < 0) return hidden;
     fill(to, from, statLayout);
     to[StatReply.MODE] = status.mode;
     setDevice(to, StatReply.DEV, from[FileStatus.DEV_MAJOR] ?? 0, from[FileStatus.DEV_MINOR] ?? 0);

@@ -3,6 +3,11 @@ export const modelNames = ['passthrough', 'none', 'mapped-xattr', 'mapped', 'map
 
 export type ModelName = (typeof modelNames)[number];
 
+/** What to do with inodes of another device than the export's: the names are QEMU's. */
+export const multidevsModes = ['remap', 'forbid', 'warn'] as const;
+
+export type Multidevs = (typeof multidevsModes)[number];
+
 /** Which security model to use, and how. */
 export interface ModelSettings {
   readonly name: Exclude<ModelName, 'mapped'>;
@@ -11,4 +16,5 @@ export interface ModelSettings {
   readonly directoryMode: number;
   /** Whether the guest has extended attributes. */
   readonly xattrs: boolean;
+  readonly multidevs: Multidevs;
 }

@@ -42,7 +42,7 @@ describe('the command line', () => {
       openFiles: undefined,
       readOnly: false,
       ids: undefined,
-      model: { name: 'passthrough', fileMode: 0o600, directoryMode: 0o700, xattrs: true },
+      model: { name: 'passthrough', fileMode: 0o600, directoryMode: 0o700, xattrs: true, multidevs: 'remap' },
       seccomp: 'kill',
       pollCeiling: 100,
       logLevel: 'info',
@@ -74,6 +74,7 @@ describe('the command line', () => {
       fileMode: 0o640,
       directoryMode: 0o700,
       xattrs: true,
+      multidevs: 'remap',
     });
     const { model } = configuration(
       '-p',
@@ -84,7 +85,13 @@ describe('the command line', () => {
       '--dmode=751',
       '--xattr=off',
     );
-    expect(model).toEqual({ name: 'mapped-file', fileMode: 0o600, directoryMode: 0o751, xattrs: false });
+    expect(model).toEqual({
+      name: 'mapped-file',
+      fileMode: 0o600,
+      directoryMode: 0o751,
+      xattrs: false,
+      multidevs: 'remap',
+    });
   });
 
   it('resolves relative paths, as the working directory changes later', () => {
