@@ -60,4 +60,4 @@ const {
 const { manual } = await import(`data:text/javascript,${encodeURIComponent(generator.text)}`);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 mkdirSync('dist/man', { recursive: true });
-writeFileSync('dist/man/virtfs-proxy-helper.1', manual(version));
+writeFileSync('dist/man/virtfs-proxy-helper.8', manual(version));

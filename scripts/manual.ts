@@ -4,7 +4,7 @@ import { options, type OptionTable } from '../src/cli/options.js';
 import { ExitStatus } from '../src/exit-status.js';
 
 /** Of this text. */
-const DATE = 'November 23, 2026';
+const DATE = 'November 27, 2026';
 
 /** A text as roff takes it: no backslash, and no control character at the beginning of a line. */
 function text(words: string): string {
@@ -38,10 +38,94 @@ ${text(notes)}
 ${optionList(ownOptions(table))}`;
 }
 
-/** The page, virtfs-proxy-helper(1). */
+interface Entry {
+  /** How mdoc(7) marks the terms up: Ev a variable, Pa a path, none a signal. */
+  readonly macro: '' | 'Ev ' | 'Pa ';
+  readonly terms: readonly string[];
+  readonly meaning: string;
+}
+
+const signals: readonly Entry[] = [
+  {
+    macro: '',
+    terms: ['SIGTERM', 'SIGINT', 'SIGHUP'],
+    meaning: `End the session, with exit status 0.
+The client sees the end of its connection.
+With --keep-listening the clients' processes are ended first; those that have not ended after ten seconds are killed.`,
+  },
+  {
+    macro: '',
+    terms: ['SIGUSR1'],
+    meaning: `Log the counters, as the command status shows them.
+With --keep-listening the process of each client does.`,
+  },
+  {
+    macro: '',
+    terms: ['SIGQUIT', 'SIGUSR2'],
+    meaning: `The command run passes these and those above on to COMMAND, and ends when it does.
+What a terminal sends to both is not passed on.`,
+  },
+];
+
+const files: readonly Entry[] = [
+  {
+    macro: 'Pa ',
+    terms: ['/etc/virtfs-proxy-helper/VM.conf'],
+    meaning: 'What the systemd units serve to the machine VM: EXPORT=, OWNER= and OPTIONS=.',
+  },
+  {
+    macro: 'Pa ',
+    terms: ['/run/virtfs-proxy-helper/VM/9p.sock'],
+    meaning: 'The socket of virtfs-proxy-helper@VM.socket.',
+  },
+  {
+    macro: 'Pa ',
+    terms: ['/run/virtfs-proxy-helper-control/VM/socket'],
+    meaning: 'The socket for the command status, while virtfs-proxy-helper@VM.service runs.',
+  },
+];
+
+const environment: readonly Entry[] = [
+  {
+    macro: 'Ev ',
+    terms: ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'],
+    meaning: `The socket that the service manager passes: sd_listen_fds(3).
+It is served when neither --socket nor --fd is given.`,
+  },
+  {
+    macro: 'Ev ',
+    terms: ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC'],
+    meaning: 'Where and how often the service manager wants to be told the state: sd_notify(3).',
+  },
+  {
+    macro: 'Ev ',
+    terms: ['JOURNAL_STREAM'],
+    meaning: 'When stderr is the journal, a line of the log begins with its priority: systemd.exec(5).',
+  },
+  {
+    macro: 'Ev ',
+    terms: ['NODE_OPTIONS'],
+    meaning: `Options for Node.
+The serving program gets no other variable of its caller.`,
+  },
+  {
+    macro: 'Ev ',
+    terms: ['PATH'],
+    meaning: 'Where COMMAND of run is looked for, and unshare(1), which a start without root takes.',
+  },
+];
+
+function entryList(entries: readonly Entry[]): string {
+  const items = entries.map(
+    ({ macro, terms, meaning }) => `.It ${macro}${terms.join(` , ${macro}`)}\n${text(meaning)}`,
+  );
+  return `.Bl -tag -width Ds\n${items.join('\n')}\n.El`;
+}
+
+/** The page, virtfs-proxy-helper(8). */
 export function manual(version: string): string {
   return `.Dd ${DATE}
-.Dt VIRTFS-PROXY-HELPER 1
+.Dt VIRTFS-PROXY-HELPER 8
 .Os "virtfs-proxy-helper ${version}"
 .Sh NAME
 .Nm virtfs-proxy-helper
@@ -72,6 +156,12 @@ of its own.
 ${Object.entries(commands)
   .map(([name, command]) => commandSection(name, command))
   .join('\n')}
+.Sh SIGNALS
+${entryList(signals)}
+.Sh ENVIRONMENT
+${entryList(environment)}
+.Sh FILES
+${entryList(files)}
 .Sh EXIT STATUS
 .Bl -tag -width Ds
 .It ${ExitStatus.OK}
@@ -100,6 +190,7 @@ mount -t 9p -o trans=virtio,version=9p2000.L share /mnt
 .Ed
 .Sh SEE ALSO
 .Xr qemu-system 1 ,
+.Xr systemd.socket 5 ,
 .Xr capabilities 7
 `;
 }

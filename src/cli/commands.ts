@@ -72,12 +72,12 @@ when a helper does not start, COMMAND does not either, and the status is the hel
     operand: { value: 'SOCKET' },
   },
   completion: {
-    usage: '{bash | zsh}',
+    usage: '{bash | zsh | fish}',
     summary: 'print what completes the command line in a shell',
     notes: `Prints a script that makes the shell complete options and their values:
   source <(virtfs-proxy-helper completion bash)`,
     options: { help },
-    operand: { value: 'SHELL', choices: ['bash', 'zsh'] },
+    operand: { value: 'SHELL', choices: ['bash', 'zsh', 'fish'] },
   },
 } as const satisfies Record<string, Command>;
 

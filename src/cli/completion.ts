@@ -118,11 +118,82 @@ ${Object.entries(commands)
       ;;
   esac
 }
-compdef _virtfs_proxy_helper virtfs-proxy-helper
+# a file of $fpath is itself the function, and this is its first call; sourced, it only defines
+if [[ $funcstack[1] == _virtfs-proxy-helper ]]; then
+  _virtfs_proxy_helper "$@"
+else
+  compdef _virtfs_proxy_helper virtfs-proxy-helper
+fi
 `;
 }
 
-const scripts: Readonly<Record<string, () => string>> = { bash, zsh };
+/** What completes the values that cannot be listed, by the name that the help text gives them: options of `complete`. */
+const fishActions: Readonly<Record<string, string>> = {
+  DIR: "-x -a '(__fish_complete_directories)'",
+  PATH: '-r -F',
+  FILE: '-r -F',
+  SOCKET: '-r -F',
+  USER: "-x -a '(__fish_complete_users)'",
+  GROUP: "-x -a '(__fish_complete_groups)'",
+};
+
+function fishAction({ value = '', choices }: Pick<Option, 'value' | 'choices'>): string {
+  return choices === undefined ? (fishActions[value] ?? '-x') : `-x -a '${choices.join(' ')}'`;
+}
+
+/** A text between single quotes of fish. */
+function fishQuoted(words: string): string {
+  return `'${words.replaceAll(/[\\']/g, '\\$&')}'`;
+}
+
+/** A `complete` for each option of a table, where the condition holds. */
+function fishOptions(condition: string, table: OptionTable): string {
+  return Object.entries(table)
+    .map(([name, option]) => {
+      const { short, value, help } = option;
+      const flags = `${short === undefined ? '' : `-s ${short} `}-l ${name}`;
+      const argument = value === undefined ? '' : ` ${fishAction(option)}`;
+      return `complete -c virtfs-proxy-helper -n '${condition}' ${flags}${argument} -d ${fishQuoted(help)}`;
+    })
+    .join('\n');
+}
+
+function fishCommand(name: string, { summary, options: table, operand }: Command): string {
+  const inCommand = `__virtfs_proxy_helper_in ${name}`;
+  const words =
+    operand.value === 'COMMAND' ? "-x -a '(__virtfs_proxy_helper_command_line)'" : fishAction(operand);
+  return `complete -c virtfs-proxy-helper -n '__virtfs_proxy_helper_in' -a ${name} -d ${fishQuoted(summary)}
+complete -c virtfs-proxy-helper -n '${inCommand}' ${words}
+${fishOptions(inCommand, table)}`;
+}
+
+function fish(): string {
+  return `# completion of virtfs-proxy-helper in fish
+# whether the first word is this one; without an argument: whether none has been typed
+function __virtfs_proxy_helper_in
+  set -l words (commandline -opc)
+  test "$words[2]" = "$argv[1]"
+end
+function __virtfs_proxy_helper_serves
+  set -l words (commandline -opc)
+  not contains -- "$words[2]" ${Object.keys(commands).join(' ')}
+end
+# what fish offers for the command line behind --
+function __virtfs_proxy_helper_command_line
+  set -l words (commandline -opc)
+  set -l place (contains -i -- -- $words); or return
+  set -e words[1..$place]
+  complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+complete -c virtfs-proxy-helper -f
+${Object.entries(commands)
+  .map(([name, command]) => fishCommand(name, command))
+  .join('\n')}
+${fishOptions('__virtfs_proxy_helper_serves', options)}
+`;
+}
+
+const scripts: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 
 /** The script that makes a shell complete the command line. Throws a usage error. */
 export function completionScript(shell: string | undefined): string {

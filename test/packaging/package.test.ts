@@ -47,7 +47,7 @@ describe('the package', () => {
       expect.arrayContaining([
         ...['LICENSE', 'README.md', 'CHANGELOG.md', 'ARCHITECTURE.md', 'package.json'],
         ...['dist/main.js', 'dist/serve.js', 'dist/package.json', 'dist/library.mjs', 'dist/library.d.mts'],
-        ...['dist/man/virtfs-proxy-helper.1', 'systemd/virtfs-proxy-helper@.service'],
+        ...['dist/man/virtfs-proxy-helper.8', 'systemd/virtfs-proxy-helper@.service'],
         ...['systemd/virtfs-proxy-helper@.socket', 'examples/orchestrator.mjs'],
         ...documents.map((name) => `docs/${name}`),
       ]),
@@ -90,7 +90,7 @@ describe('the package', () => {
     });
 
     it('has its man page where man(1) looks', () => {
-      expect(existsSync(join(prefix, 'share', 'man', 'man1', 'virtfs-proxy-helper.1'))).toBe(true);
+      expect(existsSync(join(prefix, 'share', 'man', 'man8', 'virtfs-proxy-helper.8'))).toBe(true);
     });
 
     it('takes the place of the C helper, and gives it back, by the commands of docs/migrating.md', () => {
