@@ -1,10 +1,15 @@
 import { keptCapabilities } from './capabilities.js';
 import { allowedCalls, forbiddenCalls } from './seccomp-calls.js';
+import { argumentRules } from './seccomp-rules.js';
 import type { SeccompMode } from './seccomp-modes.js';
 
 /** The text of --print-privileges. */
 export function describePrivileges(seccomp: SeccompMode): string {
-  const list = (calls: Readonly<Record<string, unknown>>): string => Object.keys(calls).sort().join(' ');
+  const rules = Object.entries(argumentRules({ pid: process.pid, datagramSockets: [2] }));
+  const checked = rules.map(([name, { only }]) => `  ${name.padEnd(18)} ${only}`).sort();
+  const unchecked = Object.keys(allowedCalls).filter(
+    (name) => !rules.some(([checkedName]) => checkedName === name),
+  );
   const capabilities = keptCapabilities.map(({ name, why }) => `  ${name.padEnd(18)} ${why}`);
   return `While it serves, the helper keeps on every thread of its process:
 
@@ -21,10 +26,11 @@ descriptors          the client's socket, standard input and outputs, one of its
 seccomp              ${seccomp}
 
 system calls allowed
-  ${list(allowedCalls)}
-  clone (threads only), ioctl (TCGETS, FIONREAD, FIONBIO, FIOCLEX), prctl (names)
+  ${unchecked.sort().join(' ')}
+system calls allowed with some arguments only; ENOSYS, or for clone, prlimit64, setresuid, setresgid and tgkill as below
+${checked.join('\n')}
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}
-  ${list(forbiddenCalls)}
+  ${Object.keys(forbiddenCalls).sort().join(' ')}
 All others fail with ENOSYS.
 
 Started by an ordinary user, in a security model that needs no privileges:

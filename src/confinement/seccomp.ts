@@ -1,94 +1,24 @@
 import { StartError } from '../exit-status.js';
-import { architecture } from '../syscalls/architecture.js';
-import { addressOf } from '../syscalls/libc.js';
 import { describeErrno } from '../syscalls/errno-text.js';
+import { addressOf } from '../syscalls/libc.js';
 import { littleEndian, stableMemory } from '../syscalls/memory.js';
 import { type FilteredThreads, installFilter } from '../syscalls/process.js';
+import { datagramSockets } from '../syscalls/sockets.js';
+import { compileFilter, compileRefusal, type Instruction } from './seccomp-filter.js';
+import { forbiddenCalls } from './seccomp-calls.js';
 import type { SeccompMode } from './seccomp-modes.js';
-import { allowedCalls, type CallNumbers, checkedCalls, forbiddenCalls } from './seccomp-calls.js';
 
-/** Classic BPF, bpf(4): an instruction is a code, two jump distances and a constant. */
-const LOAD_WORD = 0x20;
-const JUMP_EQUAL = 0x15;
-const JUMP_GREATER_EQUAL = 0x35;
-const JUMP_BITS_SET = 0x45;
-const RETURN = 0x06;
-
-/** Offsets in `struct seccomp_data`, seccomp(2). */
-const NUMBER = 0;
-const ARCHITECTURE = 4;
-const ARGUMENT_0 = 16;
-const ARGUMENT_1 = 24;
-
-const ALLOW = 0x7fff0000;
 const LOG = 0x7ffc0000;
-const ERROR = 0x00050000;
 const KILL_PROCESS = 0x80000000;
-const ENOSYS = 38;
 
-/** `<linux/audit.h>` */
-const auditArchitecture: CallNumbers = { x64: 0xc000003e, arm64: 0xc00000b7 };
-/** Numbers of x86's other ABI (x32) begin here; no architecture has as many calls of its own. */
-const OTHER_ABI = 0x40000000;
-
-const CLONE_THREAD = 0x10000;
-/** TCGETS, FIONREAD, FIONBIO, FIOCLEX: what libuv asks of descriptors. */
-const allowedIoctls = [0x5401, 0x541b, 0x5421, 0x5451];
-/** PR_SET_NAME, PR_GET_NAME, PR_SET_VMA: names for people. */
-const allowedPrctls = [15, 16, 0x53564d41];
-
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, constant: number];
-
-function numbers(calls: Readonly<Record<string, CallNumbers>>): number[] {
-  return Object.values(calls).flatMap((call) => call[process.arch] ?? []);
-}
-
-/** The filter as a program. `forbidden` is the action for what must not happen. */
-function compile(forbidden: number): Instruction[] {
-  const give = (action: number): Instruction => [RETURN, 0, 0, action];
-  const number = (call: CallNumbers): number => call[process.arch] ?? -1;
-  const ifEqual = (values: readonly number[], action: number): Instruction[] =>
-    values.flatMap((value): Instruction[] => [[JUMP_EQUAL, 0, 1, value], give(action)]);
-  /** Runs `body`, which must return, when the call is this one. */
-  const onCall = (call: CallNumbers, body: Instruction[]): Instruction[] => [
-    [JUMP_EQUAL, 0, body.length, number(call)],
-    ...body,
-  ];
-  return [
-    [LOAD_WORD, 0, 0, ARCHITECTURE],
-    [JUMP_EQUAL, 1, 0, auditArchitecture[process.arch] ?? 0],
-    give(forbidden),
-    [LOAD_WORD, 0, 0, NUMBER],
-    [JUMP_GREATER_EQUAL, 0, 1, OTHER_ABI],
-    give(forbidden),
-    ...ifEqual(numbers(allowedCalls), ALLOW),
-    ...ifEqual(numbers(forbiddenCalls), forbidden),
-    // a thread of ours, never a process of its own
-    ...onCall(checkedCalls.clone, [
-      [LOAD_WORD, 0, 0, ARGUMENT_0],
-      [JUMP_BITS_SET, 1, 0, CLONE_THREAD],
-      give(forbidden),
-      give(ALLOW),
-    ]),
-    ...onCall(checkedCalls.ioctl, [
-      [LOAD_WORD, 0, 0, ARGUMENT_1],
-      ...ifEqual(allowedIoctls, ALLOW),
-      give(ERROR | ENOSYS),
-    ]),
-    ...onCall(checkedCalls.prctl, [
-      [LOAD_WORD, 0, 0, ARGUMENT_0],
-      ...ifEqual(allowedPrctls, ALLOW),
-      give(ERROR | ENOSYS),
-    ]),
-    // among them socket and connect, which syslog(3) tries when its daemon was restarted, and clone3, for which glibc
-    // then takes clone
-    give(ERROR | ENOSYS),
-  ];
-}
-
-/** Puts every thread of the process under the filter, for good. Throws a StartError. */
+/**
+ * Puts every thread of the process under the filter, for good. To be called when the descriptors are open that the
+ * process needs from now on. Throws a StartError.
+ */
 export function filterSystemCalls(mode: SeccompMode): void {
-  if (mode !== 'none') install(compile(mode === 'kill' ? KILL_PROCESS : LOG), 'all threads');
+  if (mode === 'none') return;
+  const filtered = { pid: process.pid, datagramSockets: datagramSockets() };
+  install(compileFilter(filtered, mode === 'kill' ? KILL_PROCESS : LOG), 'all threads');
 }
 
 /**
@@ -100,13 +30,7 @@ export function filterSystemCalls(mode: SeccompMode): void {
  */
 export function refuseIoUring(mode: SeccompMode): void {
   if (mode === 'none') return;
-  const program: Instruction[] = [
-    [LOAD_WORD, 0, 0, NUMBER],
-    [JUMP_EQUAL, 0, 1, architecture.syscalls.io_uring_setup],
-    [RETURN, 0, 0, ERROR | ENOSYS],
-    [RETURN, 0, 0, ALLOW],
-  ];
-  install(program, 'this thread');
+  install(compileRefusal(forbiddenCalls.io_uring_setup), 'this thread');
 }
 
 function install(instructions: readonly Instruction[], threads: FilteredThreads): void {

@@ -10,7 +10,6 @@ interface Architecture {
     readonly open_tree: number;
     readonly pivot_root: number;
     readonly mount_setattr: number;
-    readonly io_uring_setup: number;
   };
   readonly O_DIRECTORY: number;
   readonly O_NOFOLLOW: number;
@@ -30,7 +29,6 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       open_tree: 428,
       pivot_root: 155,
       mount_setattr: 442,
-      io_uring_setup: 425,
     },
     O_DIRECTORY: 0o200000,
     O_NOFOLLOW: 0o400000,
@@ -48,7 +46,6 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       open_tree: 428,
       pivot_root: 41,
       mount_setattr: 442,
-      io_uring_setup: 425,
     },
     O_DIRECTORY: 0o40000,
     O_NOFOLLOW: 0o100000,

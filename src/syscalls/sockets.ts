@@ -125,6 +125,16 @@ export function unixSocketState(descriptor: number): 'listening' | 'connected' |
   return peerCredentials(descriptor) === undefined ? 'other' : 'connected';
 }
 
+/** A process that opened no more files than a few has all of its descriptors below. */
+const DESCRIPTORS = 1024;
+
+/** The datagram sockets of this process. */
+export function datagramSockets(): readonly number[] {
+  return Array.from({ length: DESCRIPTORS }, (_, descriptor) => descriptor).filter(
+    (descriptor) => socketOption(descriptor, SO_TYPE) === SOCK_DGRAM,
+  );
+}
+
 /** Who connected, as the kernel saw it at connect or socketpair: unix(7), SO_PEERCRED. */
 export function peerCredentials(socket: number): { pid: number; uid: number; gid: number } | undefined {
   wordsOf(optionLength)[0] = 12;

@@ -12,10 +12,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
 import { connectAs } from '../support/connect-as.js';
 import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
 import { setXattr, socketpair } from '../support/libc.js';
@@ -25,69 +22,6 @@ import { WireClient } from '../support/wire-client.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
-const SOCKET = 41;
-const CLONE3 = 435;
-
-/** A program that goes under the filter and then makes one system call, given by its number. */
-const filtered = buildSync({
-  stdin: {
-    resolveDir: fileURLToPath(new URL('../../src', import.meta.url)),
-    loader: 'ts',
-    contents: `
-      import { filterSystemCalls } from './confinement/seccomp.js';
-      import { syscall } from './syscalls/libc.js';
-      import { result } from './syscalls/libc.js';
-      import { setNoNewPrivileges } from './syscalls/process.js';
-      setNoNewPrivileges();
-      filterSystemCalls(process.argv[1]);
-      process.stdout.write(String(result(syscall(Number(process.argv[2]), 0, 0, 0, 0, 0, 0))));
-    `,
-  },
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  external: ['koffi'],
-  write: false,
-}).outputFiles[0]!.text;
-
-function callUnderFilter(mode: string, call: number): { signal: string | null; output: string } {
-  const repository = fileURLToPath(new URL('../../', import.meta.url));
-  const { signal, stdout, stderr } = spawnSync(process.execPath, ['--eval', filtered, mode, String(call)], {
-    cwd: repository,
-    encoding: 'utf8',
-  });
-  return { signal, output: stdout + stderr };
-}
-
-describe('the system call filter', () => {
-  const calls = Object.entries(forbiddenCalls).flatMap(([name, numbers]) => {
-    const number = numbers[process.arch];
-    return number === undefined ? [] : [[name, number] as const];
-  });
-
-  it('kills at every forbidden call', () => {
-    const survived = calls.filter(([, number]) => callUnderFilter('kill', number).signal !== 'SIGSYS');
-    expect(calls.length).toBeGreaterThan(30);
-    expect(survived).toEqual([]);
-  });
-
-  it('kills at the fork of a process, but not at the start of a thread', () => {
-    const CLONE = 56;
-    expect(callUnderFilter('kill', CLONE).signal).toBe('SIGSYS');
-  });
-
-  it('answers ENOSYS for calls that a run-time may try, sockets among them', () => {
-    expect(callUnderFilter('kill', SOCKET)).toEqual({ signal: null, output: '-38' });
-    expect(callUnderFilter('kill', CLONE3)).toEqual({ signal: null, output: '-38' });
-  });
-
-  it('only reports with --seccomp=log, and is not there with none', () => {
-    const UNSHARE = forbiddenCalls['unshare']![process.arch]!;
-    expect(callUnderFilter('log', UNSHARE)).toEqual({ signal: null, output: '0' });
-    expect(callUnderFilter('none', SOCKET).output).not.toBe('-38');
-  });
-});
-
 describe.skipIf(skipped !== undefined)(`the serving program${suffix}`, () => {
   it('is filtered on every thread, and cannot be traced or dumped', () => {
     const { client, helper } = sessionForTest(exportForTest());
