@@ -15,8 +15,15 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: '\\.d\\.ts$' },
+      from: { orphan: true, path: '^src/', pathNot: '\\.d\\.c?ts$' },
       to: {},
+    },
+    {
+      name: 'packages-with-machine-code-only-through-their-loader',
+      comment: 'What does not load is told in one line that says what to type.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: 'node_modules/(koffi|node-unix-socket|posix)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'koffi-only-in-syscalls',
@@ -25,8 +32,9 @@ module.exports = {
       to: { path: 'node_modules/koffi' },
     },
     only('protocol', [], 'Pure: bytes in, values out. Shared with clients of the helper later.'),
-    only('syscalls', [], 'libc and nothing else.'),
-    only('observability', [], 'Loggers and counters.'),
+    only('native', [], 'npm packages with machine code.'),
+    only('syscalls', ['native'], 'libc and nothing else.'),
+    only('observability', ['native'], 'Loggers and counters.'),
     only('paths', ['syscalls', 'protocol'], 'Bytes of a request to paths that the kernel takes.'),
     only('credentials', ['syscalls'], 'Whose ids and capabilities an operation runs with.'),
     only(
@@ -36,7 +44,11 @@ module.exports = {
     ),
     only('operations', ['security-models', 'protocol', 'syscalls'], 'One table: request to handler.'),
     only('transport', ['protocol', 'syscalls'], 'Frames in, replies and descriptors out.'),
-    only('session', ['transport', 'protocol', 'operations', 'observability', 'syscalls'], 'One client.'),
+    only(
+      'session',
+      ['transport', 'protocol', 'operations', 'observability', 'native', 'syscalls'],
+      'One client.',
+    ),
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
     only('listening', ['cli', 'syscalls'], "Accepting clients, the processes of a listener's."),
@@ -47,7 +59,11 @@ module.exports = {
       ['confinement', 'observability', 'security-models', 'service'],
       'Flags to a validated configuration.',
     ),
-    only('run', ['cli', 'startup', 'syscalls'], 'Starts helpers beside the command that uses them.'),
+    only(
+      'run',
+      ['cli', 'native', 'startup', 'syscalls'],
+      'Starts helpers beside the command that uses them.',
+    ),
     only(
       'launch',
       [
@@ -55,6 +71,7 @@ module.exports = {
         'confinement',
         'credentials',
         'listening',
+        'native',
         'observability',
         'security-models',
         'service',

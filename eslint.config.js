@@ -37,7 +37,7 @@ export default tseslint.config(
       'src/cli/**',
       'src/launch/**',
       'src/run/**',
-      'src/main.ts',
+      'src/starting-program.ts',
       'src/listening/client-processes.ts',
       // of whoever waits for a helper to start
       'src/startup/early-end.ts',
@@ -72,5 +72,11 @@ export default tseslint.config(
         encodeURIComponent: 'readonly',
       },
     },
+  },
+  {
+    // read by every Node, which then can say that it is too old
+    files: ['src/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', ecmaVersion: 5 },
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
 );

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
@@ -15,7 +15,7 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20.19',
-  external: ['koffi', 'node-unix-socket', 'posix'],
+  external: ['koffi', 'node-unix-socket', 'posix', './node-version.cjs'],
   sourcemap: false,
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,
@@ -27,13 +27,18 @@ const common = {
 };
 await build({
   ...common,
-  entryPoints: ['src/main.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts'],
+  entryPoints: ['src/starting-program.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts'],
   format: 'cjs',
+  // what `createRequire` takes
+  define: { 'import.meta.url': '__filename' },
   plugins: [plainPrivateFields],
   // a field comes into being where the constructor writes it
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
+/** What every Node can read, as it is. */
+copyFileSync('src/node-version.cjs', 'dist/node-version.cjs');
+copyFileSync('src/main.cjs', 'dist/main.js');
 chmodSync('dist/main.js', 0o755);
 
 /** The library, for `import`, and its types: the declarations of just the files that it shows something of. */

@@ -6,7 +6,7 @@ import { launch } from './launch/launch.js';
 import { type ClientStart, controlPath } from './listening/client-start.js';
 
 /**
- * The first program of one client of a listener: does for it what `main.ts` does with a command line. Started by
+ * The first program of one client of a listener: does for it what `starting-program.ts` does with a command line. Started by
  * `listening/client-processes.ts`, never by hand.
  */
 

@@ -12,6 +12,8 @@
 import { fileURLToPath } from 'node:url';
 import { configure } from './cli/configuration.js';
 import { parseOptions } from './cli/options.js';
+import { ExitStatus, StartError } from './exit-status.js';
+import { complaint } from './node-version.cjs';
 import { startShare, type Share } from './run/share.js';
 
 export { StartError } from './exit-status.js';
@@ -34,6 +36,7 @@ export interface ShareOptions {
  * @throws a StartError that says in one line why it does not
  */
 export async function shareDirectory(share: ShareOptions): Promise<Share> {
+  if (complaint !== undefined) throw new StartError(complaint, ExitStatus.USAGE);
   const { path, readOnly = false, options = [], log = 'inherit' } = share;
   const words = [`--path=${path}`, ...(readOnly ? ['--readonly'] : []), ...options];
   // only to be refused here, rather than by the helper

@@ -94,10 +94,10 @@ function isGone(path: string | undefined): boolean {
 async function main(handover: ListeningHandover): Promise<void> {
   // nothing of ours is for the processes of the clients
   closeAllOnExec();
-  const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
-  const log = createLogger(handover.client.logLevel, handover.client.logFormat, syslog, handover.journal);
   const notifier = new Notifier(handover.notify);
   try {
+    const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+    const log = createLogger(handover.client.logLevel, handover.client.logFormat, syslog, handover.journal);
     start(handover, log, notifier);
     notifier.ready();
     report(handover.report, READY);

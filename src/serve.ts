@@ -216,12 +216,12 @@ function start(
 
 async function main(handover: Handover): Promise<void> {
   inlineTheWayOfARequest();
-  const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
-  const control = handover.control === undefined ? undefined : await import('./session/control.js');
-  const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
-  const log = handover.client === undefined ? root : root.child({ client: handover.client });
   const notifier = new Notifier(handover.notify);
   try {
+    const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
+    const control = handover.control === undefined ? undefined : await import('./session/control.js');
+    const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
+    const log = handover.client === undefined ? root : root.child({ client: handover.client });
     start(handover, log, notifier, control?.openControlSocket);
     notifier.ready();
     report(handover.report, READY);

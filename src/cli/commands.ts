@@ -32,7 +32,7 @@ function optionsOfShares(): OptionTable {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !decidedByRun.includes(name)));
 }
 
-/** Every command; `main.ts` knows what carries it out. */
+/** Every command; `starting-program.ts` knows what carries it out. */
 export const commands = {
   run: {
     usage: '[--run-as USER] --path DIR [option ...] [--path DIR [option ...]] ... -- COMMAND [argument ...]',

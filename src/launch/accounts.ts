@@ -1,5 +1,5 @@
-import type posix from 'posix';
 import { usageError } from '../cli/options.js';
+import type { Posix } from '../native/posix.js';
 
 /** The largest id that is one: 2^32 - 1 means "no id" to the kernel. */
 const MAX_ID = 0xffff_fffe;
@@ -9,7 +9,7 @@ async function accountId(
   flag: string,
   kind: string,
   account: string,
-  find: (accounts: typeof posix) => number,
+  find: (posix: Posix) => number,
 ): Promise<number> {
   if (/^\d+$/.test(account)) {
     const id = Number(account);
@@ -17,9 +17,9 @@ async function accountId(
     return id;
   }
   // compiled code, loaded only where there is a name to look up
-  const { default: accounts } = await import('posix');
+  const { posix } = await import('../native/posix.js');
   try {
-    return find(accounts);
+    return find(posix);
   } catch {
     throw usageError(`${flag} ${account}: there is no such ${kind}`);
   }
@@ -27,10 +27,10 @@ async function accountId(
 
 /** A user's name or id as an id. `flag` is the option that gave it. */
 export async function userId(user: string, flag: string): Promise<number> {
-  return accountId(flag, 'user', user, (accounts) => accounts.getpwnam(user).uid);
+  return accountId(flag, 'user', user, (posix) => posix.getpwnam(user).uid);
 }
 
 /** A group's name or id as an id. */
 export async function groupId(group: string): Promise<number> {
-  return accountId('--gid', 'group', group, (accounts) => accounts.getgrnam(group).gid);
+  return accountId('--gid', 'group', group, (posix) => posix.getgrnam(group).gid);
 }

@@ -6,7 +6,7 @@ import { usageError } from '../cli/options.js';
  */
 export async function limitOpenFiles(limit: number): Promise<void> {
   // compiled code, loaded only where there is something to set
-  const { default: posix } = await import('posix');
+  const { posix } = await import('../native/posix.js');
   const { hard } = posix.getrlimit('nofile');
   if (hard !== null && limit > hard) {
     throw usageError(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import { usageError } from '../cli/options.js';
 import { CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, keptCapabilities } from '../confinement/capabilities.js';
+import { loadPackage } from '../native/load.js';
 import type { NotifyChannel } from '../service/notifications.js';
 import { umask } from '../syscalls/files.js';
 import { waitForOtherThreads } from './background-threads.js';
@@ -38,6 +39,7 @@ export async function startListening(configuration: Configuration, directory: st
   const { endpoint, daemon } = configuration;
   // each client's process opens it anew; what is wrong with it shall be told now
   checkExport(configuration.exportPath);
+  if (configuration.control !== undefined) loadPackage('node-unix-socket');
   clearGroups();
   umask(0);
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);

@@ -1,4 +1,4 @@
-import posix from 'posix';
+import { posix } from '../native/posix.js';
 import { severity } from './severities.js';
 
 /** The system's log. Connects at once, since the path of its socket means nothing after the change of root. */

@@ -1,12 +1,12 @@
-import posix from 'posix';
 import { usageError } from '../cli/options.js';
 import { StartError } from '../exit-status.js';
+import { type Entry, posix } from '../native/posix.js';
 import { setNotDumpable } from '../syscalls/process.js';
 import type { Login } from './environment.js';
 
 /** A user of the system's database. */
 export class Account {
-  readonly #entry: posix.Account;
+  readonly #entry: Entry;
 
   /** By name or id. Throws a usage error when there is none. */
   constructor(user: string) {

@@ -1,7 +1,10 @@
-import { SeqpacketServer, type SeqpacketSocket } from 'node-unix-socket';
+import type * as unixSocket from 'node-unix-socket';
 import { StartError } from '../exit-status.js';
 import type { HelperStatus } from '../observability/helper-status.js';
+import { loadPackage } from '../native/load.js';
 import { umask } from '../syscalls/files.js';
+
+const { SeqpacketServer } = loadPackage('node-unix-socket') as typeof unixSocket;
 
 /** Takes every right from group and others, and that to execute from the owner. */
 const OWNER_ONLY = 0o177;
@@ -26,7 +29,7 @@ export function openControlSocket(path: string, status: () => HelperStatus): voi
   } finally {
     umask(before);
   }
-  server.on('connection', (client: SeqpacketSocket) => {
+  server.on('connection', (client: unixSocket.SeqpacketSocket) => {
     // it did not wait for the answer
     client.on('error', () => undefined);
     client.write(Buffer.from(JSON.stringify(status())));

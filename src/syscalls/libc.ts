@@ -1,10 +1,12 @@
-import koffi from 'koffi';
+import type koffiPackage from 'koffi';
+import { loadPackage } from '../native/load.js';
 
 /**
  * libc through koffi. A pointer is a `Uint8Array` over memory that does not move (see `memory.ts`), so passing one
  * allocates nothing; or its address, made once, which takes a third less time. Results follow the kernel's own
  * convention: a negative number is a negated errno.
  */
+const koffi = loadPackage('koffi') as typeof koffiPackage;
 const libc = koffi.load(null);
 
 /** Memory that does not move, or its address. */

@@ -35,7 +35,8 @@ const filtered = buildSync({
   bundle: true,
   platform: 'node',
   format: 'cjs',
-  external: ['koffi'],
+  // what loads koffi asks for it from here
+  define: { 'import.meta.url': JSON.stringify(import.meta.url) },
   write: false,
 }).outputFiles[0]!.text;
 

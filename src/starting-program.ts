@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { endDebugger } from './no-debugger.js';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +10,7 @@ import { StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import { passedSockets } from './service/activation.js';
 
-/** The starting program: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
+/** The starting program, which `main.cjs` loads: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
 
 /** The installed programs lie side by side; the command's name is a link to this one. */
 const here = dirname(realpathSync(process.argv[1] ?? ''));

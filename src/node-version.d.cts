@@ -1,0 +1,2 @@
+/** Why this Node cannot run the helper, in one line; undefined when it can. */
+export const complaint: string | undefined;

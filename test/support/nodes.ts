@@ -1,0 +1,114 @@
+/** Other versions of Node than the one that runs the tests, from npm, and helpers installed for them. */
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { repositoryRoot } from '../guest/repository.js';
+
+interface Manifest {
+  readonly version: string;
+  readonly engines: { readonly node: string };
+}
+
+function manifest(...directory: readonly string[]): Manifest {
+  return JSON.parse(readFileSync(join(repositoryRoot, ...directory, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** What `engines` of package.json says: the one table of the versions that the helper is tested with. */
+export const testedRanges: readonly string[] = manifest().engines.node.split(' || ');
+
+export const testedMajors: readonly number[] = testedRanges.map((range) => Number(/\d+/.exec(range)?.[0]));
+
+export const ownMajor = Number(process.versions.node.split('.')[0]);
+
+const cache = join(repositoryRoot, '.cache', 'node');
+
+/** A Node of npm's, with its headers, and what has to be compiled for it. Installed once, below `.cache`. */
+export class OtherNode {
+  readonly #directory: string;
+
+  /** @param version its newest release, or what else npm knows as a version: `22`, `22.12.0` */
+  constructor(version: number | string) {
+    this.#directory = join(cache, `${version}-${process.arch}`);
+    if (!existsSync(this.#directory)) {
+      mkdirSync(cache, { recursive: true });
+      const unfinished = mkdtempSync(join(cache, 'unfinished-'));
+      try {
+        install(unfinished, version);
+        renameSync(unfinished, this.#directory);
+      } finally {
+        rmSync(unfinished, { recursive: true, force: true });
+      }
+    }
+  }
+
+  get program(): string {
+    return join(headers(this.#directory), 'bin', 'node');
+  }
+
+  /** The npm package posix, compiled for this Node. */
+  get posix(): string {
+    const place = join(this.#directory, 'node_modules', 'posix');
+    if (!existsSync(place)) compilePosix(this.#directory);
+    return place;
+  }
+}
+
+/** Where the package lies: the program and its headers. */
+function headers(directory: string): string {
+  return join(directory, 'node_modules', `node-linux-${process.arch}`);
+}
+
+function install(directory: string, version: number | string): void {
+  // what npm 12 wants to be told before it compiles posix
+  writeFileSync(join(directory, 'package.json'), '{ "allowScripts": { "posix": true } }\n');
+  npm(directory, ['install', '--ignore-scripts', `node-linux-${process.arch}@${version}`]);
+}
+
+function compilePosix(directory: string): void {
+  const { version } = manifest('node_modules', 'posix');
+  const programs = join(headers(directory), 'bin');
+  npm(directory, ['install', `posix@${version}`], {
+    ...process.env,
+    // npm, and node-gyp for the headers
+    PATH: `${programs}:${process.env['PATH'] ?? ''}`,
+    npm_config_nodedir: headers(directory),
+  });
+}
+
+function npm(directory: string, words: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
+  const flags = ['--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', [...words, ...flags], { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** Where npm puts the helper below a prefix. */
+export function installedBelow(prefix: string): string {
+  return join(prefix, 'lib', 'node_modules', 'virtfs-proxy-helper');
+}
+
+/**
+ * Copies the helper that was built, as npm would install it globally.
+ *
+ * @param posix the package posix, compiled for the Node that is to run the helper; by default for the one that runs this
+ * @returns the directory of the package
+ */
+export function installHelper(prefix: string, posix = join(repositoryRoot, 'node_modules', 'posix')): string {
+  const place = installedBelow(prefix);
+  for (const part of ['dist', 'package.json']) copy(join(repositoryRoot, part), join(place, part));
+  for (const name of ['koffi', '@koromix', 'node-unix-socket', `node-unix-socket-linux-${process.arch}-gnu`])
+    copy(join(repositoryRoot, 'node_modules', name), join(place, 'node_modules', name));
+  copy(posix, join(place, 'node_modules', 'posix'));
+  return place;
+}
+
+function copy(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+}
