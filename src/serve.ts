@@ -88,8 +88,8 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
     refused: () => {
       refusals.report('refused to open a special file', { error: 'ENXIO' });
     },
-    idRefused: (request) => {
-      refusals.report('refused an id that is not mapped', { request, error: 'EPERM' });
+    idRefused: (request, refused) => {
+      refusals.report('refused an id that is not mapped', { request, error: 'EPERM', ...refused });
     },
     die: (reason) => {
       log.fatal(reason);

@@ -1,4 +1,4 @@
-import { CapabilitySets, setEffectiveGid, setEffectiveUid } from '../syscalls/credentials.js';
+import { CapabilitySets, NO_ID, setEffectiveGid, setEffectiveUid } from '../syscalls/credentials.js';
 
 const CAP_DAC_OVERRIDE = 1n << 1n;
 
@@ -34,10 +34,16 @@ export class GuestCredentials {
     this.#reduced.setEffective(CAP_DAC_OVERRIDE & permitted);
   }
 
-  /** @returns what `call` returns, or -errno when the ids cannot be taken (EINVAL: not mapped in this user namespace) */
+  /**
+   * NO_ID is the id that this process has itself.
+   *
+   * @returns what `call` returns, or -errno when the ids cannot be taken (EINVAL: not mapped in this user namespace)
+   */
   run<A, B, C>(uid: number, gid: number, call: (a: A, b: B, c: C) => number, a: A, b: B, c: C): number {
-    if (uid === this.#uid && gid === this.#gid) return call(a, b, c);
-    const refused = this.#assume(uid, gid);
+    const user = uid === NO_ID ? this.#uid : uid;
+    const group = gid === NO_ID ? this.#gid : gid;
+    if (user === this.#uid && group === this.#gid) return call(a, b, c);
+    const refused = this.#assume(user, group);
     if (refused < 0) {
       this.#restore();
       return this.without(refused, call, a, b, c);

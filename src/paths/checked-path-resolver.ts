@@ -13,7 +13,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
 } from '../syscalls/files.js';
 import type { Pointer } from '../syscalls/libc.js';
-import { cString } from '../syscalls/memory.js';
+import type { OwnDescriptors } from './own-descriptors.js';
 import { ProcfsGuard } from './procfs-guard.js';
 import { DOT, HERE, PathResolver, ROOT, SLASH } from './path-resolver.js';
 
@@ -31,24 +31,21 @@ const MOVED_ATTEMPTS = 20;
  */
 export class CheckedPathResolver extends PathResolver {
   readonly #root: number;
-  readonly #ownDescriptors: number;
+  readonly #own: OwnDescriptors;
   readonly #procfs = new ProcfsGuard();
   #followed = NONE;
 
-  /**
-   * @param root an O_PATH descriptor of the export
-   * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
-   */
-  constructor(root: number, ownDescriptors: number) {
+  /** @param root an O_PATH descriptor of the export */
+  constructor(root: number, own: OwnDescriptors) {
     super(root);
     this.#root = root;
-    this.#ownDescriptors = ownDescriptors;
+    this.#own = own;
   }
 
-  override resolve(path: ByteSpan): Uint8Array | number {
+  override resolve(path: ByteSpan): Pointer | number {
     const rest = this.walk(path);
     // with a slash behind it the call itself would follow a link at the end
-    if (typeof rest !== 'number' && endsInSlash(rest)) return this.#located(rest, O_PATH | O_DIRECTORY, '/');
+    if (typeof rest !== 'number' && endsInSlash(rest)) return this.#located(rest, O_PATH | O_DIRECTORY);
     return this.#lastComponent(rest);
   }
 
@@ -61,15 +58,19 @@ export class CheckedPathResolver extends PathResolver {
     return typeof rest === 'number' ? rest : this.leaveOld(rest);
   }
 
-  override resolveFollowing(path: ByteSpan): Uint8Array | number {
+  override resolveFollowing(path: ByteSpan): Pointer | number {
     const rest = this.walk(path);
-    return typeof rest === 'number' ? rest : this.#located(rest, O_PATH, '');
+    return typeof rest === 'number' ? rest : this.#located(rest, O_PATH);
   }
 
   override open(path: Pointer, flags: number, mode: number): number {
     const descriptor = this.#openInside(path, flags, mode);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
     return this.#procfs.refuse(descriptor);
+  }
+
+  override locate(path: Pointer, flags: number): number {
+    return this.#openInside(path, O_PATH | flags, 0);
   }
 
   override done(result: number): number {
@@ -100,17 +101,13 @@ export class CheckedPathResolver extends PathResolver {
   /**
    * Opens what the path leads to. The call gets it by its name among our own descriptors, for which it needs no right to
    * search it, as it would to enter it.
-   *
-   * @param end a slash has a call that follows no link at the end of its path follow this one, to a directory
    */
-  #located(path: Uint8Array, flags: number, end: '' | '/'): Uint8Array | number {
+  #located(path: Uint8Array, flags: number): Pointer | number {
     const located = this.open(path, flags, 0);
     if (located < 0) return this.done(located);
     this.#followed = located;
-    const failed = fchdir(this.#ownDescriptors);
-    if (failed < 0) return this.done(failed);
-    this.atRoot = false;
-    return cString(`${located}${end}`);
+    const failed = this.workIn(this.#own.directory);
+    return failed < 0 ? this.done(failed) : this.#own.name(located, (flags & O_DIRECTORY) !== 0);
   }
 
   /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */

@@ -5,6 +5,7 @@ import {
   close,
   fchdir,
   O_DIRECTORY,
+  O_NOFOLLOW,
   O_PATH,
   openat2,
   RESOLVE_BENEATH,
@@ -62,6 +63,10 @@ export class NameResolver extends PathResolver {
     const descriptor = openat2(AT_FDCWD, path, flags, mode, INSIDE);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
     return this.#procfs.refuse(descriptor);
+  }
+
+  override locate(path: Pointer): number {
+    return openat2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0, INSIDE);
   }
 
   protected override enter(directory: Uint8Array): number {

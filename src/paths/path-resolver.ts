@@ -94,6 +94,22 @@ export class PathResolver {
     return openat2(AT_FDCWD, path, flags, mode, RESOLVE_NO_MAGICLINKS);
   }
 
+  /**
+   * Opens with O_PATH whatever a path of `resolveToOpen` leads to.
+   *
+   * @param flags O_NOFOLLOW for a symbolic link at its end, else 0
+   */
+  locate(path: Pointer, flags: number): number {
+    return openat2(AT_FDCWD, path, O_PATH | flags, 0, RESOLVE_NO_MAGICLINKS);
+  }
+
+  /** Makes another directory the working directory until the operation is `done`. @returns 0 or -errno */
+  workIn(directory: number): number {
+    const failed = fchdir(directory);
+    if (failed >= 0) this.atRoot = false;
+    return failed;
+  }
+
   /** A string that is not a path of the export: an attribute's name, a link's target. */
   string(text: ByteSpan): Pointer {
     copy(text, this.#second);

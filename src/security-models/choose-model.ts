@@ -2,13 +2,15 @@ import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { OptionalCredentials } from '../credentials/optional-credentials.js';
 import { CheckedPathResolver } from '../paths/checked-path-resolver.js';
 import { NameResolver } from '../paths/name-resolver.js';
+import { OwnDescriptors } from '../paths/own-descriptors.js';
 import { PathResolver } from '../paths/path-resolver.js';
 import { DescriptorOpener } from './descriptor-opener.js';
 import { metadataNames } from './file-store.js';
 import { GenerationReader } from './generation-reader.js';
 import { IdMap, type IdMappings } from './id-map.js';
 import { mappedFile } from './mapped-file.js';
-import { MappedIds } from './mapped-ids.js';
+import { Inode } from './inode.js';
+import { type IdRefusal, MappedIds } from './mapped-ids.js';
 import { mappedXattr } from './mapped-xattr.js';
 import type { ModelSettings } from './model-names.js';
 import { None } from './none.js';
@@ -27,8 +29,7 @@ export interface ModelSurroundings {
   readonly ownDescriptors: number;
   /** Is told of every special file that was not opened. */
   readonly refused: () => void;
-  /** Is told the name of every request that was refused for an id that is not mapped. */
-  readonly idRefused: (request: string) => void;
+  readonly idRefused: IdRefusal;
   /** Ends the process at once. */
   readonly die: (reason: string) => never;
 }
@@ -49,18 +50,19 @@ function unmapped(
   ids: IdMappings | undefined,
   { directory, contained, fileSystem, ownDescriptors, refused, idRefused, die }: ModelSurroundings,
 ): SecurityModel {
-  const [Model, Credentials] =
-    name === 'none' ? [None, OptionalCredentials] : [Passthrough, GuestCredentials];
-  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, ownDescriptors);
-  const credentials = new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
-  const model = new Model(
+  const Credentials = name === 'none' ? OptionalCredentials : GuestCredentials;
+  const own = new OwnDescriptors(ownDescriptors);
+  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, own);
+  const parts = {
     paths,
-    credentials,
-    new DescriptorOpener(paths, ownDescriptors, refused),
-    new GenerationReader(fileSystem, true),
-  );
-  if (ids === undefined) return model;
-  return new MappedIds(model, new IdMap(ids.uids), new IdMap(ids.gids), credentials, idRefused);
+    credentials: new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
+    descriptors: new DescriptorOpener(paths, own, refused),
+    generations: new GenerationReader(fileSystem, true),
+  };
+  if (name === 'none') return new None(parts);
+  if (ids === undefined) return new Passthrough(parts);
+  const [uids, gids] = [new IdMap(ids.uids), new IdMap(ids.gids)];
+  return new MappedIds({ ...parts, uids, gids, inode: new Inode(paths, own), refused: idRefused });
 }
 
 function mapped(
@@ -70,7 +72,7 @@ function mapped(
   const hidden = name === 'mapped-file' ? metadataNames : [];
   const paths = new NameResolver(hidden, contained ? undefined : directory);
   const parts = {
-    descriptors: new DescriptorOpener(paths, ownDescriptors, refused),
+    descriptors: new DescriptorOpener(paths, new OwnDescriptors(ownDescriptors), refused),
     generations: new GenerationReader(fileSystem, false),
     fileMode,
     directoryMode,

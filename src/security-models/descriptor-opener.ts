@@ -1,3 +1,4 @@
+import type { OwnDescriptors } from '../paths/own-descriptors.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import * as errno from '../syscalls/errno.js';
 import {
@@ -26,8 +27,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../syscalls/files.js';
-import { addressOf, type Pointer } from '../syscalls/libc.js';
-import { stableMemory } from '../syscalls/memory.js';
+import type { Pointer } from '../syscalls/libc.js';
 import { FileStatus, fileType } from '../syscalls/status.js';
 
 /** The open flags that a 9p client has a use for: QEMU, get_dotl_openflags. The others are dropped. */
@@ -55,9 +55,7 @@ const RACE_ATTEMPTS = 10;
  */
 export class DescriptorOpener {
   readonly #paths: PathResolver;
-  readonly #ownDescriptors: number;
-  readonly #number = stableMemory(16);
-  readonly #numberAddress = addressOf(this.#number);
+  readonly #own: OwnDescriptors;
   readonly #status = new FileStatus();
   /** The O_PATH descriptor of the last open, to be closed with the one it led to; -1 when there is none. */
   #located = -1;
@@ -66,12 +64,11 @@ export class DescriptorOpener {
 
   /**
    * @param paths what resolved the paths that are opened
-   * @param ownDescriptors an O_PATH descriptor of /proc/self/fd
    * @param refused is told of every special file that was not opened
    */
-  constructor(paths: PathResolver, ownDescriptors: number, refused: () => void) {
+  constructor(paths: PathResolver, own: OwnDescriptors, refused: () => void) {
     this.#paths = paths;
-    this.#ownDescriptors = ownDescriptors;
+    this.#own = own;
     this.#refused = refused;
   }
 
@@ -148,21 +145,10 @@ export class DescriptorOpener {
     }
     // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait. The client's open file keeps
     // the flag, which means nothing for a regular file or a directory
-    const name = this.#name(located);
-    const opened = openat(this.#ownDescriptors, name, flags | O_NOCTTY | O_NONBLOCK, 0);
+    const name = this.#own.name(located);
+    const opened = openat(this.#own.directory, name, flags | O_NOCTTY | O_NONBLOCK, 0);
     if (!needsAccessTime(opened, flags)) return opened;
-    return openat(this.#ownDescriptors, name, (flags & ~O_NOATIME) | O_NOCTTY | O_NONBLOCK, 0);
-  }
-
-  /** The name of a descriptor in /proc/self/fd. */
-  #name(descriptor: number): Pointer {
-    let end = 1;
-    for (let rest = descriptor; rest >= 10; rest = Math.trunc(rest / 10)) end++;
-    this.#number[end] = 0;
-    for (let at = end - 1, rest = descriptor; at >= 0; at--, rest = Math.trunc(rest / 10)) {
-      this.#number[at] = 0x30 + (rest % 10);
-    }
-    return this.#numberAddress;
+    return openat(this.#own.directory, name, (flags & ~O_NOATIME) | O_NOCTTY | O_NONBLOCK, 0);
   }
 }
 

@@ -1,3 +1,5 @@
+import { NO_ID } from '../syscalls/credentials.js';
+
 /** `count` ids of the guest, from `guest` on, are as many of the host, from `host` on. */
 export interface IdRange {
   readonly guest: number;
@@ -41,11 +43,24 @@ export class IdMap {
     this.#squash = squash;
   }
 
-  /** @returns the host's id, or UNMAPPED */
+  /** @returns the host's id, or UNMAPPED, which NO_ID always is */
   toHost(id: number): number {
+    if (id === NO_ID) return UNMAPPED;
     if (translate(this.#forbidden, id, 0, 1) !== UNMAPPED) return UNMAPPED;
     const host = translate(this.#ranges, id, 0, 1);
     return host === UNMAPPED ? this.#squash : host;
+  }
+
+  /**
+   * The host's id for the owner of something new. Where the request names none (NO_ID), it is the id that others are
+   * squashed to.
+   *
+   * @param unnamed the guest's id that counts where there is none to squash to
+   * @returns the host's id, or UNMAPPED
+   */
+  ownerToHost(id: number, unnamed: number): number {
+    if (id !== NO_ID) return this.toHost(id);
+    return this.#squash === UNMAPPED ? this.toHost(unnamed) : this.#squash;
   }
 
   /**

@@ -1,120 +1,156 @@
 import type { GuestCredentials } from '../credentials/guest-credentials.js';
+import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import type { RequestName } from '../protocol/requests.js';
+import { NO_ID } from '../syscalls/credentials.js';
 import * as errno from '../syscalls/errno.js';
+import { O_NOFOLLOW } from '../syscalls/files.js';
 import { Destination } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
-import { FileStatus, type FileSystemStatus } from '../syscalls/status.js';
+import { FileStatus } from '../syscalls/status.js';
+import { removexattr, setxattr } from '../syscalls/xattrs.js';
 import { CAPABILITY_BYTES, translateCapability } from './file-capability.js';
 import { type IdMap, OVERFLOW_ID, UNMAPPED } from './id-map.js';
+import type { Inode } from './inode.js';
+import { Passthrough, type PassthroughParts } from './passthrough.js';
 import { translateAcl } from './posix-acl.js';
-import type { SecurityModel } from './security-model.js';
+import { Times } from './times.js';
 
-/** "Leave it as it is" in a chown(2). */
-const UNCHANGED = 0xffff_ffff;
-
+const ROOT_GROUP = 0;
 const CAPABILITY = Buffer.from('security.capability');
 const ACLS = [Buffer.from('system.posix_acl_access'), Buffer.from('system.posix_acl_default')];
 
+/** What was refused: an id of the guest's that has none on the host, or of the host's that has none in the guest. */
+export type RefusedId =
+  | { readonly uid: number }
+  | { readonly gid: number }
+  | { readonly hostUid: number }
+  | { readonly hostGid: number }
+  | { readonly attribute: string };
+
+/** Is told of every request that was refused. */
+export type IdRefusal = (request: RequestName, refused: RefusedId) => void;
+
+export interface MappedIdsParts extends PassthroughParts {
+  readonly uids: IdMap;
+  readonly gids: IdMap;
+  readonly inode: Inode;
+  readonly refused: IdRefusal;
+}
+
 /**
- * A security model whose ids are others for the guest than for the host, as in a user namespace with an id map.
+ * Passthrough with other ids for the guest than for the host, as in a user namespace with an id map.
  *
  * The ids of a request are replaced in the decoded request itself, and those of an ACL in its frame: both are read anew
  * for every request. An id of the guest that has none on the host is EPERM; an id of the host that has none in the guest
- * is shown as the overflow id, and the attributes of what belongs to it cannot be changed.
+ * is shown as the overflow id, and the attributes of what belongs to it cannot be changed. Whose an inode is, is decided
+ * of the inode that is changed then, never of a path.
  */
-export class MappedIds implements SecurityModel {
-  readonly #model: SecurityModel;
+export class MappedIds extends Passthrough {
+  readonly #paths: PathResolver;
+  readonly #credentials: GuestCredentials;
   readonly #uids: IdMap;
   readonly #gids: IdMap;
-  readonly #credentials: GuestCredentials;
-  readonly #refused: (request: string) => void;
+  readonly #inode: Inode;
+  readonly #refused: IdRefusal;
   readonly #status = new FileStatus();
+  readonly #times = new Times();
   readonly #capability = new Destination(stableMemory(CAPABILITY_BYTES));
 
-  /** @param refused is told the name of every request that was refused */
-  constructor(
-    model: SecurityModel,
-    uids: IdMap,
-    gids: IdMap,
-    credentials: GuestCredentials,
-    refused: (request: string) => void,
-  ) {
-    this.#model = model;
-    this.#uids = uids;
-    this.#gids = gids;
-    this.#credentials = credentials;
-    this.#refused = refused;
+  constructor(parts: MappedIdsParts) {
+    super(parts);
+    this.#paths = parts.paths;
+    this.#credentials = parts.credentials;
+    this.#uids = parts.uids;
+    this.#gids = parts.gids;
+    this.#inode = parts.inode;
+    this.#refused = parts.refused;
   }
 
-  create(request: Request<'create'>): number {
-    return this.#takeOwner(request) ? this.#model.create(request) : this.#refuse('create');
+  override create(request: Request<'create'>): number {
+    return this.#giveOwner('create', request) ? super.create(request) : -errno.EPERM;
   }
 
-  mknod(request: Request<'mknod'>): number {
-    return this.#takeOwner(request) ? this.#model.mknod(request) : this.#refuse('mknod');
+  override mknod(request: Request<'mknod'>): number {
+    return this.#giveOwner('mknod', request) ? super.mknod(request) : -errno.EPERM;
   }
 
-  mkdir(request: Request<'mkdir'>): number {
-    return this.#takeOwner(request) ? this.#model.mkdir(request) : this.#refuse('mkdir');
+  override mkdir(request: Request<'mkdir'>): number {
+    return this.#giveOwner('mkdir', request) ? super.mkdir(request) : -errno.EPERM;
   }
 
-  symlink(request: Request<'symlink'>): number {
-    return this.#takeOwner(request) ? this.#model.symlink(request) : this.#refuse('symlink');
+  override symlink(request: Request<'symlink'>): number {
+    return this.#giveOwner('symlink', request) ? super.symlink(request) : -errno.EPERM;
   }
 
-  chown(request: Request<'chown'>): number {
-    if (!this.#takeOwner(request, UNCHANGED)) return this.#refuse('chown');
-    const status = this.#status;
-    const failed = this.#model.lstat(request, status);
-    if (failed < 0) return failed;
-    const isOurs =
-      this.#uids.toGuest(status.words[FileStatus.UID] ?? 0) !== UNMAPPED &&
-      this.#gids.toGuest(status.words[FileStatus.GID] ?? 0) !== UNMAPPED;
-    return isOurs ? this.#model.chown(request) : this.#refuse('chown');
+  override chown({ path, uid, gid }: Request<'chown'>): number {
+    const user = uid === NO_ID ? NO_ID : this.#uids.toHost(uid);
+    if (user === UNMAPPED) return this.#refuse('chown', { uid });
+    const group = gid === NO_ID ? NO_ID : this.#gids.toHost(gid);
+    if (group === UNMAPPED) return this.#refuse('chown', { gid });
+    const failed = this.#hold(path, O_NOFOLLOW);
+    return this.#release(failed < 0 ? failed : this.#chown(user, group));
   }
 
-  lstat(request: Request<'lstat'>, status: FileStatus): number {
-    const failed = this.#model.lstat(request, status);
+  /** With all rights: the kernel would let nobody else give a file away. */
+  #chown(user: number, group: number): number {
+    const hostUid = this.#status.words[FileStatus.UID] ?? 0;
+    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#refuse('chown', { hostUid });
+    const hostGid = this.#status.words[FileStatus.GID] ?? 0;
+    if (this.#gids.toGuest(hostGid) === UNMAPPED) return this.#refuse('chown', { hostGid });
+    return this.#inode.chown(user, group);
+  }
+
+  override lstat(request: Request<'lstat'>, status: FileStatus): number {
+    const failed = super.lstat(request, status);
     if (failed < 0) return failed;
     status.words[FileStatus.UID] = shown(this.#uids, status.words[FileStatus.UID] ?? 0);
     status.words[FileStatus.GID] = shown(this.#gids, status.words[FileStatus.GID] ?? 0);
     return failed;
   }
 
-  readonly #chmod = (request: Request<'chmod'>): number => this.#model.chmod(request);
-  readonly #utime = (request: Request<'utime'>): number => this.#model.utime(request);
-  readonly #setxattr = (request: Request<'lsetxattr'>): number => this.#model.setxattr(request);
-  readonly #removexattr = (request: Request<'lremovexattr'>): number => this.#model.removexattr(request);
+  readonly #chmod = ({ mode }: Request<'chmod'>): number => this.#inode.chmod(mode);
+  readonly #utime = (request: Request<'utime'>): number => this.#inode.utime(this.#times.of(request));
 
-  chmod(request: Request<'chmod'>): number {
-    return this.#asOwner('chmod', request, this.#chmod);
+  readonly #setxattr = ({ name, value, size, flags }: Request<'lsetxattr'>): number => {
+    const at = this.#inode.enter();
+    if (typeof at === 'number') return at;
+    return setxattr(at, this.#paths.string(name), this.#paths.data(value), size, flags);
+  };
+
+  readonly #removexattr = ({ name }: Request<'lremovexattr'>): number => {
+    const at = this.#inode.enter();
+    return typeof at === 'number' ? at : removexattr(at, this.#paths.string(name));
+  };
+
+  override chmod(request: Request<'chmod'>): number {
+    return this.#asOwner('chmod', request, 0, this.#chmod);
   }
 
-  utime(request: Request<'utime'>): number {
-    return this.#asOwner('utime', request, this.#utime);
+  override utime(request: Request<'utime'>): number {
+    return this.#asOwner('utime', request, O_NOFOLLOW, this.#utime);
   }
 
-  setxattr(request: Request<'lsetxattr'>): number {
-    const { name, value } = request;
+  override setxattr(request: Request<'lsetxattr'>): number {
+    const { name, value, size } = request;
+    if (size !== value.length) return -errno.EINVAL;
     // a root of its own, which the host would take for the host's
-    if (equals(name, CAPABILITY)) return this.#refuse('lsetxattr');
+    if (equals(name, CAPABILITY)) return this.#refuse('lsetxattr', { attribute: 'security.capability' });
     if (isAcl(name)) {
       const failed = translateAcl(value.frame, value.start, value.length, this.#toUser, this.#toGroup);
-      if (failed === -errno.EPERM) return this.#refuse('lsetxattr');
       if (failed < 0) return failed;
     }
-    return this.#asOwner('lsetxattr', request, this.#setxattr);
+    return this.#asOwner('lsetxattr', request, O_NOFOLLOW, this.#setxattr);
   }
 
-  removexattr(request: Request<'lremovexattr'>): number {
-    return this.#asOwner('lremovexattr', request, this.#removexattr);
+  override removexattr(request: Request<'lremovexattr'>): number {
+    return this.#asOwner('lremovexattr', request, O_NOFOLLOW, this.#removexattr);
   }
 
-  getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
+  override getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     if (equals(request.name, CAPABILITY)) return this.#getCapability(request, value, size);
-    const length = this.#model.getxattr(request, value, size);
+    const length = super.getxattr(request, value, size);
     if (length <= 0 || size === 0 || !isAcl(request.name)) return length;
     const failed = translateAcl(value.bytes, 0, length, this.#showUser, this.#showGroup);
     return failed < 0 ? failed : length;
@@ -122,7 +158,7 @@ export class MappedIds implements SecurityModel {
 
   #getCapability(request: Request<'lgetxattr'>, value: Destination, size: number): number {
     const capability = this.#capability;
-    const found = this.#model.getxattr(request, capability, CAPABILITY_BYTES);
+    const found = super.getxattr(request, capability, CAPABILITY_BYTES);
     const length = found < 0 ? found : translateCapability(capability.bytes, found, this.#uids);
     if (length < 0 || size === 0) return length;
     if (length > size) return -errno.ERANGE;
@@ -130,88 +166,76 @@ export class MappedIds implements SecurityModel {
     return length;
   }
 
-  readonly #toUser = (id: number): number => this.#uids.toHost(id);
-  readonly #toGroup = (id: number): number => this.#gids.toHost(id);
+  /** The host's id for one that an ACL names, or UNMAPPED, which ends the request. */
+  readonly #toUser = (uid: number): number => {
+    const host = this.#uids.toHost(uid);
+    if (host === UNMAPPED) this.#refuse('lsetxattr', { uid });
+    return host;
+  };
+
+  readonly #toGroup = (gid: number): number => {
+    const host = this.#gids.toHost(gid);
+    if (host === UNMAPPED) this.#refuse('lsetxattr', { gid });
+    return host;
+  };
+
   readonly #showUser = (id: number): number => shown(this.#uids, id);
   readonly #showGroup = (id: number): number => shown(this.#gids, id);
 
-  /**
-   * Replaces the ids of a request.
-   *
-   * @param kept an id that stays as it is
-   * @returns whether there are any to take their place
-   */
-  #takeOwner(request: { readonly uid: number; readonly gid: number }, kept?: number): boolean {
+  /** Replaces the ids of a request that makes something. @returns whether there are any to take their place */
+  #giveOwner(name: RequestName, request: { readonly uid: number; readonly gid: number }): boolean {
     const owner: { uid: number; gid: number } = request;
-    if (owner.uid !== kept) owner.uid = this.#uids.toHost(owner.uid);
-    if (owner.gid !== kept) owner.gid = this.#gids.toHost(owner.gid);
-    return owner.uid !== UNMAPPED && owner.gid !== UNMAPPED;
+    const { uid, gid } = request;
+    // who made something must be said; its group never is with 9P2000.u, and is the helper's own without a map
+    owner.uid = this.#uids.ownerToHost(uid, NO_ID);
+    if (owner.uid === UNMAPPED) return this.#refuse(name, { uid: asSigned(uid) }) === 0;
+    owner.gid = this.#gids.ownerToHost(gid, ROOT_GROUP);
+    return owner.gid !== UNMAPPED || this.#refuse(name, { gid: asSigned(gid) }) === 0;
   }
 
   /**
-   * Changes an attribute with the ids of the inode's owner: what belongs to nobody of the guest's is left alone, by the
-   * kernel even when somebody puts it there in the last moment. Nothing but ownership and CAP_DAC_OVERRIDE is needed.
+   * Changes an attribute with the ids of the inode's owner: what belongs to nobody of the guest's is left alone. Nothing
+   * but ownership and CAP_DAC_OVERRIDE is needed.
+   *
+   * @param flags O_NOFOLLOW for a symbolic link itself, else 0
    */
   #asOwner<R extends Request<'lstat'>>(
     name: RequestName,
     request: R,
+    flags: number,
     change: (request: R) => number,
   ): number {
-    const status = this.#status;
-    const failed = this.#model.lstat(request, status);
-    if (failed < 0) return failed;
-    const uid = status.words[FileStatus.UID] ?? 0;
-    const gid = status.words[FileStatus.GID] ?? 0;
-    if (this.#uids.toGuest(uid) === UNMAPPED) return this.#refuse(name);
+    const failed = this.#hold(request.path, flags);
+    if (failed < 0) return this.#release(failed);
+    const hostUid = this.#status.words[FileStatus.UID] ?? 0;
+    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#release(this.#refuse(name, { hostUid }));
+    const gid = this.#status.words[FileStatus.GID] ?? 0;
     // without its group the kernel takes a set-gid bit off
     const group = this.#gids.toGuest(gid) === UNMAPPED ? OVERFLOW_ID : gid;
-    return this.#credentials.run(uid, group, change, request, undefined, undefined);
+    return this.#release(this.#credentials.run(hostUid, group, change, request, undefined, undefined));
   }
 
-  #refuse(request: RequestName): number {
-    this.#refused(request);
+  /** Holds an inode and reads its status. @returns 0 or -errno; to be followed by `#release` in both cases */
+  #hold(path: ByteSpan, flags: number): number {
+    const at = this.#paths.resolveToOpen(path);
+    if (typeof at === 'number') return at;
+    const failed = this.#inode.hold(at, flags);
+    return failed < 0 ? failed : this.#inode.status(this.#status);
+  }
+
+  #release(result: number): number {
+    return this.#paths.done(this.#inode.release(result));
+  }
+
+  #refuse(request: RequestName, refused: RefusedId): number {
+    this.#refused(request, refused);
     return -errno.EPERM;
   }
+}
 
-  open(request: Request<'open'>): number {
-    return this.#model.open(request);
-  }
-
-  closeDescriptor(descriptor: number): void {
-    this.#model.closeDescriptor(descriptor);
-  }
-
-  link(request: Request<'link'>): number {
-    return this.#model.link(request);
-  }
-
-  rename(request: Request<'rename'>): number {
-    return this.#model.rename(request);
-  }
-
-  remove(request: Request<'remove'>): number {
-    return this.#model.remove(request);
-  }
-
-  truncate(request: Request<'truncate'>): number {
-    return this.#model.truncate(request);
-  }
-
-  readlink(request: Request<'readlink'>, target: Destination, size: number): number {
-    return this.#model.readlink(request, target, size);
-  }
-
-  statfs(request: Request<'statfs'>, status: FileSystemStatus): number {
-    return this.#model.statfs(request, status);
-  }
-
-  generation(request: Request<'getversion'>, generation: Int32Array, at: number): number {
-    return this.#model.generation(request, generation, at);
-  }
-
-  listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
-    return this.#model.listxattr(request, list, size);
-  }
+/** As people write NO_ID. */
+function asSigned(id: number): number {
+  return id === NO_ID ? -1 : id;
 }
 
 function shown(ids: IdMap, host: number): number {

@@ -181,7 +181,9 @@ export class Mapped implements SecurityModel {
   utime(request: Request<'utime'>): number {
     const at = this.#paths.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.utimensat(at, this.#times.of(request)));
+    return this.#paths.done(
+      files.utimensat(files.AT_FDCWD, at, this.#times.of(request), files.AT_SYMLINK_NOFOLLOW),
+    );
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {

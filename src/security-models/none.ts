@@ -1,12 +1,8 @@
-import type { GuestCredentials } from '../credentials/guest-credentials.js';
-import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import * as errno from '../syscalls/errno.js';
 import type { Destination } from '../syscalls/libc.js';
-import type { DescriptorOpener } from './descriptor-opener.js';
-import type { GenerationReader } from './generation-reader.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
-import { Passthrough } from './passthrough.js';
+import { Passthrough, type PassthroughParts } from './passthrough.js';
 
 /** An ACL names ids, which mean nothing where owners are not those of the guest: as in QEMU's `local`. */
 const rules: readonly XattrRule[] = [
@@ -18,15 +14,10 @@ const rules: readonly XattrRule[] = [
 export class None extends Passthrough {
   readonly #xattrs: GuestXattrs;
 
-  /** @param credentials OptionalCredentials, so that creating goes on without the guest's ids */
-  constructor(
-    paths: PathResolver,
-    credentials: GuestCredentials,
-    descriptors: DescriptorOpener,
-    generations: GenerationReader,
-  ) {
-    super(paths, credentials, descriptors, generations);
-    this.#xattrs = new GuestXattrs(paths, rules);
+  /** @param parts with OptionalCredentials, so that creating goes on without the guest's ids */
+  constructor(parts: PassthroughParts) {
+    super(parts);
+    this.#xattrs = new GuestXattrs(parts.paths, rules);
   }
 
   override chown(request: Request<'chown'>): number {

@@ -15,6 +15,14 @@ import { Times } from './times.js';
 /** How long truncating may wait for the holder of a lease, milliseconds; afterwards the guest gets EAGAIN. */
 const LEASE_MS = 5;
 
+/** What passthrough works with. */
+export interface PassthroughParts {
+  readonly paths: PathResolver;
+  readonly credentials: GuestCredentials;
+  readonly descriptors: DescriptorOpener;
+  readonly generations: GenerationReader;
+}
+
 /** The guest's owners, modes and special files are the host's. */
 export class Passthrough implements SecurityModel {
   readonly #paths: PathResolver;
@@ -24,12 +32,7 @@ export class Passthrough implements SecurityModel {
   readonly #times = new Times();
   readonly #leaseLimit = new TimeLimit(LEASE_MS);
 
-  constructor(
-    paths: PathResolver,
-    credentials: GuestCredentials,
-    descriptors: DescriptorOpener,
-    generations: GenerationReader,
-  ) {
+  constructor({ paths, credentials, descriptors, generations }: PassthroughParts) {
     this.#paths = paths;
     this.#credentials = credentials;
     this.#descriptors = descriptors;
@@ -156,7 +159,9 @@ export class Passthrough implements SecurityModel {
   utime(request: Request<'utime'>): number {
     const at = this.#paths.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.utimensat(at, this.#times.of(request)));
+    return this.#paths.done(
+      files.utimensat(files.AT_FDCWD, at, this.#times.of(request), files.AT_SYMLINK_NOFOLLOW),
+    );
   }
 
   getxattr({ path, name }: Request<'lgetxattr'>, value: Destination, size: number): number {

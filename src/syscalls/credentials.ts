@@ -14,6 +14,9 @@ const libc = {
   capset: declareInt('capset', 'void *', 'void *'),
 };
 
+/** No id, in a request and in chown(2): -1. */
+export const NO_ID = 0xffff_ffff;
+
 const UNCHANGED = -1;
 
 export function setEffectiveUid(uid: number): number {

@@ -20,7 +20,9 @@ const libc = {
   rmdir: declareInt('rmdir', 'void *'),
   readlink: declareInt('readlink', 'void *', 'void *', 'int64'),
   chmod: declareInt('chmod', 'void *', 'uint32'),
+  fchmodat: declareInt('fchmodat', 'int', 'void *', 'uint32', 'int'),
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
+  fchownat: declareInt('fchownat', 'int', 'void *', 'uint32', 'uint32', 'int'),
   read: declareInt('read', 'int', 'void *', 'int64'),
   getdents: declareInt('getdents64', 'int', 'void *', 'int64'),
   truncate: declareInt('truncate', 'void *', 'int64'),
@@ -37,6 +39,9 @@ const libc = {
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
+export const AT_EMPTY_PATH = 0x1000;
+/** The path that, with AT_EMPTY_PATH, means the descriptor itself. */
+export const EMPTY_PATH = addressOf(stableMemory(1));
 
 /** Open flags, `<fcntl.h>`. */
 export const O_ACCMODE = 0o3;
@@ -181,9 +186,19 @@ export function chmod(path: Pointer, mode: number): number {
   return result(libc.chmod(path, mode));
 }
 
+/** The same for a path below a directory. */
+export function fchmodat(directory: number, path: Pointer, mode: number): number {
+  return result(libc.fchmodat(directory, path, mode, 0));
+}
+
 /** An id of 0xffffffff leaves that id as it is. */
 export function lchown(path: Pointer, uid: number, gid: number): number {
   return result(libc.lchown(path, uid, gid));
+}
+
+/** The owner of what a descriptor (also an O_PATH one) refers to. */
+export function chownDescriptor(descriptor: number, uid: number, gid: number): number {
+  return result(libc.fchownat(descriptor, EMPTY_PATH, uid, gid, AT_EMPTY_PATH));
 }
 
 /** @returns how many bytes were read, 0 at the end */
@@ -205,9 +220,12 @@ export function ftruncate(descriptor: number, length: number | bigint): number {
   return result(libc.ftruncate(descriptor, length));
 }
 
-/** @param times two `struct timespec`: access and modification */
-export function utimensat(path: Pointer, times: Pointer): number {
-  return result(libc.utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+/**
+ * @param times two `struct timespec`: access and modification
+ * @param flags AT_SYMLINK_NOFOLLOW or 0
+ */
+export function utimensat(directory: number, path: Pointer, times: Pointer, flags: number): number {
+  return result(libc.utimensat(directory, path, times, flags));
 }
 
 export function chdir(path: Pointer): number {

@@ -1,4 +1,4 @@
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './files.js';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, EMPTY_PATH } from './files.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
@@ -10,10 +10,8 @@ const libc = {
 };
 
 export const AT_SYMLINK_FOLLOW = 0x400;
-const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
-const EMPTY_PATH = addressOf(stableMemory(1));
 
 /**
  * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.

@@ -1,8 +1,11 @@
 import { declareInt, type Pointer, result } from './libc.js';
 
-/** Extended attributes of a path, never of what a symbolic link points to: xattr(7). */
+/** Extended attributes: xattr(7). With an l in front, of a symbolic link itself. */
 
 const libc = {
+  getxattr: declareInt('getxattr', 'void *', 'void *', 'void *', 'int64'),
+  setxattr: declareInt('setxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
+  removexattr: declareInt('removexattr', 'void *', 'void *'),
   lgetxattr: declareInt('lgetxattr', 'void *', 'void *', 'void *', 'int64'),
   llistxattr: declareInt('llistxattr', 'void *', 'void *', 'int64'),
   lsetxattr: declareInt('lsetxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
@@ -25,4 +28,17 @@ export function lsetxattr(path: Pointer, name: Pointer, value: Pointer, size: nu
 
 export function lremovexattr(path: Pointer, name: Pointer): number {
   return result(libc.lremovexattr(path, name));
+}
+
+/** As `lgetxattr`. */
+export function getxattr(path: Pointer, name: Pointer, value: Pointer, size: number): number {
+  return result(libc.getxattr(path, name, value, size));
+}
+
+export function setxattr(path: Pointer, name: Pointer, value: Pointer, size: number, flags: number): number {
+  return result(libc.setxattr(path, name, value, size, flags));
+}
+
+export function removexattr(path: Pointer, name: Pointer): number {
+  return result(libc.removexattr(path, name));
 }
