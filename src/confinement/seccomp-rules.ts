@@ -50,8 +50,8 @@ const O_ASYNC = 0x2000;
 const SOL_SOCKET = 1;
 /** SO_TYPE, SO_ERROR, SO_PEERCRED, SO_ACCEPTCONN, SO_PROTOCOL and SO_DOMAIN. */
 const READ_OPTIONS = [3, 4, 17, 30, 38, 39];
-/** SO_RCVTIMEO and SO_SNDTIMEO, each also by its number with 64-bit time. */
-const WRITTEN_OPTIONS = [20, 21, 66, 67];
+/** SO_SNDBUF; SO_RCVTIMEO and SO_SNDTIMEO, each also by its number with 64-bit time. */
+const WRITTEN_OPTIONS = [7, 20, 21, 66, 67];
 
 /** TCGETS, FIONREAD, FIONBIO, FIOCLEX: what libuv asks of descriptors. */
 const IOCTLS = [0x5401, 0x541b, 0x5421, 0x5451];
@@ -117,7 +117,11 @@ export function argumentRules({
     dup3: onlyStandard,
     ioctl: allowWhen('TCGETS, FIONREAD, FIONBIO, FIOCLEX', [any, oneOf(...IOCTLS)]),
     getsockopt: allowWhen('type, state and peer', [any, oneOf(SOL_SOCKET), oneOf(...READ_OPTIONS)]),
-    setsockopt: allowWhen('timeouts', [any, oneOf(SOL_SOCKET), oneOf(...WRITTEN_OPTIONS)]),
+    setsockopt: allowWhen('timeouts and the send buffer', [
+      any,
+      oneOf(SOL_SOCKET),
+      oneOf(...WRITTEN_OPTIONS),
+    ]),
     prctl: allowWhen(
       'names of threads and memory',
       [oneOf(...NAMES)],

@@ -66,6 +66,12 @@ export class Statistics {
     this.#passed++;
   }
 
+  /** What was counted as a success of this operation failed at its end. */
+  descriptorRefused(operation: number): void {
+    this.#opened--;
+    this.#add(operation * COUNTERS + ERRORS, 1);
+  }
+
   get descriptors(): DescriptorStatistics {
     return { passed: this.#passed, held: this.#opened - this.#passed };
   }

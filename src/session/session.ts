@@ -26,8 +26,9 @@ type Step = 'next' | 'pause' | 'stop';
 const LOOK_US = 4000;
 /** How long the process sleeps in a receive before libuv takes over: milliseconds. */
 const SLEEP_MS = 10;
-/** How long to wait before asking a client that does not read its replies again: milliseconds. */
-const RETRY_MS = 20;
+/** How long to wait before asking a client that does not read its replies again, at first and at most: milliseconds. */
+const MIN_RETRY_MS = 1;
+const MAX_RETRY_MS = 16;
 
 /**
  * Serves one client from its first request to its end.
@@ -184,7 +185,7 @@ export class Session {
         return false;
       }
       if (connection.blocked) {
-        this.#retryLater();
+        this.#retryLater(MIN_RETRY_MS);
         return false;
       }
     }
@@ -199,21 +200,31 @@ export class Session {
     else result = this.#execute(operation);
     const length = encodeReply(reply, operation.reply, result);
     this.#statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
-    return operation.reply === 'descriptor' && result >= 0
-      ? this.#answerDescriptor(result)
-      : connection.send(length);
-  }
-
-  #answerDescriptor(descriptor: number): number {
+    if (operation.reply !== 'descriptor' || result < 0) return connection.send(length);
     this.#statistics.descriptorOpened();
-    const failed = this.#connection.sendDescriptor(descriptor);
-    if (!this.#connection.blocked) this.#passed(descriptor);
-    return failed;
+    return this.#concludeDescriptor(operation.opcode, result, connection.sendDescriptor(result));
   }
 
-  #passed(descriptor: number): void {
+  /**
+   * Ends an operation that opened something, unless the client does not read. What the kernel does not pass on is closed
+   * and answered with the reason, as if it could not be opened.
+   *
+   * @param failed 0, or -errno of the attempt to send it
+   * @returns 0, or -errno when there is no answering any more
+   */
+  #concludeDescriptor(opcode: number, descriptor: number, failed: number): number {
+    const connection = this.#connection;
+    if (connection.blocked) return 0;
     this.#context.model.closeDescriptor(descriptor);
-    this.#statistics.descriptorPassed();
+    if (failed >= 0) {
+      this.#statistics.descriptorPassed();
+      return 0;
+    }
+    this.#statistics.descriptorRefused(opcode);
+    const answered = connection.send(encodeReply(connection.reply, 'descriptor', failed));
+    if (answered >= 0)
+      this.#refusals.report('could not pass an open file to the client', { error: errnoName(failed) });
+    return answered;
   }
 
   #refused({ name, reply }: Operation, result: number): void {
@@ -232,21 +243,15 @@ export class Session {
     }
   }
 
-  #retryLater(): void {
+  #retryLater(delay: number): void {
     setTimeout(() => {
       const descriptor = this.#connection.unsentDescriptor;
-      const failed = this.#connection.flush();
-      if (failed < 0) {
-        this.#failed(errnoName(failed));
-        return;
-      }
-      if (this.#connection.blocked) {
-        this.#retryLater();
-        return;
-      }
-      if (descriptor >= 0) this.#passed(descriptor);
-      if (this.#serve()) this.#socket.resume();
-    }, RETRY_MS);
+      let failed = this.#connection.flush();
+      if (descriptor >= 0) failed = this.#concludeDescriptor(this.#last, descriptor, failed);
+      if (failed < 0) this.#failed(errnoName(failed));
+      else if (this.#connection.blocked) this.#retryLater(Math.min(2 * delay, MAX_RETRY_MS));
+      else if (this.#serve()) this.#socket.resume();
+    }, delay);
   }
 
   #disconnected(): void {

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { ETOOMANYREFS } from './errno.js';
 
-const names = new Map<number, string>();
+const names = new Map<number, string>([[ETOOMANYREFS, 'ETOOMANYREFS']]);
 for (const [name, number] of Object.entries(constants.errno)) {
   // EWOULDBLOCK and EDEADLOCK come after the usual names of the same numbers
   if (!names.has(number)) names.set(number, name);

@@ -33,6 +33,7 @@ const SO_DOMAIN = 39;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SCM_RIGHTS = 1;
+const SO_SNDBUF = 7;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SHUT_RDWR = 2;
@@ -157,6 +158,13 @@ export function receiveWaiting(socket: number, into: Pointer, size: number): num
 /** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
 export function send(socket: number, from: Pointer, size: number): number {
   return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/** How much may be sent that the other end has not received. The kernel doubles it, for its own needs: socket(7). */
+export function setSendBuffer(socket: number, bytes: number): number {
+  const value = stableMemory(4);
+  wordsOf(value)[0] = bytes;
+  return result(libc.setsockopt(socket, SOL_SOCKET, SO_SNDBUF, value, 4));
 }
 
 /** From now on a receive that waits gives up after this time with EAGAIN: socket(7), SO_RCVTIMEO. */

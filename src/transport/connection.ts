@@ -3,10 +3,21 @@ import { DESCRIPTOR_FOLLOWS } from '../protocol/replies.js';
 import * as errno from '../syscalls/errno.js';
 import { addressOf, type Pointer } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
-import { DescriptorMessage, receive, receiveWaiting, send } from '../syscalls/sockets.js';
+import { DescriptorMessage, receive, receiveWaiting, send, setSendBuffer } from '../syscalls/sockets.js';
 
 /** As much as somebody else may receive at once: a request of nearly any kind. */
 const LANDING_BYTES = 4096;
+
+/**
+ * How much the client may leave unread: a dozen short replies. Descriptors on their way count for the user of this process,
+ * over all helpers (unix(7), ETOOMANYREFS), so a client that takes none must not have many of them.
+ */
+const UNREAD_BYTES = 4096;
+/** A reply up to this size goes into the socket in one piece, whatever it costs the kernel. */
+const SMALL_REPLY_BYTES = 3584;
+
+/** What passes by itself: the client does not read, the kernel has no memory just now, a signal came. */
+const passing = new Set([errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR].map((code) => -code));
 
 /** What `take` found at the head of what was received. */
 export type Received = 'frame' | 'incomplete' | 'oversized';
@@ -33,11 +44,14 @@ export class Connection {
   #unsentFrom = 0;
   /** The descriptor that the socket did not take yet. */
   #unsentDescriptor = -1;
+  /** Whether the socket has room for a large reply. */
+  #widened = false;
 
   constructor(socket: number, reply: Frame) {
     this.#socket = socket;
     this.reply = reply;
     this.#replyAddress = addressOf(reply.bytes);
+    setSendBuffer(socket, UNREAD_BYTES);
   }
 
   /** Whether a reply waits for a client that does not read. */
@@ -94,10 +108,15 @@ export class Connection {
   send(bytes: number): number {
     this.#unsentFrom = 0;
     this.#unsent = bytes;
+    if (bytes > SMALL_REPLY_BYTES) this.#widen(true);
     return this.flush();
   }
 
-  /** Sends an open descriptor with the four bytes that announce it. The caller closes it unless `blocked`. */
+  /**
+   * Sends an open descriptor with the four bytes that announce it. The caller closes it unless `blocked`.
+   *
+   * @returns 0, or why the kernel does not pass it on, which is no reason to end: the client can be told
+   */
   sendDescriptor(descriptor: number): number {
     this.#unsentDescriptor = descriptor;
     return this.flush();
@@ -112,21 +131,27 @@ export class Connection {
   flush(): number {
     if (this.#unsentDescriptor >= 0) {
       const sent = this.#message.send(this.#socket, this.#unsentDescriptor);
-      if (sent === -errno.EAGAIN) return 0;
+      if (sent === -errno.EAGAIN || sent === -errno.EINTR) return 0;
       this.#unsentDescriptor = -1;
       return Math.min(sent, 0);
     }
     while (this.#unsent > 0) {
       const from = this.#unsentFrom === 0 ? this.#replyAddress : this.reply.bytes.subarray(this.#unsentFrom);
       const sent = send(this.#socket, from, this.#unsent);
-      if (sent === -errno.EAGAIN) return 0;
       if (sent < 0) {
+        if (passing.has(sent)) return 0;
         this.#unsent = 0;
         return sent;
       }
       this.#unsentFrom += sent;
       this.#unsent -= sent;
     }
+    if (this.#widened) this.#widen(false);
     return 0;
+  }
+
+  #widen(widened: boolean): void {
+    this.#widened = widened;
+    setSendBuffer(this.#socket, widened ? 2 * MAX_FRAME_BYTES : UNREAD_BYTES);
   }
 }

@@ -41,7 +41,8 @@ export class PipelinedReplies {
   /** Whether a reply (or the end) is there already. */
   ready(): boolean {
     try {
-      this.#receive(0, 1, MSG_DONTWAIT | MSG_PEEK);
+      // without room for a descriptor, of which looking would make a copy
+      this.#receive(0, 1, MSG_DONTWAIT | MSG_PEEK, 0);
       return true;
     } catch (error) {
       if (error instanceof WireError) return false;
@@ -89,12 +90,12 @@ export class PipelinedReplies {
     return descriptor;
   }
 
-  #receive(from: number, length: number, flags: number): number {
+  #receive(from: number, length: number, flags: number, controlSize = CONTROL_SIZE): number {
     const memory = this.#memory;
     memory.writeBigUInt64LE(this.#address + BigInt(DATA_AT + from), IOVEC_AT);
     memory.writeBigUInt64LE(BigInt(length), IOVEC_AT + 8);
     for (;;) {
-      memory.writeBigUInt64LE(BigInt(CONTROL_SIZE), CONTROL_LENGTH_AT);
+      memory.writeBigUInt64LE(BigInt(controlSize), CONTROL_LENGTH_AT);
       try {
         return recvmsg(this.#socket, memory, flags);
       } catch (error) {

@@ -154,10 +154,10 @@ export const forms: Readonly<Record<string, Forms>> = {
     ],
   },
   setsockopt: {
-    allowed: list(20, 21, 66, 67).map((option): Form => ['stream', 1, option, 0, 0]),
-    // SO_SNDBUF, LINGER, PASSCRED, BINDTODEVICE, ATTACH_FILTER, SNDBUFFORCE, MARK, ATTACH_BPF, and another level
+    allowed: list(7, 20, 21, 66, 67).map((option): Form => ['stream', 1, option, 0, 0]),
+    // SO_RCVBUF, LINGER, PASSCRED, BINDTODEVICE, ATTACH_FILTER, SNDBUFFORCE, MARK, ATTACH_BPF, and another level
     refused: [
-      ...list(7, 13, 16, 25, 26, 32, 36, 50).map((option): Form => ['stream', 1, option, 'memory', 4]),
+      ...list(8, 13, 16, 25, 26, 32, 36, 50).map((option): Form => ['stream', 1, option, 'memory', 4]),
       ['stream', 0, 20, 'memory', 16],
     ],
   },

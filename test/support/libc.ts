@@ -118,6 +118,7 @@ const c = {
 
 const names = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 names.set(constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'); // Linux: the same number as ENOTSUP
+names.set(109, 'ETOOMANYREFS'); // Node does not know it
 names.set(constants.errno.EAGAIN, 'EAGAIN'); // Linux: the same number as EWOULDBLOCK
 
 /** The symbolic name of an errno, for messages a person reads. */
