@@ -1,5 +1,5 @@
 import './no-debugger.js';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type ClientStart, controlPath } from './listening/client-start.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
@@ -12,7 +12,7 @@ import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
 import { Notifier } from './service/notifications.js';
 import * as errno from './syscalls/errno.js';
-import { unlink } from './syscalls/files.js';
+import { unlinkat } from './syscalls/files.js';
 import { cString } from './syscalls/memory.js';
 import { closeAllOnExec } from './syscalls/process.js';
 import { FileStatus, lstat } from './syscalls/status.js';
@@ -26,7 +26,7 @@ import { FileStatus, lstat } from './syscalls/status.js';
 const END_MS = 10_000;
 
 function start(handover: ListeningHandover, log: Logger, notifier: Notifier): void {
-  const { client: configuration, socket, socketPath, daemon } = handover;
+  const { client: configuration, socket, socketPath, daemon, controlDirectory } = handover;
   const refusals = new Refusals(log);
   let stopping = false;
   const tellStatus = (): void => {
@@ -40,7 +40,9 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
     },
     (client, status, signal) => {
       // its root is the export: it cannot remove that itself
-      if (configuration.control !== undefined) unlink(cString(controlPath(configuration.control, client)));
+      if (configuration.control !== undefined && controlDirectory !== undefined) {
+        unlinkat(controlDirectory, cString(basename(controlPath(configuration.control, client))), 0);
+      }
       if (status !== ExitStatus.OK)
         refusals.report('the session of a client failed', { client, status, signal });
       if (clients.running > 0) tellStatus();

@@ -12,8 +12,8 @@ import { cString, stableMemory, wordsOf } from '../syscalls/memory.js';
 import { dieWithParent, forkSharingRoot, exitNow, waitForChild } from '../syscalls/process.js';
 import { receiveWaiting, send, setReceiveTimeout, socketPair } from '../syscalls/sockets.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
-import { chdir, chroot, close, fchdir } from '../syscalls/files.js';
-import { FileStatus, fstat, lstat } from '../syscalls/status.js';
+import { AT_FDCWD, chdir, chroot, close, fchdir } from '../syscalls/files.js';
+import { isSameFile } from '../syscalls/status.js';
 import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from './capabilities.js';
 
 /**
@@ -105,16 +105,7 @@ export function enterRoot(changer: RootChanger, exportDirectory: number): number
   }
   // for a daemon it is the child of the process that forked both, and no longer ours to wait for
   waitForChild(changer.pid);
-  if (chdir(ROOT) < 0 || !isRoot(exportDirectory))
+  if (chdir(ROOT) < 0 || !isSameFile(exportDirectory, AT_FDCWD, ROOT))
     throw new StartError('the root directory is not the export');
   return restricted;
-}
-
-function isRoot(directory: number): boolean {
-  const root = new FileStatus();
-  const expected = new FileStatus();
-  if (lstat(ROOT, root) < 0 || fstat(directory, expected) < 0) return false;
-  return [FileStatus.INO, FileStatus.INO + 1, FileStatus.DEV_MAJOR, FileStatus.DEV_MINOR].every(
-    (word) => root.words[word] === expected.words[word],
-  );
 }

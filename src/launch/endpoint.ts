@@ -1,14 +1,11 @@
-import { dirname } from 'node:path';
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { StartError } from '../exit-status.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { chmod, S_ISGID } from '../syscalls/files.js';
-import { cString } from '../syscalls/memory.js';
+import { close } from '../syscalls/files.js';
 import {
   bindUnix,
-  chown,
   fchmod,
   listen,
   peerCredentials,
@@ -16,7 +13,8 @@ import {
   unixSocket,
   unixSocketState,
 } from '../syscalls/sockets.js';
-import { FileStatus, lstat } from '../syscalls/status.js';
+import { openPlace, pathIn } from './place.js';
+import { NEW, Staging } from './staging.js';
 import { removeStale } from './stale-socket.js';
 
 /** A socket that is ready for the client. */
@@ -29,7 +27,6 @@ export interface ReadySocket extends ListeningSocket {
 export const BACKLOG = 128;
 /** Owner and group may connect, as with QEMU's own helper. */
 const SOCKET_MODE = 0o770;
-const OWNER_ONLY = 0o700;
 
 /**
  * Checks a descriptor that the caller passed. Throws a StartError.
@@ -63,32 +60,28 @@ export function listenAt(
   allowed: readonly number[],
   backlog: number,
 ): ReadySocket {
-  const fail = (error: number): StartError =>
-    new StartError(`cannot create the socket ${path}: ${describeErrno(error)}`);
-  const socket = unixSocket(SOCK_STREAM);
-  if (socket < 0) throw fail(socket);
-  const name = cString(path);
-
-  // in a set-gid directory the group comes from the directory: until that is put right, nobody but the owner
-  const parent = new FileStatus();
-  const inheritsGroup = lstat(cString(`${dirname(path)}/.`), parent) >= 0 && (parent.mode & S_ISGID) !== 0;
-  fchmod(socket, inheritsGroup ? OWNER_ONLY : SOCKET_MODE);
-
+  const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
+  const check = (result: number): number => {
+    if (result < 0) throw fail(describeErrno(result));
+    return result;
+  };
+  const socket = check(unixSocket(SOCK_STREAM));
+  fchmod(socket, SOCKET_MODE);
   const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, (reason) => {
     throw new StartError(reason);
   });
-  const bind = (): number => credentials.run(uid, gid, bindUnix, socket, path, undefined);
-  let bound = bind();
-  if (bound === -errno.EADDRINUSE) {
-    removeStale(path, { type: SOCK_STREAM, mode: SOCKET_MODE, uid, gid });
-    bound = bind();
-  }
-  if (bound < 0) throw fail(bound);
-  if (inheritsGroup) {
-    const changed = Math.min(chown(name, uid, gid), chmod(name, SOCKET_MODE));
-    if (changed < 0) throw fail(changed);
-  }
-  const listening = listen(socket, backlog);
-  if (listening < 0) throw fail(listening);
+  const place = openPlace(path, fail);
+  Staging.run(place, (staging) => {
+    const name = pathIn(staging.directory, NEW);
+    check(credentials.run(uid, gid, bindUnix, socket, name, undefined));
+    check(listen(socket, backlog));
+    let published = staging.publish();
+    if (published === -errno.EEXIST) {
+      removeStale(place, staging, { mode: SOCKET_MODE, uid, gid });
+      published = staging.publish();
+    }
+    check(published);
+  });
+  close(place.directory);
   return { descriptor: socket, listening: true, clientUids: [uid, ...allowed], backlog };
 }

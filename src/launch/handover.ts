@@ -6,6 +6,7 @@ import type { NotifyChannel } from '../service/notifications.js';
 import type { ModelSettings } from '../security-models/model-names.js';
 import type { ReadySocket } from './endpoint.js';
 import type { Export } from './export.js';
+import type { Place } from './place.js';
 
 /** What the starting program gives to the serving one that takes its place, as JSON in its only argument. */
 export interface Handover {
@@ -14,7 +15,7 @@ export interface Handover {
   /** What `own-descriptors.ts` opens. */
   readonly ownDescriptors: number;
   /** Where the control socket shall be; undefined for none. */
-  readonly control: string | undefined;
+  readonly control: Place | undefined;
   /** Undefined where an ordinary user may not change the root. */
   readonly rootChanger: RootChanger | undefined;
   /** Why there is no root changer. */

@@ -78,7 +78,8 @@ async function startServing(
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
-  if (configuration.control !== undefined) prepareControlSocket(configuration.control);
+  const control =
+    configuration.control === undefined ? undefined : prepareControlSocket(configuration.control);
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
   const rootChanger =
@@ -92,7 +93,7 @@ async function startServing(
     export: exported,
     socket,
     ownDescriptors,
-    control: configuration.control,
+    control,
     rootChanger,
     whyNoRoot,
     syslog: daemon || client?.syslog === true,
@@ -120,6 +121,7 @@ async function startServing(
       handover.report,
       notify?.socket,
       pidfile,
+      control?.directory,
     ],
     ['NODE_OPTIONS'],
   );

@@ -6,6 +6,7 @@ import { loadPackage } from '../native/load.js';
 import type { NotifyChannel } from '../service/notifications.js';
 import { umask } from '../syscalls/files.js';
 import { waitForOtherThreads } from './background-threads.js';
+import { controlPlace } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import type { ReadySocket } from './endpoint.js';
 import { checkExport } from './export.js';
@@ -27,6 +28,8 @@ export interface ListeningHandover {
   readonly report: number | undefined;
   readonly notify: NotifyChannel | undefined;
   readonly pidfile: number | undefined;
+  /** The directory of the clients' control sockets; undefined without them. */
+  readonly controlDirectory: number | undefined;
   /** Whether stderr is systemd's journal. */
   readonly journal: boolean;
 }
@@ -43,6 +46,8 @@ export async function startListening(configuration: Configuration, directory: st
   clearGroups();
   umask(0);
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
+  const controlDirectory =
+    configuration.control === undefined ? undefined : controlPlace(configuration.control).directory;
   const socket = await readySocket(configuration);
   if (!socket.listening)
     throw usageError('--keep-listening: needs a listening socket, this one is connected');
@@ -62,9 +67,10 @@ export async function startListening(configuration: Configuration, directory: st
     report: channel?.toParent ?? configuration.readyDescriptor,
     notify,
     pidfile,
+    controlDirectory,
     journal: !daemon && stderrIsJournal(),
   };
-  const descriptors = [socket.descriptor, handover.report, notify?.socket, pidfile];
+  const descriptors = [socket.descriptor, handover.report, notify?.socket, pidfile, controlDirectory];
   // the second is for the clients' programs, which ask for themselves what their stderr is
   const variables = ['NODE_OPTIONS', 'JOURNAL_STREAM'];
   const program = new NextProgram(join(directory, 'listen.js'), handover, descriptors, variables);

@@ -12,6 +12,7 @@ const libc = {
   closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
   mknod: declareInt('mknod', 'void *', 'uint32', 'int64'),
   mkdir: declareInt('mkdir', 'void *', 'uint32'),
+  mkdirat: declareInt('mkdirat', 'int', 'void *', 'uint32'),
   symlink: declareInt('symlink', 'void *', 'void *'),
   linkat: declareInt('linkat', 'int', 'void *', 'int', 'void *', 'int'),
   renameat: declareInt('renameat', 'int', 'void *', 'int', 'void *'),
@@ -19,6 +20,7 @@ const libc = {
   unlinkat: declareInt('unlinkat', 'int', 'void *', 'int'),
   rmdir: declareInt('rmdir', 'void *'),
   readlink: declareInt('readlink', 'void *', 'void *', 'int64'),
+  readlinkat: declareInt('readlinkat', 'int', 'void *', 'void *', 'int64'),
   chmod: declareInt('chmod', 'void *', 'uint32'),
   fchmodat: declareInt('fchmodat', 'int', 'void *', 'uint32', 'int'),
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
@@ -136,6 +138,10 @@ export function mkdir(path: Pointer, mode: number): number {
   return result(libc.mkdir(path, mode));
 }
 
+export function mkdirat(directory: number, path: Pointer, mode: number): number {
+  return result(libc.mkdirat(directory, path, mode));
+}
+
 export function symlink(target: Pointer, path: Pointer): number {
   return result(libc.symlink(target, path));
 }
@@ -180,6 +186,11 @@ export function remove(path: Pointer): number {
 /** @returns the length of what was written to `target`, which is cut at `size` bytes and has no NUL */
 export function readlink(path: Pointer, target: Pointer, size: number): number {
   return result(libc.readlink(path, target, size));
+}
+
+/** The same of a link that is open: an O_PATH descriptor with O_NOFOLLOW. */
+export function readlinkOf(link: number, target: Pointer, size: number): number {
+  return result(libc.readlinkat(link, EMPTY_PATH, target, size));
 }
 
 export function chmod(path: Pointer, mode: number): number {

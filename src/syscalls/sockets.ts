@@ -10,7 +10,6 @@ const libc = {
   connect: declareInt('connect', 'int', 'void *', 'uint32'),
   listen: declareInt('listen', 'int', 'int'),
   fchmod: declareInt('fchmod', 'int', 'uint32'),
-  chown: declareInt('chown', 'void *', 'uint32', 'uint32'),
   getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
   shutdown: declareInt('shutdown', 'int', 'int'),
   recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
@@ -76,6 +75,21 @@ export function connectUnix(socket: number, path: string): number {
 }
 
 /**
+ * Whether a process has a socket bound to this file, listening or not.
+ *
+ * A datagram socket cannot connect to one of another type (EPROTOTYPE), but is told so only when there is one. So nobody
+ * is connected to, and nobody's backlog is waited for.
+ *
+ * @param file an O_PATH descriptor of the socket's file
+ */
+export function isSocketInUse(file: number): boolean {
+  const probe = result(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const connected = connectUnix(probe, `/proc/self/fd/${file}`);
+  close(probe);
+  return connected !== -errno.ECONNREFUSED;
+}
+
+/**
  * A datagram socket connected to a path, or to an abstract name that is written with an `@` for its NUL: unix(7).
  * What is sent later reaches it whatever the root directory is then.
  *
@@ -102,10 +116,6 @@ export function listen(socket: number, backlog: number): number {
 /** On an unbound socket this sets the mode that bind(2) gives the new socket file. */
 export function fchmod(descriptor: number, mode: number): number {
   return result(libc.fchmod(descriptor, mode));
-}
-
-export function chown(path: Uint8Array, uid: number, gid: number): number {
-  return result(libc.chown(path, uid, gid));
 }
 
 const optionValue = stableMemory(12);

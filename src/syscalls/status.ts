@@ -66,6 +66,16 @@ export function fileType(descriptor: number, status: FileStatus): number {
   return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.address));
 }
 
+const IDENTITY = [FileStatus.INO, FileStatus.INO + 1, FileStatus.DEV_MAJOR, FileStatus.DEV_MINOR] as const;
+
+/** Whether a name in a directory is that of the very file that a descriptor refers to. No link is followed. */
+export function isSameFile(descriptor: number, directory: number, name: Pointer): boolean {
+  const open = new FileStatus();
+  const named = new FileStatus();
+  if (fstat(descriptor, open) < 0 || lstat(name, named, directory) < 0) return false;
+  return IDENTITY.every((word) => open.words[word] === named.words[word]);
+}
+
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */
 export class FileSystemStatus {
   readonly bytes = stableMemory(120);

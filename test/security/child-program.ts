@@ -21,12 +21,11 @@ export class ChildProgram {
   readonly #exited: Promise<void>;
   #output = '';
 
-  constructor(name: string, argument: unknown) {
-    this.#child = spawn(
-      process.execPath,
-      ['--input-type=module', '--eval', javaScript(name), JSON.stringify(argument)],
-      { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+  /** @param wrapper a program in front of the command line, such as `setpriv` */
+  constructor(name: string, argument: unknown, wrapper: readonly string[] = []) {
+    const script = ['--input-type=module', '--eval', javaScript(name), JSON.stringify(argument)];
+    const [command = process.execPath, ...args] = [...wrapper, process.execPath, ...script];
+    this.#child = spawn(command, args, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#exited = new Promise((resolve) =>
       this.#child.once('exit', () => {
         resolve();
@@ -59,8 +58,10 @@ export class ChildProgram {
 }
 
 /** A program for one test, ended however the test ends. Returns when it is at work. */
-export async function programForTest(name: string, argument: unknown): Promise<ChildProgram> {
-  const program = new ChildProgram(name, argument);
+export async function programForTest(
+  ...parameters: ConstructorParameters<typeof ChildProgram>
+): Promise<ChildProgram> {
+  const program = new ChildProgram(...parameters);
   onTestFinished(() => program.stop());
   await program.ready();
   return program;

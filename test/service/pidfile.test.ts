@@ -21,7 +21,7 @@ describe.skipIf(skipped !== undefined)('a pidfile', () => {
     const { client, helper } = sessionForTest(exportForTest(), { args: ['--pidfile', pidfile] });
     expect(client.request(requests.lstat('/')).errno).toBe(0);
     expect(readFileSync(pidfile, 'utf8')).toBe(`${helper.pid}\n`);
-    expect((lstatSync(pidfile).mode & 0o7777).toString(8)).toBe('644');
+    expect((lstatSync(pidfile).mode & 0o7777).toString(8)).toBe('600');
     expect(isLocked(pidfile)).toBe(true);
 
     const second = await helperForTest([
