@@ -20,7 +20,8 @@ ${capabilities.join('\n')}
 root directory       the export, without CAP_SYS_CHROOT; a mount of its own: nosuid, nodev, noexec, with --readonly ro
 supplementary groups none
 no_new_privs         set
-core dumps, ptrace   off (not dumpable)
+core dumps           off (a limit of 1 byte, which no program in kernel.core_pattern gets either)
+ptrace               only with CAP_SYS_PTRACE (not dumpable, whatever fs.suid_dumpable is)
 descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone,
                      with --control its socket, under systemd a datagram socket to it, with --pidfile that file for reading
 seccomp              ${seccomp}

@@ -57,6 +57,7 @@ const WRITTEN_OPTIONS = [7, 20, 21, 66, 67];
 const IOCTLS = [0x5401, 0x541b, 0x5421, 0x5451];
 /** PR_SET_NAME and PR_GET_NAME. */
 const NAMES = [15, 16];
+const PR_SET_DUMPABLE = 4;
 const PR_SET_VMA = 0x5356_4d41;
 const PR_SET_VMA_ANON_NAME = 0;
 
@@ -123,7 +124,8 @@ export function argumentRules({
       oneOf(...WRITTEN_OPTIONS),
     ]),
     prctl: allowWhen(
-      'names of threads and memory',
+      'names of threads and memory, to be not dumpable',
+      [oneOf(PR_SET_DUMPABLE), zero],
       [oneOf(...NAMES)],
       [oneOf(PR_SET_VMA), oneOf(PR_SET_VMA_ANON_NAME)],
     ),

@@ -1,4 +1,5 @@
 import { CapabilitySets, NO_ID, setEffectiveGid, setEffectiveUid } from '../syscalls/credentials.js';
+import { setNotDumpable } from '../syscalls/process.js';
 
 const CAP_DAC_OVERRIDE = 1n << 1n;
 
@@ -8,7 +9,8 @@ const CAP_DAC_OVERRIDE = 1n << 1n;
  * Meanwhile only CAP_DAC_OVERRIDE is effective: it stands for the guest's supplementary groups, which the protocol
  * does not carry, while the kernel goes on to refuse what only root may do (CVE-2022-0358: a set-gid file of a group
  * that the guest's user is not in). Afterwards every permitted capability is effective again and this is read back
- * from the kernel; if it is not so the process ends, since it would serve with the wrong rights.
+ * from the kernel; if it is not so the process ends, since it would serve with the wrong rights. Where fs.suid_dumpable
+ * is not 0, the changes of ids made it dumpable, which is taken back.
  */
 export class GuestCredentials {
   readonly #uid: number;
@@ -80,6 +82,8 @@ export class GuestCredentials {
     if (setEffectiveUid(this.#uid) < 0) this.#die('cannot return to its own uid');
     if (this.#full.apply() < 0) this.#die('cannot make its capabilities effective again');
     if (setEffectiveGid(this.#gid) < 0) this.#die('cannot return to its own gid');
+    // meanwhile its ids were of two users, and only CAP_SYS_PTRACE would have let anybody look
+    if (setNotDumpable() < 0) this.#die('cannot make itself not dumpable again');
     if (this.#check.read() < 0 || !this.#check.effectiveIsPermitted) this.#die('lost capabilities');
   }
 }

@@ -4,6 +4,7 @@ import { forkRootChanger } from '../confinement/root.js';
 import { refuseIoUring } from '../confinement/seccomp.js';
 import { StartError } from '../exit-status.js';
 import { umask } from '../syscalls/files.js';
+import { forbidCores } from '../syscalls/process.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.js';
 import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
@@ -42,6 +43,8 @@ export async function launch(
   if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
   try {
     keepWorkOnThisThread();
+    // refused only where it is 0 already, and may not be raised
+    forbidCores();
     const privileges = checkPrivileges(configuration.model.name === 'passthrough');
     if (!configuration.keepListening) await startServing(configuration, directory, client, privileges);
     else if (isRoots(privileges)) {

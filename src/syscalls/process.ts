@@ -16,6 +16,7 @@ const libc = {
   waitpid: declareInt('waitpid', 'int', 'void *', 'int'),
   clockGettime: declareInt('clock_gettime', 'int', 'void *'),
   madvise: declareInt('madvise', 'int64', 'int64', 'int'),
+  setrlimit: declareInt('setrlimit', 'int', 'void *'),
 };
 
 const F_SETFD = 2;
@@ -30,6 +31,7 @@ const PR_CAPBSET_DROP = 24;
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
+const RLIMIT_CORE = 4;
 const AT_SECURE = 23;
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
@@ -67,7 +69,22 @@ export function dieWithParent(): number {
   return result(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 }
 
-/** No core files, no ptrace and no /proc/PID by others of the same uid: prctl(2), PR_SET_DUMPABLE. */
+/**
+ * No core of this process and of those that it starts, whatever they become: core(5), setrlimit(2).
+ *
+ * A limit of 0 would not be heeded where kernel.core_pattern names a program; the kernel takes 1 byte, which is too
+ * small for a file, as the sign that this one is not to be dumped there either.
+ */
+export function forbidCores(): number {
+  const limit = stableMemory(16);
+  new BigUint64Array(limit.buffer, 0, 2).fill(1n);
+  return result(libc.setrlimit(RLIMIT_CORE, limit));
+}
+
+/**
+ * No ptrace and no /proc/PID by others of the same uid, and no core: prctl(2), PR_SET_DUMPABLE. With every change of
+ * the effective ids the kernel makes it what fs.suid_dumpable says.
+ */
 export function setNotDumpable(): number {
   return result(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
 }

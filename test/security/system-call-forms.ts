@@ -165,6 +165,7 @@ export const forms: Readonly<Record<string, Forms>> = {
     allowed: [
       [15, 'memory'],
       [16, 'memory'],
+      [4, 0, 0, 0, 0],
       [0x5356_4d41, 0, 0, 0, 0],
     ],
     // PDEATHSIG, DUMPABLE, KEEPCAPS, NAME of others', SECCOMP, CAPBSET_DROP, SECUREBITS, CHILD_SUBREAPER, AMBIENT ...
