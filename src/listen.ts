@@ -57,8 +57,8 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
   );
   const server = acceptClients(
     socket,
-    (descriptor) => {
-      if (!clients.take(descriptor)) refusals.report('refused a client: there are too many', {});
+    (descriptor, uid) => {
+      if (!clients.take(descriptor, uid)) refusals.report('refused a client: there are too many', { uid });
       tellStatus();
       return true;
     },

@@ -5,7 +5,7 @@ import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
 import { READY, report } from './startup/report.js';
-import { acceptClients } from './listening/acceptance.js';
+import { type Acceptance, acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
@@ -179,6 +179,7 @@ function start(
   const refusals = new Refusals(log);
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
+  let waiting: Acceptance | undefined;
   const connected = (descriptor: number): void => {
     session = startSession(descriptor, handover, statistics, context, log, refusals, notifier);
     source.connected(peerCredentials(descriptor));
@@ -191,7 +192,7 @@ function start(
       connected(descriptor);
       return false;
     };
-    acceptClients(socket, first, refused);
+    waiting = acceptClients(socket, first, refused);
     notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);
@@ -199,7 +200,10 @@ function start(
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
       log.info(`stopped by ${signal}`);
-      if (session === undefined) leave(ExitStatus.OK, notifier);
+      if (session === undefined) {
+        waiting?.close();
+        leave(ExitStatus.OK, notifier);
+      }
       session.end();
     });
   }

@@ -1,6 +1,7 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { duplicate } from '../syscalls/process.js';
 import { peerCredentials } from '../syscalls/sockets.js';
+import { closeStranger, withoutLinger } from '../syscalls/stranger.js';
 
 /** A socket of Node that tells its descriptor, which is not part of its public interface. */
 interface SocketWithHandle extends Socket {
@@ -23,29 +24,36 @@ export interface ListeningSocket {
   readonly backlog: number;
 }
 
+/** Stops accepting. */
+export interface Acceptance {
+  close: () => void;
+}
+
 /**
  * Accepts clients of a listening socket.
  *
- * @param connected is given the socket of a client, and says whether to go on listening
+ * @param connected is given the socket of a client and its uid, and says whether to go on listening
  * @param refused is told the uid of a client that was sent away
  */
 export function acceptClients(
   { descriptor: listening, clientUids, backlog }: ListeningSocket,
-  connected: (descriptor: number) => boolean,
+  connected: (descriptor: number, uid: number) => boolean,
   refused: (uid: number | undefined) => void,
-): Server {
+): Acceptance {
+  // with the clients in its backlog
+  const close = (): void => {
+    withoutLinger(() => server.close());
+  };
   const server = createServer({ pauseOnConnect: true }, (socket: SocketWithHandle) => {
-    const accepted = socket._handle?.fd ?? -1;
-    const uid = peerCredentials(accepted)?.uid;
-    if (!mayConnect(uid, clientUids)) {
+    const descriptor = duplicate(socket._handle?.fd ?? -1);
+    withoutLinger(() => socket.destroy());
+    const uid = peerCredentials(descriptor)?.uid;
+    if (uid === undefined || !mayConnect(uid, clientUids)) {
       // told first: the client learns of it by the close
       refused(uid);
-      socket.destroy();
-      return;
-    }
-    const descriptor = duplicate(accepted);
-    socket.destroy();
-    if (!connected(descriptor)) server.close();
+      closeStranger(descriptor);
+    } else if (!connected(descriptor, uid)) close();
   });
-  return server.listen({ fd: listening, backlog });
+  server.listen({ fd: listening, backlog });
+  return { close };
 }

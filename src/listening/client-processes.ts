@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { close } from '../syscalls/files.js';
+import { hasHungUp } from '../syscalls/sockets.js';
+import { closeStranger } from '../syscalls/stranger.js';
 
 /** At most so many clients at once ... */
-const MOST_CLIENTS = 64;
-/** ... and at most so many started ... */
+const MOST_CLIENTS = 256;
+/** ... and so many of one user ... */
+const MOST_OF_ONE = 64;
+/** ... of whom at most so many are started ... */
 const STARTS = 10;
-/** ... within this time; a client that comes back again and again waits: milliseconds. */
+/** ... within this time; one who comes back again and again keeps none but himself waiting: milliseconds. */
 const PERIOD_MS = 10_000;
 /** Where a client's process finds its socket. */
 const CLIENT_DESCRIPTOR = 3;
@@ -13,15 +16,21 @@ const CLIENT_DESCRIPTOR = 3;
 /** How the process of a client ended. */
 export type ClientEnd = (client: number, status: number | null, signal: NodeJS.Signals | null) => void;
 
+/** A client that has connected. */
+interface Client {
+  readonly descriptor: number;
+  readonly uid: number;
+}
+
 /** The processes of a listener's clients, one for each. Nothing is read from a client here. */
 export class ClientProcesses {
   readonly #command: (client: number, descriptor: number) => readonly string[];
   readonly #ended: ClientEnd;
-  readonly #running = new Map<number, ChildProcess>();
-  /** Sockets whose processes are to be started when it is time. */
-  readonly #waiting: number[] = [];
-  /** When the last processes were started, the oldest first. */
-  readonly #starts: number[] = [];
+  readonly #running = new Map<number, { readonly child: ChildProcess; readonly uid: number }>();
+  /** Those whose processes are to be started when it is time. */
+  #waiting: Client[] = [];
+  /** When the last processes of each user were started, the oldest first. */
+  readonly #starts = new Map<number, number[]>();
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
 
@@ -45,52 +54,74 @@ export class ClientProcesses {
   }
 
   /** Starts a process for a connected socket, which is closed here. @returns false when there are too many */
-  take(descriptor: number): boolean {
-    if (this.#running.size + this.#waiting.length >= MOST_CLIENTS) {
-      close(descriptor);
+  take(descriptor: number, uid: number): boolean {
+    this.#sendGoneAway();
+    const clients = [...this.#running.values(), ...this.#waiting];
+    if (clients.length >= MOST_CLIENTS || clients.filter((one) => one.uid === uid).length >= MOST_OF_ONE) {
+      closeStranger(descriptor);
       return false;
     }
-    this.#waiting.push(descriptor);
+    this.#waiting.push({ descriptor, uid });
     this.#startWaiting();
     return true;
   }
 
   /** Passes a signal on to every one. */
   signal(signal: NodeJS.Signals): void {
-    for (const child of this.#running.values()) child.kill(signal);
+    for (const { child } of this.#running.values()) child.kill(signal);
   }
 
   /** Sends those away who have no process yet. */
   dropWaiting(): void {
     clearTimeout(this.#timer);
-    for (const descriptor of this.#waiting.splice(0)) close(descriptor);
+    for (const { descriptor } of this.#waiting.splice(0)) closeStranger(descriptor);
+  }
+
+  /** Those who no longer wait for an answer get no process, and take nobody's place. */
+  #sendGoneAway(): void {
+    const gone = this.#waiting.filter(({ descriptor }) => hasHungUp(descriptor));
+    this.#waiting = this.#waiting.filter((client) => !gone.includes(client));
+    for (const { descriptor } of gone) closeStranger(descriptor);
   }
 
   #startWaiting(): void {
-    this.#timer = undefined;
-    while (this.#waiting.length > 0) {
-      const now = performance.now();
-      const oldest = this.#starts.length < STARTS ? undefined : this.#starts[0];
-      const pause = oldest === undefined ? 0 : oldest + PERIOD_MS - now;
-      if (pause > 0) {
-        this.#timer ??= setTimeout(() => {
-          this.#startWaiting();
-        }, pause);
-        return;
-      }
-      if (oldest !== undefined) this.#starts.shift();
-      this.#starts.push(now);
-      this.#start(this.#waiting.shift() ?? -1);
-    }
+    clearTimeout(this.#timer);
+    this.#sendGoneAway();
+    const now = performance.now();
+    const pauses: number[] = [];
+    this.#waiting = this.#waiting.filter((client) => {
+      const pause = this.#pauseOf(client.uid, now);
+      if (pause > 0) pauses.push(pause);
+      else this.#start(client, now);
+      return pause > 0;
+    });
+    if (pauses.length === 0) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#startWaiting();
+      },
+      Math.min(...pauses),
+    );
   }
 
-  #start(descriptor: number): void {
+  /** How long the next process of a user has to wait. */
+  #pauseOf(uid: number, now: number): number {
+    const starts = (this.#starts.get(uid) ?? []).filter((time) => time > now - PERIOD_MS);
+    if (starts.length > 0) this.#starts.set(uid, starts);
+    else this.#starts.delete(uid);
+    const [oldest = now] = starts;
+    return starts.length < STARTS ? 0 : oldest + PERIOD_MS - now;
+  }
+
+  #start({ descriptor, uid }: Client, now: number): void {
+    this.#starts.set(uid, [...(this.#starts.get(uid) ?? []), now]);
     const client = ++this.#count;
     const child = spawn(process.execPath, this.#command(client, CLIENT_DESCRIPTOR), {
       stdio: ['ignore', 'inherit', 'inherit', descriptor],
     });
-    close(descriptor);
-    this.#running.set(client, child);
+    // the last one, when the process could not be started or has ended already
+    closeStranger(descriptor);
+    this.#running.set(client, { child, uid });
     const gone = (status: number | null, signal: NodeJS.Signals | null): void => {
       if (this.#running.delete(client)) this.#ended(client, status, signal);
     };

@@ -8,9 +8,9 @@ import { encodeReply } from '../protocol/replies.js';
 import * as errno from '../syscalls/errno.js';
 import { errnoName } from '../syscalls/errno-text.js';
 import { EventLoop } from '../syscalls/event-loop.js';
-import { close } from '../syscalls/files.js';
 import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../syscalls/process.js';
 import { setReceiveTimeout } from '../syscalls/sockets.js';
+import { closeStranger } from '../syscalls/stranger.js';
 import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from './dispatcher.js';
 import type { InputWait } from './input-wait.js';
@@ -276,7 +276,7 @@ export class Session {
 
   /** Before the end of the process, which takes milliseconds to give its memory back and then closes. */
   #finish(end: SessionEnd): never {
-    close(this.#descriptor);
+    closeStranger(this.#descriptor);
     return this.#ended(end);
   }
 }

@@ -12,6 +12,7 @@ const libc = {
   fchmod: declareInt('fchmod', 'int', 'uint32'),
   getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
   shutdown: declareInt('shutdown', 'int', 'int'),
+  poll: declareInt('poll', 'void *', 'int64', 'int'),
   recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
   send: declareInt('send', 'int', 'void *', 'int64', 'int'),
   sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
@@ -36,6 +37,7 @@ const SO_SNDBUF = 7;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SHUT_RDWR = 2;
+const POLLHUP = 0x10;
 
 /** Ends a connection for both sides, whoever else has descriptors of it: shutdown(2). */
 export function shutdown(socket: number): number {
@@ -153,6 +155,18 @@ export function peerCredentials(socket: number): { pid: number; uid: number; gid
   const [pid = 0, uid = 0, gid = 0] = wordsOf(optionValue);
   // an unconnected socket has a peer with no process and the id -1
   return pid === 0 && uid === 0xffffffff ? undefined : { pid, uid, gid };
+}
+
+/** `struct pollfd`, poll(2): a descriptor, then the events that are asked for and those that are there, 16 bits each. */
+const pollEntry = stableMemory(8);
+const pollWords = wordsOf(pollEntry);
+
+/** Whether the other end of a connection is closed for both ways, so that nobody would take an answer. */
+export function hasHungUp(socket: number): boolean {
+  pollWords[0] = socket;
+  pollWords[1] = 0;
+  const found = result(libc.poll(pollEntry, 1, 0));
+  return found > 0 && ((pollWords[1] >>> 16) & POLLHUP) !== 0;
 }
 
 /** Takes what is there without waiting: the number of bytes, 0 at the end of the stream, or -errno (EAGAIN). */

@@ -1,10 +1,11 @@
 /** What another user of the host can do to keep a helper from starting where one ran before, and from coming back. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type HelperProcess, helperForTest, sessionForTest } from '../support/helper-process.js';
 import { asOrdinaryUser } from '../support/ordinary-user.js';
+import { pythonForTest } from '../support/python-program.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
@@ -18,24 +19,6 @@ async function until(what: string, condition: () => boolean): Promise<void> {
     if (Date.now() > end) throw new Error(`not in 10 seconds: ${what}`);
     await pause(10);
   }
-}
-
-/** A program in Python that goes on until the end of the test. Returns when it has done what it is for. */
-async function pythonForTest(as: readonly string[], program: string, ...args: string[]): Promise<void> {
-  const script = `import fcntl, os, socket, sys, time\n${program}\nprint("done", flush=True)\ntime.sleep(120)`;
-  const [command = '', ...rest]: string[] = [...as, 'python3', '-c', script, ...args];
-  // not one of a user whose files nobody else can read
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'], env });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => {
-      resolve();
-    });
-    child.once('exit', () => {
-      reject(new Error('the program ended'));
-    });
-  });
 }
 
 const abstractSocket =

@@ -1,0 +1,125 @@
+/** What those who connect can do to others who want to: to a listener's next client, and to a helper's first. */
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { connectAs } from '../support/connect-as.js';
+import { type HelperProcess, helperForTest } from '../support/helper-process.js';
+import { pythonForTest } from '../support/python-program.js';
+import { exportForTest } from '../support/tree.js';
+import { pause } from './process-usage.js';
+import { skipUnlessRoot } from './root-only.js';
+
+const skip = skipUnlessRoot('strangers');
+const ALLOWED = 1000;
+const ALSO_ALLOWED = 1002;
+const STRANGER = 1001;
+
+const as = (uid: number): string[] => ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+
+/**
+ * Sends the last descriptor of a TCP socket that still has to send something which nobody reads, and which is to linger
+ * for a minute when it is closed.
+ */
+const sendLingering = `
+server = socket.socket(); server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+server.bind(("127.0.0.1", 0)); server.listen(100)
+kept = []
+for i in range(int(sys.argv[2])):
+    client = socket.socket(); client.connect(server.getsockname()); client.setblocking(False)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    try:
+        while True: client.send(bytes(65536))
+    except BlockingIOError: pass
+    stranger = socket.socket(socket.AF_UNIX); stranger.connect(sys.argv[1])
+    stranger.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", client.fileno()))])
+    client.close(); kept.append(stranger)`;
+
+const abortConnections = `
+for i in range(40):
+    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.close()`;
+
+const keepConnections = `
+kept = [socket.socket(socket.AF_UNIX) for i in range(80)]
+for s in kept: s.connect(sys.argv[1])`;
+
+/** A helper for two users on a socket to which everybody can connect. */
+async function helperFor(...args: string[]): Promise<{ helper: HelperProcess; path: string }> {
+  const path = join(exportForTest(), 'socket');
+  const users = ['-u', String(ALLOWED), '--allow-uid', String(ALSO_ALLOWED)];
+  const pidfile = join(exportForTest(), 'pid');
+  const common = ['-n', '-p', exportForTest(), '-s', path, '--pidfile', pidfile];
+  const helper = helperForTest([...common, ...users, ...args]);
+  // it writes its pid when everything else is ready
+  for (const end = Date.now() + 15_000; !existsSync(pidfile) || readFileSync(pidfile, 'utf8') === '';) {
+    if (Date.now() > end) throw new Error(`no start: ${helper.stderr()}`);
+    await pause(10);
+  }
+  chmodSync(path, 0o777);
+  return { helper, path };
+}
+
+describe.skipIf(skip)('a client that is sent away with descriptors that linger', () => {
+  it.each([
+    ['a listener', ['--keep-listening']],
+    ['a helper that waits for its QEMU', []],
+  ])(
+    'does not keep %s from the next one',
+    async (_what, args) => {
+      const { helper, path } = await helperFor(...args);
+      await pythonForTest(as(STRANGER), sendLingering, path, '3');
+      expect(connectAs(ALLOWED, path), helper.stderr()).toBe('served');
+      expect(helper.stderr()).toContain(`uid=${STRANGER}`);
+    },
+    60_000,
+  );
+
+  it.each([
+    ['a listener', ['--keep-listening']],
+    ['a helper that waits for its QEMU', []],
+  ])(
+    'does not keep %s from its end',
+    async (_what, args) => {
+      const { helper, path } = await helperFor(...args);
+      helper.child.kill('SIGSTOP');
+      await pythonForTest(as(ALLOWED), sendLingering, path, '1');
+      helper.child.kill('SIGTERM');
+      helper.child.kill('SIGCONT');
+      expect((await helper.exit(20_000)).status).toBe(0);
+    },
+    60_000,
+  );
+
+  it('does not keep the helper that serves it from its end', async () => {
+    const { helper, path } = await helperFor();
+    await pythonForTest(as(ALLOWED), sendLingering, path, '1');
+    for (let tries = 0; tries < 500 && !helper.stderr().includes('serving a client'); tries++)
+      await pause(10);
+    helper.child.kill('SIGTERM');
+    expect((await helper.exit(20_000)).status).toBe(0);
+  }, 60_000);
+});
+
+describe.skipIf(skip)('one user of a listener', () => {
+  it.each([
+    ['that connects and goes away at once, 40 times', abortConnections],
+    ['that connects 80 times and stays', keepConnections],
+  ])(
+    '%s, does not keep another one waiting',
+    async (_what, program) => {
+      const { helper, path } = await helperFor('--keep-listening');
+      await pythonForTest(as(ALLOWED), program, path);
+      expect(connectAs(ALSO_ALLOWED, path), helper.stderr()).toBe('served');
+    },
+    60_000,
+  );
+
+  it('who has gone before there is a process for him gets none', async () => {
+    const { helper, path } = await helperFor('--keep-listening');
+    helper.child.kill('SIGSTOP');
+    await pythonForTest(as(ALLOWED), abortConnections, path);
+    helper.child.kill('SIGCONT');
+    expect(connectAs(ALSO_ALLOWED, path)).toBe('served');
+    expect(helper.stderr()).toContain('client=1,');
+    expect(helper.stderr()).not.toContain('client=2');
+  }, 60_000);
+});
