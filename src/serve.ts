@@ -60,7 +60,8 @@ function containment(handover: Handover): Readonly<Record<string, string>> {
 /** Makes the export the root directory, or only the working directory where that is not allowed. Throws a StartError. */
 function enterExport({ rootChanger, export: { directory } }: Handover, log: Logger): void {
   if (rootChanger === undefined) {
-    if (fchdir(directory) < 0) throw new StartError('cannot enter the export');
+    const failed = fchdir(directory);
+    if (failed < 0) throw new StartError(`cannot enter the export: ${describeErrno(failed)}`);
     return;
   }
   const failed = enterRoot(rootChanger, directory);

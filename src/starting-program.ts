@@ -1,12 +1,14 @@
 import { endDebugger } from './no-debugger.js';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { commandLine } from './cli/command-line.js';
 import { type CommandName, commands, isCommand } from './cli/commands.js';
 import { configure, seccompMode } from './cli/configuration.js';
 import { commandHelp, helpText } from './cli/help.js';
 import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
+import { print } from './cli/output.js';
 import { describePrivileges } from './confinement/description.js';
-import { StartError } from './exit-status.js';
+import { ExitStatus, StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import { passedSockets } from './service/activation.js';
 
@@ -29,14 +31,14 @@ const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>>
   },
   completion: async ({ operands }) => {
     const { completionScript } = await import('./cli/completion.js');
-    process.stdout.write(completionScript(operands[0]));
+    print(completionScript(operands[0]));
     return 0;
   },
 };
 
 async function carryOut(name: CommandName, argv: readonly string[]): Promise<void> {
   const given: Given = parseArguments(commands[name].options, argv, `virtfs-proxy-helper ${name}`);
-  if (given.given.some((option) => option.name === 'help')) process.stdout.write(commandHelp(name));
+  if (given.given.some((option) => option.name === 'help')) print(commandHelp(name));
   else process.exitCode = await programs[name](given);
 }
 
@@ -48,11 +50,11 @@ function version(): string {
 async function serve(argv: readonly string[]): Promise<void> {
   const values = parseOptions(argv);
   if (values.help === true) {
-    process.stdout.write(helpText());
+    print(helpText());
   } else if (values.version === true) {
-    process.stdout.write(`virtfs-proxy-helper ${version()}\n`);
+    print(`virtfs-proxy-helper ${version()}\n`);
   } else if (values['print-privileges'] === true) {
-    process.stdout.write(describePrivileges(seccompMode(values)));
+    print(describePrivileges(seccompMode(values)));
   } else {
     const configuration = configure(values, passedSockets(process.env, process.pid));
     // loads libc, which the help text must not need
@@ -67,8 +69,13 @@ async function main(argv: readonly string[]): Promise<void> {
   await (isCommand(word) ? carryOut(word, rest) : serve(argv));
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  if (!(error instanceof StartError)) throw error;
+/** Something of the system's that is not as everywhere else, such as a /proc that is not mounted: no bug of ours. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+main(commandLine()).catch((error: unknown) => {
+  if (!(error instanceof StartError) && !isSystemError(error)) throw error;
   complain('error', error.message);
-  process.exitCode = error.status;
+  process.exitCode = error instanceof StartError ? error.status : ExitStatus.FAILURE;
 });

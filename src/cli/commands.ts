@@ -23,6 +23,7 @@ const decidedByRun = [
   'gid',
   'allow-uid',
   'nodaemon',
+  'keep-listening',
   'ready-fd',
   'print-privileges',
   'version',

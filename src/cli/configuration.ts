@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
 import type { IdMappings } from '../security-models/id-map.js';
@@ -8,6 +7,7 @@ import { idMappings } from './id-mapping.js';
 import { modelSettings } from './security-model.js';
 import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
 import { oneOf, text } from './option-values.js';
+import { absolutePath, isUtf8 } from './path-bytes.js';
 
 /** Bytes of a path that fit into `struct sockaddr_un` with its final NUL: unix(7). */
 export const MAX_SOCKET_PATH = 107;
@@ -16,6 +16,8 @@ const MAX_POLL_US = 1000;
 
 /** What Node, its packages and one client need, and some more. */
 const LEAST_OPEN_FILES = 64;
+
+const STDERR = 2;
 
 /** Where the client comes from. `origin` says in messages who passed a descriptor. */
 export type Endpoint = {
@@ -54,14 +56,6 @@ export interface Configuration {
   readonly logFormat: LogFormat;
 }
 
-/** A path of the command line as an absolute one. Node decodes arguments as UTF-8, and what is not is lost. */
-function absolute(name: OptionName, path: string): string {
-  if (path.includes('\u{fffd}')) {
-    throw usageError(`--${name}: the path is not UTF-8; change to its directory and give a relative one`);
-  }
-  return resolve(path);
-}
-
 function inherited(name: OptionName, number: string): number {
   if (!/^\d{1,9}$/.test(number)) {
     throw usageError(`--${name} ${number}: must be the number of an inherited descriptor`);
@@ -75,7 +69,9 @@ function readyDescriptor(values: OptionValues): number | undefined {
   if (values.nodaemon !== true) {
     throw usageError('--ready-fd is for --nodaemon: in the background the command returns when it is ready');
   }
-  return inherited('ready-fd', number);
+  const descriptor = inherited('ready-fd', number);
+  if (descriptor === STDERR) throw usageError(`--ready-fd ${number}: the log goes there; pass another one`);
+  return descriptor;
 }
 
 function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefined): Endpoint {
@@ -88,14 +84,25 @@ function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefi
   };
   if (socket !== undefined && fd !== undefined) throw usageError('--socket and --fd exclude each other');
   if (fd !== undefined) {
-    return { kind: 'descriptor', descriptor: inherited('fd', fd), origin: `--fd ${fd}`, ...owner };
+    return { kind: 'descriptor', descriptor: clientDescriptor(values, fd), origin: `--fd ${fd}`, ...owner };
   }
   if (socket === undefined) return { kind: 'descriptor', ...theOneOf(passed), ...owner };
   return { kind: 'path', path: socketPath('socket', socket), ...owner };
 }
 
+function clientDescriptor(values: OptionValues, number: string): number {
+  const descriptor = inherited('fd', number);
+  if (descriptor === STDERR)
+    throw usageError(`--fd ${number}: the log goes there; pass the socket as another one`);
+  if (descriptor < STDERR && values.nodaemon !== true) {
+    throw usageError(`--fd ${number}: is closed in the background; pass another one, or add --nodaemon`);
+  }
+  return descriptor;
+}
+
 function socketPath(name: OptionName, given: string): string {
-  const path = absolute(name, given);
+  const path = absolutePath(given);
+  if (!isUtf8(path)) throw usageError(`--${name} ${path}: the path is not UTF-8; choose one that is`);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw usageError(
       `--${name} ${path}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`,
@@ -149,14 +156,14 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
   const pidfile = text(values, 'pidfile');
   if (path === undefined) throw usageError('--path is required');
   const control = text(values, 'control');
-  return {
-    exportPath: absolute('path', path),
+  const configuration: Configuration = {
+    exportPath: absolutePath(path),
     endpoint: endpoint(values, passed),
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),
     keepListening: values['keep-listening'] === true,
     readyDescriptor: readyDescriptor(values),
-    pidfile: pidfile === undefined ? undefined : absolute('pidfile', pidfile),
+    pidfile: pidfile === undefined ? undefined : absolutePath(pidfile),
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
     ids: idMappings(values),
@@ -166,4 +173,26 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     logLevel: oneOf('log-level', text(values, 'log-level') ?? 'info', logLevels),
     logFormat: oneOf('log-format', text(values, 'log-format') ?? 'text', logFormats),
   };
+  checkApart(configuration);
+  return configuration;
+}
+
+/** Refuses one thing for two purposes. Throws a usage error. */
+function checkApart({ endpoint: client, control, pidfile, readyDescriptor: ready }: Configuration): void {
+  if (client.kind === 'descriptor' && client.descriptor === ready) {
+    throw usageError(`${client.origin} and --ready-fd ${ready} are the same descriptor; pass two`);
+  }
+  const paths: Readonly<Record<string, string | undefined>> = {
+    '--socket': client.kind === 'path' ? client.path : undefined,
+    '--control': control,
+    '--pidfile': pidfile,
+  };
+  const users = new Map<string, string>();
+  for (const [option, path] of Object.entries(paths)) {
+    if (path === undefined) continue;
+    const other = users.get(path);
+    if (other !== undefined)
+      throw usageError(`${other} and ${option} are the same path, ${path}; choose two`);
+    users.set(path, option);
+  }
 }

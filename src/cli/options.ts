@@ -167,7 +167,10 @@ export function parseArguments<Table extends OptionTable>(
   return { given, operands, rest };
 }
 
-/** The options of the command line that serves. Of one given twice the last counts, as in getopt(3), if not repeatable. */
+/**
+ * The options of the command line that serves. One that is not repeatable may be given again with the same value only:
+ * else one of the two would be ignored. Throws a usage error.
+ */
 export function parseOptions(argv: readonly string[]): OptionValues {
   const { given, operands, rest = [] } = parseArguments(options, argv);
   const [unexpected] = [...operands, ...rest];
@@ -175,7 +178,10 @@ export function parseOptions(argv: readonly string[]): OptionValues {
   const values: OptionValues = {};
   for (const { name, value } of given) {
     const { repeatable }: Option = options[name];
-    values[name] = repeatable && value !== true ? [...valuesOf(values, name), value] : value;
+    const before = values[name];
+    if (repeatable && value !== true) values[name] = [...valuesOf(values, name), value];
+    else if (before === undefined || before === value) values[name] = value;
+    else throw usageError(`--${name} is given twice: ${String(before)} and ${value}`);
   }
   return values;
 }

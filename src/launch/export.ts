@@ -3,7 +3,7 @@ import { StartError } from '../exit-status.js';
 import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
-import { cString, stableMemory } from '../syscalls/memory.js';
+import { bytesOfText, cString, stableMemory } from '../syscalls/memory.js';
 import { bindToItself, ownMounts } from '../syscalls/mounts.js';
 import { lgetxattr } from '../syscalls/xattrs.js';
 
@@ -35,7 +35,12 @@ export function openExport(path: string): Export {
   checkExport(path);
   // `/` is one of our own with all others, and a mount on it would not be seen
   const isMount = ownMounts() >= 0 && (path === '/' || bindToItself(name) >= 0);
-  return { path, directory: open(path), isMount, hasProcfs: hasProcfs(realpathSync(path)) };
+  return {
+    path,
+    directory: open(path),
+    isMount,
+    hasProcfs: hasProcfs(realpathSync.native(bytesOfText(path), 'buffer').toString('latin1')),
+  };
 }
 
 /** Throws a StartError where mapped-xattr could not keep anything. */
@@ -47,10 +52,10 @@ export function requireUserXattrs({ path }: Export): void {
   );
 }
 
-/** Looks for procfs at or below a path in /proc/self/mountinfo: proc_pid_mountinfo(5). */
+/** Looks for procfs at or below a path, a character for each byte, in /proc/self/mountinfo: proc_pid_mountinfo(5). */
 function hasProcfs(path: string): boolean {
   const below = path === '/' ? '/' : `${path}/`;
-  return readFileSync('/proc/self/mountinfo', 'utf8')
+  return readFileSync('/proc/self/mountinfo', 'latin1')
     .split('\n')
     .some((line) => {
       const [mount = '', source = ''] = line.split(' - ');

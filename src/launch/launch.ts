@@ -14,10 +14,11 @@ import { stderrIsJournal } from './journal.js';
 import { limitOpenFiles } from './limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
+import { checkReportDescriptor, checkSocketIsApart } from './passed-descriptors.js';
 import { lockPidfile } from './pidfile.js';
 import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
-import { checkReportDescriptor, report } from '../startup/report.js';
+import { report } from '../startup/report.js';
 import { readySocket } from './socket.js';
 
 /** Which of a listener's clients is served. */
@@ -40,6 +41,7 @@ export async function launch(
   client?: ListenersClient,
 ): Promise<void> {
   const { readyDescriptor } = configuration;
+  checkSocketIsApart(configuration);
   if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
   try {
     keepWorkOnThisThread();

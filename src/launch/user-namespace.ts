@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { argumentsOfNode } from '../cli/command-line.js';
 import { StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { cString, stableMemory } from '../syscalls/memory.js';
+import { cString } from '../syscalls/memory.js';
 import { execvp, keepOverExec, StringVector } from '../syscalls/process.js';
 
 /**
@@ -33,19 +34,7 @@ export function enterUserNamespace(): string {
   for (const descriptor of readdirSync('/proc/self/fd')) keepOverExec(Number(descriptor));
   const failed = execvp(
     cString(unshare),
-    new StringVector([...UNSHARE, process.execPath, ...ownArguments()]),
+    new StringVector([...UNSHARE, process.execPath, ...argumentsOfNode()]),
   );
   throw new StartError(`cannot start ${unshare}: ${describeErrno(failed)}`);
-}
-
-/** Node's arguments and ours as the bytes that they are: proc_pid_cmdline(5). */
-function ownArguments(): Uint8Array[] {
-  const line = readFileSync('/proc/self/cmdline');
-  const memory = stableMemory(line.length);
-  memory.set(line);
-  const found: Uint8Array[] = [];
-  for (let start = 0, end = memory.indexOf(0); end >= 0; start = end + 1, end = memory.indexOf(0, start)) {
-    found.push(memory.subarray(start, end + 1));
-  }
-  return found.slice(1);
 }

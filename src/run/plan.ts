@@ -1,5 +1,7 @@
 import { configure } from '../cli/configuration.js';
-import { type Arguments, parseOptions, usageError } from '../cli/options.js';
+import { commands } from '../cli/commands.js';
+import { type Arguments, type Option, parseOptions, usageError } from '../cli/options.js';
+import { isUtf8 } from '../cli/path-bytes.js';
 import { checkKeptVariables } from './environment.js';
 
 /** One directory to be shared, and the options of its helper. */
@@ -42,6 +44,9 @@ export function planRun({ given, operands, rest = [] }: Arguments<string>): RunP
   }
   checkKeptVariables(keptVariables);
   const shares = planShares(given.filter(({ name }) => !ofRun.includes(name)));
+  const notText = rest.find((word) => !isUtf8(word));
+  if (notText !== undefined)
+    throw wrong(`${notText}: is not UTF-8, so cannot be passed on; put it into a script`);
   const [program, ...argv] = withDescriptors(rest, shares);
   if (program === undefined) throw wrong('the command is missing: give it after --');
   return { shares, command: [program, ...argv], runAs, keptVariables };
@@ -56,10 +61,27 @@ function planShares(given: Given): PlannedShare[] {
   const starts = given.flatMap(({ name }, index) => (name === 'path' ? [index] : []));
   if (starts.length === 0) throw wrong('--path is required');
   const common = given.slice(0, starts[0]);
-  return starts.map((start, index) => planShare([...common, ...given.slice(start, starts[index + 1])]));
+  return starts.map((start, index) => {
+    const own = given.slice(start, starts[index + 1]);
+    const replaced = common.filter(
+      ({ name }) => !isRepeatable(name) && own.some((other) => other.name === name),
+    );
+    return planShare([...common.filter((option) => !replaced.includes(option)), ...own]);
+  });
+}
+
+function isRepeatable(name: string): boolean {
+  const { repeatable }: Option = commands.run.options[name as keyof typeof commands.run.options];
+  return repeatable === true;
 }
 
 function planShare(given: Given): PlannedShare {
+  const notText = given.find(({ value }) => value !== true && !isUtf8(value));
+  if (notText !== undefined) {
+    throw wrong(
+      `--${notText.name} ${notText.value}: is not UTF-8; change to its directory and give --path .`,
+    );
+  }
   const options = given.map(({ name, value }) => (value === true ? `--${name}` : `--${name}=${value}`));
   // only to be refused here, in one line, rather than by the helper
   const { exportPath } = configure(parseOptions([...options, '--nodaemon', `--fd=${FIRST_DESCRIPTOR}`]));

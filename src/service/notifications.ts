@@ -95,7 +95,7 @@ export class Notifier {
   }
 }
 
-/** A line break in a path would begin another assignment. */
+/** A line break in a path would begin another assignment, and what is not UTF-8 is not taken. */
 function oneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return text.replace(/[\p{Cc}\p{Cs}]/gu, '?');
 }

@@ -2,7 +2,10 @@ import type * as unixSocket from 'node-unix-socket';
 import { StartError } from '../exit-status.js';
 import type { HelperStatus } from '../observability/helper-status.js';
 import { loadPackage } from '../native/load.js';
-import { close, umask } from '../syscalls/files.js';
+import { describeErrno } from '../syscalls/errno-text.js';
+import { close, umask, unlink } from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
+import { bindUnix, SOCK_SEQPACKET, unixSocket as makeSocket } from '../syscalls/sockets.js';
 
 const { SeqpacketServer } = loadPackage('node-unix-socket') as typeof unixSocket;
 
@@ -27,12 +30,12 @@ export interface ControlPlace {
  */
 export function openControlSocket({ path, directory, name }: ControlPlace, status: () => HelperStatus): void {
   const server = new SeqpacketServer();
+  const place = `/proc/self/fd/${directory}/${name}`;
   const before = umask(OWNER_ONLY);
   try {
-    server.listen(`/proc/self/fd/${directory}/${name}`, BACKLOG);
+    server.listen(place, BACKLOG);
   } catch {
-    // the package does not tell the reason; `launch/` has looked for all likely ones
-    throw new StartError(`cannot create the control socket ${path}`);
+    throw new StartError(`cannot create the control socket ${path}: ${whyNot(place)}`);
   } finally {
     umask(before);
     close(directory);
@@ -43,4 +46,14 @@ export function openControlSocket({ path, directory, name }: ControlPlace, statu
     client.write(Buffer.from(JSON.stringify(status())));
     client.destroy();
   });
+}
+
+/** Why a socket cannot be made at a path, which the package does not tell: the kernel is asked again. */
+function whyNot(path: string): string {
+  const probe = makeSocket(SOCK_SEQPACKET);
+  const failed = probe < 0 ? probe : bindUnix(probe, path);
+  if (probe >= 0) close(probe);
+  if (failed < 0) return describeErrno(failed);
+  unlink(cString(path));
+  return 'it failed once, for a reason that has passed; start it again';
 }

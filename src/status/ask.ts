@@ -1,8 +1,8 @@
 import type { HelperStatus } from '../observability/helper-status.js';
 import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { close } from '../syscalls/files.js';
-import { stableMemory } from '../syscalls/memory.js';
+import { AT_FDCWD, close, O_PATH, openat, S_IFMT, S_IFSOCK } from '../syscalls/files.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
 import {
   connectUnix,
   receiveWaiting,
@@ -11,6 +11,7 @@ import {
   SOCK_SEQPACKET,
   unixSocket,
 } from '../syscalls/sockets.js';
+import { FileStatus, fstat } from '../syscalls/status.js';
 
 /** A helper answers between two requests; longer than this it only takes when it is stopped or a file system hangs. */
 const PATIENCE_MS = 3000;
@@ -31,21 +32,30 @@ export function askHelper(path: string): Answer {
   const connected = connectUnix(socket, path);
   const bytes = connected < 0 ? connected : receiveWaiting(socket, message, MAX_ANSWER_BYTES);
   close(socket);
-  return bytes > 0 ? decode(message.slice(0, bytes)) : failure(bytes);
+  return bytes > 0 ? decode(message.slice(0, bytes)) : failure(path, bytes);
 }
 
 function decode(message: Uint8Array): Answer {
   try {
-    return { status: JSON.parse(new TextDecoder().decode(message)) as HelperStatus };
+    const status: unknown = JSON.parse(new TextDecoder().decode(message));
+    if (isHelperStatus(status)) return { status };
   } catch {
-    return { status: undefined, absent: false, reason: 'what answers there is no helper' };
+    // no JSON
   }
+  return { status: undefined, absent: false, reason: 'what answers there is no helper' };
 }
 
-function failure(bytes: number): Answer {
+/** Whether an answer is that of a helper: the fields that are shown are there. */
+function isHelperStatus(answer: unknown): answer is HelperStatus {
+  if (typeof answer !== 'object' || answer === null) return false;
+  const fields = ['pid', 'export', 'uptime', 'client', 'descriptors', 'operations'];
+  return fields.every((field) => field in answer);
+}
+
+function failure(path: string, bytes: number): Answer {
   const reasons: Readonly<Record<number, string>> = {
     0: 'the helper has just ended',
-    [-errno.ECONNREFUSED]: 'the helper has ended; its socket is left',
+    [-errno.ECONNREFUSED]: isSocket(path) ? 'the helper has ended; its socket is left' : 'is no socket',
     [-errno.EAGAIN]: `no answer for ${PATIENCE_MS / 1000} seconds: the process is stopped, or the file system does not answer it`,
     [-errno.EPROTOTYPE]: 'this is the socket of a client, not the one of --control',
   };
@@ -54,4 +64,13 @@ function failure(bytes: number): Answer {
     absent: bytes === -errno.ENOENT,
     reason: reasons[bytes] ?? describeErrno(bytes),
   };
+}
+
+/** To connect to anything else is refused, too. */
+function isSocket(path: string): boolean {
+  const status = new FileStatus();
+  const object = openat(AT_FDCWD, cString(path), O_PATH, 0);
+  const found = object < 0 ? object : fstat(object, status);
+  if (object >= 0) close(object);
+  return found < 0 || (status.mode & S_IFMT) === S_IFSOCK;
 }

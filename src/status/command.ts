@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { MAX_SOCKET_PATH } from '../cli/configuration.js';
 import { type Arguments, usageError } from '../cli/options.js';
+import { print } from '../cli/output.js';
+import { isUtf8 } from '../cli/path-bytes.js';
 import { ExitStatus } from '../exit-status.js';
 import { openMetrics } from '../observability/openmetrics.js';
 import { statusText } from '../observability/status-text.js';
@@ -28,7 +30,7 @@ function complain({ socket, answer }: Asked): number {
 function each(text: (socket: string, answer: Answer & { status: object }) => string): Show {
   return (asked) => {
     for (const { socket, answer } of asked) {
-      if (answer.status !== undefined) process.stdout.write(text(socket, answer));
+      if (answer.status !== undefined) print(text(socket, answer));
     }
     return Math.max(...asked.map(complain));
   };
@@ -42,7 +44,7 @@ const showJson = each((socket, { status }) => `${JSON.stringify({ socket, ...sta
 const showMetrics: Show = (asked) => {
   const present = asked.filter(({ answer }) => answer.status !== undefined || !answer.absent);
   present.forEach(complain);
-  process.stdout.write(openMetrics(present.map(({ socket, answer: { status } }) => ({ socket, status }))));
+  print(openMetrics(present.map(({ socket, answer: { status } }) => ({ socket, status }))));
   return ExitStatus.OK;
 };
 
@@ -52,7 +54,7 @@ const ask = (sockets: readonly string[]): Asked[] =>
 /** Until one of them is gone. */
 async function watch(sockets: readonly string[]): Promise<number> {
   for (;;) {
-    if (process.stdout.isTTY) process.stdout.write(CLEAR);
+    if (process.stdout.isTTY) print(CLEAR);
     const status = showText(ask(sockets));
     if (status !== ExitStatus.OK) return status;
     await pause(WATCH_MS);
@@ -71,7 +73,8 @@ export async function showStatus({ given, operands, rest = [] }: Arguments<strin
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
       throw wrong(`${socket}: longer than the ${MAX_SOCKET_PATH} bytes that a socket's path can have`);
     }
-    if (socket.includes('\u{fffd}')) throw wrong(`${socket}: the path is not UTF-8`);
+    if (!isUtf8(socket)) throw wrong(`${socket}: the path is not UTF-8, which no helper's is`);
+    if (socket === '') throw wrong('a SOCKET is empty');
   }
   if (format === 'watch') return watch(sockets);
   const shows: Readonly<Record<string, Show>> = { json: showJson, openmetrics: showMetrics };

@@ -46,6 +46,7 @@ export const AT_EMPTY_PATH = 0x1000;
 export const EMPTY_PATH = addressOf(stableMemory(1));
 
 /** Open flags, `<fcntl.h>`. */
+export const O_RDONLY = 0;
 export const O_ACCMODE = 0o3;
 export const O_WRONLY = 0o1;
 export const O_CREAT = 0o100;

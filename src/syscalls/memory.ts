@@ -27,9 +27,21 @@ export function setInt64(view: DataView, at: number, value: number | bigint): vo
   }
 }
 
-/** A NUL-terminated string for libc, from text that the program itself (not the client) made. */
+/**
+ * A NUL-terminated string for libc, from text that the program itself (not the client) made. The lone surrogates U+DC80
+ * to U+DCFF stand for bytes that are no UTF-8: `cli/path-bytes.ts`.
+ */
 export function cString(text: string): Uint8Array {
-  const bytes = stableMemory(Buffer.byteLength(text) + 1);
-  new TextEncoder().encodeInto(text, bytes);
+  const encoded = bytesOfText(text);
+  const bytes = stableMemory(encoded.length + 1);
+  bytes.set(encoded);
   return bytes;
+}
+
+/** The bytes that a text stands for, without a NUL. */
+export function bytesOfText(text: string): Buffer {
+  const parts = text.split(/([\u{dc80}-\u{dcff}])/u);
+  return Buffer.concat(
+    parts.map((part, index) => (index % 2 === 0 ? Buffer.from(part) : Buffer.of(part.charCodeAt(0) & 0xff))),
+  );
 }

@@ -6,6 +6,7 @@ import { cString, stableMemory, wordsOf } from './memory.js';
 const libc = {
   prctl: declareInt('prctl', 'int', 'int64', 'int64', 'int64', 'int64'),
   fcntl: declareInt('fcntl', 'int', 'int', 'int64'),
+  ioctl: declareInt('ioctl', 'int', 'int64', 'void *'),
   dup2: declareInt('dup2', 'int', 'int'),
   write: declare('write', 'int', 'void *', 'int64'),
   execve: declareInt('execve', 'void *', 'void *', 'void *'),
@@ -19,6 +20,7 @@ const libc = {
   setrlimit: declareInt('setrlimit', 'int', 'void *'),
 };
 
+const FIONREAD = 0x541b;
 const F_SETFD = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
@@ -121,8 +123,20 @@ export function closeAllOnExec(): number {
 
 /** Takes O_NONBLOCK off an open file. */
 export function setBlocking(descriptor: number): number {
-  const flags = result(libc.fcntl(descriptor, F_GETFL, 0));
+  const flags = openFlags(descriptor);
   return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK));
+}
+
+/** The access mode and the flags of an open file: fcntl(2), F_GETFL. */
+export function openFlags(descriptor: number): number {
+  return result(libc.fcntl(descriptor, F_GETFL, 0));
+}
+
+/** How many bytes of a pipe wait to be read: ioctl(2), FIONREAD. */
+export function unreadBytes(pipe: number): number {
+  const count = stableMemory(4);
+  const failed = result(libc.ioctl(pipe, FIONREAD, count));
+  return failed < 0 ? failed : (wordsOf(count)[0] ?? 0);
 }
 
 /** A copy of a descriptor, closed on exec. */

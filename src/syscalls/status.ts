@@ -76,6 +76,13 @@ export function isSameFile(descriptor: number, directory: number, name: Pointer)
   return IDENTITY.every((word) => open.words[word] === named.words[word]);
 }
 
+/** Whether two descriptors refer to the same file. */
+export function referToSameFile(one: number, other: number): boolean {
+  const [first, second] = [new FileStatus(), new FileStatus()];
+  if (fstat(one, first) < 0 || fstat(other, second) < 0) return false;
+  return IDENTITY.every((word) => first.words[word] === second.words[word]);
+}
+
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */
 export class FileSystemStatus {
   readonly bytes = stableMemory(120);

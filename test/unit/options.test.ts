@@ -98,6 +98,22 @@ describe('the command line', () => {
     expect(configuration('-p', '.', '-f', '3').exportPath).toBe(process.cwd());
   });
 
+  it('takes the same value twice, and every switch', () => {
+    const once = configuration('-p', '/srv', '-n', '-f', '3');
+    expect(configuration('-p', '/srv', '-n', '--path=/srv', '-f', '3', '-n', '--fd', '3')).toEqual(once);
+  });
+
+  it('takes a standard descriptor in the foreground, and one of systemd beside another to report to', () => {
+    expect(configuration('-n', '-p', '/srv', '-f', '0', '--ready-fd', '1').endpoint).toMatchObject({
+      descriptor: 0,
+    });
+    const passed = [{ descriptor: 3, name: 'a' }];
+    expect(configure(parseOptions(['-n', '-p', '/srv', '--ready-fd', '4']), passed).readyDescriptor).toBe(4);
+    expect(() => configure(parseOptions(['-n', '-p', '/srv', '--ready-fd', '3']), passed)).toThrow(
+      'LISTEN_FDS, descriptor 3 (a) and --ready-fd 3 are the same descriptor',
+    );
+  });
+
   it.each([
     [['-f', '3'], '--path is required'],
     [['-p', '/srv'], 'one of --socket and --fd is required'],
@@ -129,7 +145,29 @@ describe('the command line', () => {
     [['-p', '/srv', '-f', '3', '--bogus'], 'unknown option --bogus'],
     [['-p'], '-p needs a value: DIR'],
     [['--nodaemon=yes', '-p', '/srv', '-f', '3'], '--nodaemon takes no value'],
-    [['-p', '/srv\u{fffd}', '-f', '3'], 'not UTF-8'],
+    [['-p', '/srv', '-n', '-s', '/srv\u{dcff}'], '--socket /srv\u{dcff}: the path is not UTF-8'],
+    [['-p', '/a', '--path', '/b', '-f', '3'], '--path is given twice: /a and /b'],
+    [['-p', '/a', '-s', '/s', '-s', '/t'], '--socket is given twice: /s and /t'],
+    [['-p', '/a', '-f', '3', '--fd=4'], '--fd is given twice: 3 and 4'],
+    [['-p', '/a', '-s', '/s', '-u', '1', '--uid=2'], '--uid is given twice: 1 and 2'],
+    [
+      ['-p', '/', '-f', '3', '--security-model', 'none', '--security-model=mapped'],
+      'is given twice: none and mapped',
+    ],
+    [['-p', '/', '-n', '-f', '3', '--ready-fd', '3'], '--fd 3 and --ready-fd 3 are the same descriptor'],
+    [['-p', '/', '-n', '-f', '2'], '--fd 2: the log goes there'],
+    [['-p', '/', '-n', '-f', '3', '--ready-fd', '2'], '--ready-fd 2: the log goes there'],
+    [['-p', '/', '-f', '0'], '--fd 0: is closed in the background'],
+    [['-p', '/', '-f', '1'], '--fd 1: is closed in the background'],
+    [
+      ['-p', '/', '-s', '/run/a', '--control', '/run/../run/a'],
+      '--socket and --control are the same path, /run/a',
+    ],
+    [['-p', '/', '-s', '/run/a', '--pidfile', '/run/a'], '--socket and --pidfile are the same path'],
+    [
+      ['-p', '/', '-f', '3', '--control', '/run/a', '--pidfile', '/run/a'],
+      '--control and --pidfile are the same path',
+    ],
   ])('refuses %j in one line that says why', (argv, reason) => {
     const message = refusal(...argv);
     expect(message).toContain(reason);

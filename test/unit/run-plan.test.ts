@@ -36,6 +36,25 @@ describe('the command line of run', () => {
     expect(keptVariables).toEqual(['A', 'B']);
   });
 
+  it('lets a share have another value than all', () => {
+    const { shares } = plan(
+      '--log-level=warn',
+      '--map-uid=0:1:1',
+      '-p',
+      '/a',
+      '--log-level=info',
+      '--map-uid=1:5:1',
+      '--',
+      'x{fd}',
+    );
+    expect(shares[0]?.options).toEqual([
+      '--map-uid=0:1:1',
+      '--path=/a',
+      '--log-level=info',
+      '--map-uid=1:5:1',
+    ]);
+  });
+
   it.each(['README.md', 'docs/orchestrators.md'])('is taken as %s has it', (document) => {
     const text = readFileSync(new URL(`../../${document}`, import.meta.url), 'utf8');
     const [, block = ''] = /^```sh\nvirtfs-proxy-helper run (.*?)^```/ms.exec(text) ?? [];
@@ -73,6 +92,13 @@ describe('the command line of run', () => {
       '--keep-env HOME: is always that of the user',
     ],
     [['--run-as', 'a', '--run-as', 'b', '-p', '/srv', '--', 'qemu', '{fd}'], '--run-as is given twice'],
+    [['-p', '/srv', '--keep-listening', '--', 'qemu', '{fd}'], 'unknown option --keep-listening'],
+    [
+      ['-p', '/srv', '--log-level=info', '--log-level=warn', '--', 'qemu', '{fd}'],
+      '--log-level is given twice',
+    ],
+    [['-p', '/\u{dcff}', '--', 'qemu', '{fd}'], 'is not UTF-8; change to its directory and give --path .'],
+    [['-p', '/srv', '--', 'qemu', '{fd}', '\u{dcff}'], 'is not UTF-8, so cannot be passed on'],
     [['-p', '/srv', '--seccomp', 'x', '--', 'qemu', '{fd}'], '--seccomp x: must be one of'],
   ])('refuses %j in one line that says why', (argv, reason) => {
     let message = '';
