@@ -55,7 +55,7 @@ export class Image {
 
   #base(name: string, packages: readonly string[], add?: (tree: DebianTree) => void): void {
     const container = this.#buildah('from', 'scratch');
-    const tree = new DebianTree(packages, this.#buildah('mount', container));
+    const tree = new DebianTree(packages, { directory: this.#buildah('mount', container) });
     add?.(tree);
     this.#buildah('commit', '--quiet', '--rm', container, name);
   }

@@ -7,6 +7,9 @@ import type { DebianTree } from './debian-tree.js';
 
 const BOOT_MS = 60_000;
 
+/** An argument of systemd: from 256 on it does not start on a machine whose control groups are of version 1 otherwise. */
+const OLD_GROUPS = 'SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1';
+
 export interface CommandResult {
   readonly status: number | null;
   readonly stdout: string;
@@ -40,7 +43,7 @@ export class BootedTree {
       'sh',
       [
         ...['-c', [...enter, 'exec systemd-nspawn "$@"'].join(' && '), 'sh'],
-        ...[...options, ...bindOptions, `--directory=${tree.path}`],
+        ...[...options, ...bindOptions, `--directory=${tree.path}`, OLD_GROUPS],
       ],
       { stdio: ['ignore', log, log] },
     );
@@ -57,7 +60,7 @@ export class BootedTree {
    *
    * @param binds directories of this machine by the path at which the tree has them
    */
-  static async boot(tree: DebianTree, binds: Readonly<Record<string, string>>): Promise<BootedTree> {
+  static async boot(tree: DebianTree, binds: Readonly<Record<string, string>> = {}): Promise<BootedTree> {
     const booted = new BootedTree(tree, binds);
     const deadline = Date.now() + BOOT_MS;
     while (!booted.#isRunning()) {
@@ -83,6 +86,11 @@ export class BootedTree {
     const { status, stdout, stderr } = this.attempt(command);
     if (status !== 0) throw new Error(`${command}\nexited with ${status}\n${stdout}${stderr}`);
     return stdout.replace(/\n$/, '');
+  }
+
+  /** Where a path of the running tree is for this machine, what is mounted there too. */
+  at(inside: string): string {
+    return `/proc/${this.#systemd}/root${inside}`;
   }
 
   /** One property of a unit, as `systemctl show` tells it. */

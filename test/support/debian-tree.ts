@@ -1,7 +1,8 @@
 /**
- * The Debian of this machine as a tree of its own: the essential packages, some more, and the Node of the tests.
+ * A Debian as a tree of its own.
  *
- * The same release as the host, so that its Node runs there (Debian 12's own is too old for the helper).
+ * Usually the essential packages of this machine's release, some more, and the Node of the tests, which runs there
+ * (Debian 12's own is too old for the helper). Or a bare tree: what the smallest installation of any release has.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,30 +13,45 @@ import { repositoryRoot } from '../guest/repository.js';
 
 const cacheDirectory = path.join(repositoryRoot, '.cache', 'debian');
 
+export interface TreeOptions {
+  /** An empty directory to fill; a new temporary one when not given. */
+  readonly directory?: string;
+  /** The release of a bare tree, which has apt, its documentation and no Node. */
+  readonly bare?: string;
+}
+
 /** Not needed by anything that runs, and half of the tree. */
 const leftOut = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*'];
 
 /** Node's own library that is not essential in Debian. */
 const neededByNode = 'libstdc++6';
 
-/** The tree as a tar archive: made once for a list of packages, which takes half a minute, and then kept. */
-export function debianArchive(packages: readonly string[]): string {
-  const sources = aptSources();
-  const release = releaseOfHost();
-  const wanted = [...packages, neededByNode].join(',');
-  const key = createHash('sha256').update(`${release} ${wanted}\n${sources}`).digest('hex').slice(0, 16);
+/**
+ * The tree as a tar archive: made once for a list of packages, which takes half a minute, and then kept.
+ *
+ * @param bare the release of a bare tree
+ */
+export function debianArchive(packages: readonly string[], bare?: string): string {
+  const release = bare ?? releaseOfHost();
+  const sources = aptSources(release);
+  const wanted = [...packages, ...(bare === undefined ? [neededByNode] : [])].join(',');
+  const options =
+    bare === undefined
+      ? ['--variant=essential', ...leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`)]
+      : ['--variant=minbase'];
+  const recipe = `${release} ${wanted} ${options.join(' ')}\n${sources}`;
+  const key = createHash('sha256').update(recipe).digest('hex').slice(0, 16);
   const archive = path.join(cacheDirectory, `${release}-${key}.tar`);
   if (fs.existsSync(archive)) return archive;
 
   fs.mkdirSync(cacheDirectory, { recursive: true });
   const unfinished = `${archive}.${process.pid}`;
   console.log(`making a Debian tree (${release} with ${wanted}); takes half a minute ...`);
-  const options = leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
   const started = Date.now();
   try {
     execFileSync(
       'mmdebstrap',
-      ['--variant=essential', '--format=tar', `--include=${wanted}`, ...options, release, unfinished, '-'],
+      ['--format=tar', `--include=${wanted}`, ...options, release, unfinished, '-'],
       { input: sources, stdio: ['pipe', 'ignore', 'pipe'] },
     );
     fs.renameSync(unfinished, archive);
@@ -50,14 +66,13 @@ export function debianArchive(packages: readonly string[]): string {
 export class DebianTree {
   readonly path: string;
 
-  /** `directory` is an empty one to fill; a new temporary one when not given. */
-  constructor(packages: readonly string[], directory?: string) {
-    const archive = debianArchive(packages);
+  constructor(packages: readonly string[], { directory, bare }: TreeOptions = {}) {
+    const archive = debianArchive(packages, bare);
     this.path = directory ?? fs.mkdtempSync(path.join(os.tmpdir(), 'debian-tree-'));
     // mkdtemp's 0700 would keep every other user of the tree out of its root
     fs.chmodSync(this.path, 0o755);
     execFileSync('tar', ['--extract', '--numeric-owner', '--file', archive, '--directory', this.path]);
-    this.copyProgram(process.execPath, '/usr/bin/node');
+    if (bare === undefined) this.copyProgram(process.execPath, '/usr/bin/node');
   }
 
   /** Where a path of the tree is on the host. */
@@ -88,15 +103,16 @@ function releaseOfHost(): string {
   return release;
 }
 
-/** Where apt of this machine gets Debian from, as a sources.list. */
-function aptSources(): string {
-  const known = knownArchives();
-  if (known !== '') return known;
-  // its lists have been removed, as images do
-  execFileSync('apt-get', ['update', '-q'], { stdio: 'ignore' });
-  const afterwards = knownArchives();
-  if (afterwards === '') throw new Error('apt of this machine has no archive of Debian');
-  return afterwards;
+/** Where apt of this machine gets Debian from, as a sources.list of a release. */
+function aptSources(release: string): string {
+  let known = knownArchives();
+  if (known === '') {
+    // its lists have been removed, as images do
+    execFileSync('apt-get', ['update', '-q'], { stdio: 'ignore' });
+    known = knownArchives();
+  }
+  if (known === '') throw new Error('apt of this machine has no archive of Debian');
+  return known.replaceAll(new RegExp(` ${releaseOfHost()}(?=[ -])`, 'g'), ` ${release}`);
 }
 
 function knownArchives(): string {
