@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // HELPER_NODE=22: the helper runs under another Node than the tests
+    globalSetup: ['test/support/helper-node.ts'],
     fileParallelism: false,
     pool: 'forks',
     testTimeout: 30_000,

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperUnderTest } from '../guest/helper.js';
+import { helperNode, helperUnderTest } from '../guest/helper.js';
 import { Machine } from '../guest/qemu.js';
 import { repositoryRoot } from '../guest/repository.js';
 import { WireClient } from '../support/wire-client.js';
@@ -53,7 +53,7 @@ describe('the README', () => {
       };
       const argv = words!.slice(1).map((word) => substitutes[word] ?? word);
       expect(argv).toEqual(expect.arrayContaining(Object.values(substitutes)));
-      execFileSync(process.execPath, [helperUnderTest, ...argv]);
+      execFileSync(helperNode, [helperUnderTest, ...argv]);
       const client = WireClient.connect(path.join(directory, '9p.sock'));
       expect(client.request(requests.lstat('/')).errno).toBe(0);
       client.close();

@@ -8,6 +8,9 @@ import { repositoryRoot } from './repository.js';
 /** `VIRTFS_HELPER` puts another helper to the test, such as the C one, to compare. */
 export const helperUnderTest = process.env['VIRTFS_HELPER'] ?? path.join(repositoryRoot, 'dist', 'main.js');
 
+/** The Node that runs it; `VIRTFS_NODE` names another one (see support/helper-node.ts). */
+export const helperNode = process.env['VIRTFS_NODE'] ?? process.execPath;
+
 export type HelperEndpoint =
   { readonly socket: string; readonly uid: number; readonly gid: number } | { readonly descriptor: number };
 
@@ -26,7 +29,7 @@ export class Helper {
     options: readonly string[],
   ) {
     const isScript = helperUnderTest.endsWith('.js');
-    const argv = [...(isScript ? [process.execPath] : []), helperUnderTest, '-n', '-p', exported, ...options];
+    const argv = [...(isScript ? [helperNode] : []), helperUnderTest, '-n', '-p', exported, ...options];
     const log = fs.openSync(logFile, 'a');
     if ('socket' in endpoint) {
       argv.push('-s', endpoint.socket, '-u', String(endpoint.uid), '-g', String(endpoint.gid));

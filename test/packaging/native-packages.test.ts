@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
 import { installHelper, OtherNode, ownMajor, testedMajors } from '../support/nodes.js';
@@ -17,9 +17,8 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
 
   beforeAll(() => {
     prefix = mkdtempSync(join(tmpdir(), 'native-'));
-    const place = installHelper(prefix);
-    packages = join(place, 'node_modules');
-    program = join(place, 'dist', 'main.js');
+    program = installHelper(prefix);
+    packages = join(dirname(dirname(program)), 'node_modules');
   });
 
   afterAll(() => {

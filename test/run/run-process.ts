@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { helperNode } from '../guest/helper.js';
 import { OURS } from '../support/helper-process.js';
 
 export const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
@@ -178,6 +179,6 @@ export function startRun(
   placeholders: readonly string[],
   { inherit = [], wrapper = [], command = [emulator], env = process.env }: RunOptions = {},
 ): RunProcess {
-  const words = [process.execPath, OURS, 'run', ...options, '--', ...command, ...placeholders];
+  const words = [helperNode, OURS, 'run', ...options, '--', ...command, ...placeholders];
   return new RunProcess([...wrapper, ...words], { inherit, env });
 }

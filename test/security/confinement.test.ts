@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { helperNode } from '../guest/helper.js';
 import { connectAs } from '../support/connect-as.js';
 import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
 import { setXattr, socketpair } from '../support/libc.js';
@@ -118,7 +119,7 @@ describe.skipIf(skipped !== undefined)(`a helper with more rights than its calle
     const directory = exportForTest();
     chmodSync(directory, 0o755);
     const node = join(directory, 'node');
-    copyFileSync(process.execPath, node);
+    copyFileSync(helperNode, node);
     // struct vfs_cap_data, revision 2, effective: CAP_CHOWN permitted
     setXattr(
       Buffer.from(node),
@@ -139,13 +140,13 @@ describe.skipIf(skipped !== undefined)(`a helper with more rights than its calle
   it('and one that has too few says what is missing', () => {
     const asUser = spawnSync(
       'setpriv',
-      ['--reuid=1000', '--regid=1000', '--clear-groups', process.execPath, OURS, '-n', '-p', '/', '-f', '3'],
+      ['--reuid=1000', '--regid=1000', '--clear-groups', helperNode, OURS, '-n', '-p', '/', '-f', '3'],
       { encoding: 'utf8', env: {} },
     );
     expect([asUser.status, asUser.stderr]).toEqual([1, expect.stringContaining('must be started as root')]);
     const withoutChown = spawnSync(
       'setpriv',
-      ['--bounding-set', '-chown', process.execPath, OURS, '-n', '-p', '/', '-f', '3'],
+      ['--bounding-set', '-chown', helperNode, OURS, '-n', '-p', '/', '-f', '3'],
       { encoding: 'utf8', env: {} },
     );
     expect([withoutChown.status, withoutChown.stderr]).toEqual([
@@ -177,7 +178,7 @@ describe.skipIf(skipped !== undefined)(`a start that fails half way${suffix}`, (
     };
     client.send(requests.lstat('/'));
     const { status, stderr } = spawnSync(
-      process.execPath,
+      helperNode,
       [join(dirname(OURS), 'serve.js'), JSON.stringify(handover)],
       { stdio: ['ignore', 'ignore', 'pipe', peer, exported, changer], encoding: 'utf8', timeout: 20_000 },
     );

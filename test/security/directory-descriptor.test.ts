@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { helperNode } from '../guest/helper.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { asOrdinaryUser, ordinaryUser } from '../support/ordinary-user.js';
 import { requests } from '../support/requests.js';
@@ -111,7 +112,7 @@ describe.skipIf(skip)('the mount of the export', () => {
 
   it.each([
     ['our code', fileURLToPath(new URL('../../', import.meta.url))],
-    ['Node', dirname(dirname(process.execPath))],
+    ['Node', dirname(dirname(helperNode))],
     ['everything', '/'],
   ])('may hold %s, which were no programs to run any more', (_what, path) => {
     const { client, helper } = sessionForTest(path);

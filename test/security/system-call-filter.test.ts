@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
+import { helperNode } from '../guest/helper.js';
 import { allowedCalls, forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
 import { absent, ends, type Form, forms } from './system-call-forms.js';
 
@@ -14,16 +15,23 @@ const filtered = buildSync({
     loader: 'ts',
     contents: `
       import { stat } from 'node:fs';
-      import { filterSystemCalls } from './confinement/seccomp.js';
+      import { filterSystemCalls, refuseIoUring } from './confinement/seccomp.js';
       import { addressOf, result, syscall } from './syscalls/libc.js';
-      import { stableMemory } from './syscalls/memory.js';
-      import { setNoNewPrivileges } from './syscalls/process.js';
+      import { cString, stableMemory } from './syscalls/memory.js';
+      import { execve, keepOverExec, setNoNewPrivileges, StringVector } from './syscalls/process.js';
+      setNoNewPrivileges();
+      if (process.argv[3] === '"thread"' && process.argv[4] === undefined) {
+        // libuv waits for the thread, and must not do so on a ring: what the starting program sees to
+        refuseIoUring('kill');
+        for (const standard of [0, 1, 2]) keepOverExec(standard);
+        const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1), 'again'];
+        execve(cString(process.execPath), new StringVector(again), new StringVector([]));
+      }
       const [mode, socket, calls] = [process.argv[1], Number(process.argv[2]), JSON.parse(process.argv[3])];
       const unix = (type) => result(syscall(socket, 1, type, 0, 0, 0, 0));
       const values = {
         self: process.pid, other: process.ppid, stream: unix(1), datagram: unix(2), memory: addressOf(stableMemory(64)),
       };
-      setNoNewPrivileges();
       filterSystemCalls(mode);
       if (calls === 'thread') stat('/', (error) => process.stdout.write(JSON.stringify(error)));
       else process.stdout.write(JSON.stringify(calls.map(([number, ...args]) => {
@@ -65,7 +73,7 @@ interface Outcome {
 function underFilter(mode: string, calls: readonly Call[] | 'thread', milliseconds = 20_000): Outcome {
   const argument = calls === 'thread' ? calls : calls.map(([name, form]) => [numbers.get(name), ...form]);
   const { signal, status, stdout } = spawnSync(
-    process.execPath,
+    helperNode,
     ['--eval', filtered, mode, String(numbers.get('socket')), JSON.stringify(argument)],
     {
       cwd: fileURLToPath(new URL('../../', import.meta.url)),

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { helperNode } from '../guest/helper.js';
 import { shellBlocks } from '../support/documented.js';
 import { OURS, whyNotRoot } from '../support/helper-process.js';
 import { requests } from '../support/requests.js';
@@ -27,7 +28,7 @@ describe.skipIf(skipped !== undefined)('the page on operations', () => {
     const metrics = join(run, 'metrics');
     for (const made of [bin, sockets, metrics]) mkdirSync(made, { recursive: true });
     const program = join(bin, 'virtfs-proxy-helper');
-    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${OURS}' "$@"\n`, { mode: 0o755 });
+    writeFileSync(program, `#!/bin/sh\nexec '${helperNode}' '${OURS}' "$@"\n`, { mode: 0o755 });
     symlinkSync(join(run, '9p.control'), join(sockets, 'socket'));
 
     /** Runs what the page says, elsewhere, and gives what it printed. */

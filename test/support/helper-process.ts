@@ -3,13 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { helperNode, helperUnderTest } from '../guest/helper.js';
 import { WireClient } from './wire-client.js';
 
 export const REFERENCE = '/usr/lib/qemu/virtfs-proxy-helper';
-const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-export const OURS = process.env['VIRTFS_HELPER'] ?? BUILT;
+export const OURS = helperUnderTest;
 
 export interface Exit {
   readonly status: number | null;
@@ -17,9 +16,9 @@ export interface Exit {
   readonly stderr: string;
 }
 
-/** A script runs under the Node that runs the tests; anything else (a wrapper, the reference) as it is. */
+/** A script runs under the Node of the helper; anything else (a wrapper, the reference) as it is. */
 export function commandLine(program: string, args: readonly string[]): readonly [string, readonly string[]] {
-  return program.endsWith('.js') ? [process.execPath, [program, ...args]] : [program, args];
+  return program.endsWith('.js') ? [helperNode, [program, ...args]] : [program, args];
 }
 
 /** Why tests that start a helper cannot run here, or undefined if they can. */

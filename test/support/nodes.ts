@@ -1,6 +1,7 @@
 /** Other versions of Node than the one that runs the tests, from npm, and helpers installed for them. */
 import { execFileSync } from 'node:child_process';
 import {
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../guest/repository.js';
 
@@ -90,7 +92,7 @@ function npm(directory: string, words: readonly string[], env: NodeJS.ProcessEnv
 }
 
 /** Where npm puts the helper below a prefix. */
-export function installedBelow(prefix: string): string {
+function installedBelow(prefix: string): string {
   return join(prefix, 'lib', 'node_modules', 'virtfs-proxy-helper');
 }
 
@@ -98,7 +100,7 @@ export function installedBelow(prefix: string): string {
  * Copies the helper that was built, as npm would install it globally.
  *
  * @param posix the package posix, compiled for the Node that is to run the helper; by default for the one that runs this
- * @returns the directory of the package
+ * @returns the starting program
  */
 export function installHelper(prefix: string, posix = join(repositoryRoot, 'node_modules', 'posix')): string {
   const place = installedBelow(prefix);
@@ -106,9 +108,28 @@ export function installHelper(prefix: string, posix = join(repositoryRoot, 'node
   for (const name of ['koffi', '@koromix', 'node-unix-socket', `node-unix-socket-linux-${process.arch}-gnu`])
     copy(join(repositoryRoot, 'node_modules', name), join(place, 'node_modules', name));
   copy(posix, join(place, 'node_modules', 'posix'));
-  return place;
+  return join(place, 'dist', 'main.js');
 }
 
 function copy(from: string, to: string): void {
   cpSync(from, to, { recursive: true });
+}
+
+/** A helper that was installed together with a Node of its own, where every user may read and run it. */
+export class HelperOnNode {
+  readonly #prefix = mkdtempSync(join(tmpdir(), 'helper-on-node-'));
+  readonly node = join(this.#prefix, 'bin', 'node');
+  readonly program: string;
+
+  constructor(version: number | string) {
+    const node = new OtherNode(version);
+    mkdirSync(join(this.#prefix, 'bin'));
+    copyFileSync(node.program, this.node);
+    this.program = installHelper(this.#prefix, node.posix);
+    execFileSync('chmod', ['-R', 'a+rX', this.#prefix]);
+  }
+
+  remove(): void {
+    rmSync(this.#prefix, { recursive: true, force: true });
+  }
 }
