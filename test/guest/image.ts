@@ -18,7 +18,7 @@ const wantedModules = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p'];
  * Busybox has most commands; these are the ones that show nanoseconds, xattrs, ACLs, other ids, or go deeper than
  * PATH_MAX. dash, because busybox's own shell prefers its built-in commands to those in PATH.
  */
-const tools = [
+export const guestTools = [
   'dash',
   'stat',
   'touch',
@@ -42,7 +42,7 @@ export function guestImage(): GuestImage {
   const kernel = `/boot/vmlinuz-${release}`;
   const init = fs.readFileSync(path.join(repositoryRoot, 'test', 'guest', 'init.sh'));
   const modules = modulesInLoadOrder(release);
-  const programs = tools.map(findProgram);
+  const programs = guestTools.map(findProgram);
   const sources = [kernel, busybox, ...modules, ...programs];
 
   const key = createHash('sha256').update(init);
@@ -126,7 +126,7 @@ function modulesInLoadOrder(release: string): string[] {
   return [...ordered];
 }
 
-function findProgram(name: string): string {
+export function findProgram(name: string): string {
   const candidates = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'].map((directory) => `${directory}/${name}`);
   const found = candidates.find((candidate) => fs.existsSync(candidate));
   if (found === undefined) throw new Error(`${name} is missing: run scripts/install-test-requirements`);
