@@ -51,8 +51,8 @@ module.exports = {
     ),
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
-    only('listening', ['cli', 'syscalls'], "Accepting clients, the processes of a listener's."),
-    only('startup', ['syscalls'], 'How a start is reported, and why it failed.'),
+    only('listening', ['cli', 'startup', 'syscalls'], "Accepting clients, the processes of a listener's."),
+    only('startup', ['service', 'syscalls'], 'How a start is reported, and why it failed.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only(
       'cli',

@@ -10,10 +10,10 @@ import { type ClientStart, controlPath } from './listening/client-start.js';
  * `listening/client-processes.ts`, never by hand.
  */
 
-const { configuration, descriptor, client, syslog } = JSON.parse(process.argv[2] ?? '{}') as ClientStart;
+const { configuration, descriptors, client, syslog } = JSON.parse(process.argv[2] ?? '{}') as ClientStart;
 const endpoint = {
   kind: 'descriptor',
-  descriptor,
+  descriptor: descriptors.socket,
   origin: `client ${client}`,
   // the listener has looked who it is
   uid: undefined,
@@ -22,7 +22,8 @@ const endpoint = {
 } as const;
 const control = configuration.control === undefined ? undefined : controlPath(configuration.control, client);
 
-launch({ ...configuration, endpoint, control }, dirname(process.argv[1] ?? ''), {
+const readyDescriptor = descriptors.report;
+launch({ ...configuration, endpoint, control, readyDescriptor }, dirname(process.argv[1] ?? ''), {
   number: client,
   syslog,
 }).catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { ExitStatus, StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import type { ListeningHandover } from './launch/listener.js';
 import { writePid } from './launch/pidfile.js';
-import { READY, report } from './startup/report.js';
+import { Readiness, turnOfTheEventLoop } from './startup/readiness.js';
 import { acceptClients } from './listening/acceptance.js';
 import { ClientProcesses } from './listening/client-processes.js';
 import { createLogger, type Logger } from './observability/log.js';
@@ -34,17 +34,20 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
     notifier.status(`serving ${configuration.exportPath} to ${running} clients, ${count} so far`);
   };
   const clients = new ClientProcesses(
-    (client, descriptor) => {
-      const argument: ClientStart = { configuration, descriptor, client, syslog: daemon };
+    (client, descriptors) => {
+      const argument: ClientStart = { configuration, descriptors, client, syslog: daemon };
       return [join(dirname(process.argv[1] ?? ''), 'client.js'), JSON.stringify(argument)];
     },
-    (client, status, signal) => {
+    daemon,
+    (client, end, unserved) => {
       // its root is the export: it cannot remove that itself
       if (configuration.control !== undefined && controlDirectory !== undefined) {
         unlinkat(controlDirectory, cString(basename(controlPath(configuration.control, client))), 0);
       }
-      if (status !== ExitStatus.OK)
-        refusals.report('the session of a client failed', { client, status, signal });
+      if (unserved !== undefined)
+        refusals.report('cannot serve a client', { client, why: unserved }, 'error');
+      else if (end.status !== ExitStatus.OK)
+        refusals.report('the session of a client failed', { client, ...end });
       if (clients.running > 0) tellStatus();
       else if (stopping) process.exit(ExitStatus.OK);
       else if (isGone(socketPath)) {
@@ -97,18 +100,23 @@ async function main(handover: ListeningHandover): Promise<void> {
   // nothing of ours is for the processes of the clients
   closeAllOnExec();
   const notifier = new Notifier(handover.notify);
+  const readiness = new Readiness({ notifier, report: handover.report, background: handover.daemon });
   try {
     const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
     const log = createLogger(handover.client.logLevel, handover.client.logFormat, syslog, handover.journal);
+    process.on('uncaughtException', (error) => {
+      readiness.fail(`a bug: ${error.message}`);
+      log.fatal({ err: error }, 'a bug ends the listener');
+      process.exit(ExitStatus.FAILURE);
+    });
     start(handover, log, notifier);
-    notifier.ready();
-    report(handover.report, READY);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    report(handover.report, error.message);
-    if (handover.report === undefined) complain('error', error.message);
+    if (!readiness.fail(error.message)) complain('error', error.message);
     process.exit(error.status);
   }
+  await turnOfTheEventLoop();
+  readiness.tell();
 }
 
 process.title = 'virtfs-proxy-helper';

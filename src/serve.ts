@@ -4,7 +4,6 @@ import { filterSystemCalls } from './confinement/seccomp.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
-import { READY, report } from './startup/report.js';
 import { type Acceptance, acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
@@ -25,6 +24,7 @@ import { namesByOpcode } from './session/dispatcher.js';
 import { inlineTheWayOfARequest } from './session/inlining.js';
 import { InputWait } from './session/input-wait.js';
 import { Session, type SessionEnd } from './session/session.js';
+import { Readiness, turnOfTheEventLoop } from './startup/readiness.js';
 import { describeErrno, errnoName } from './syscalls/errno-text.js';
 import { close, fchdir } from './syscalls/files.js';
 import { Destination } from './syscalls/libc.js';
@@ -118,8 +118,8 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
 }
 
 /** Ends the process without Node's own clean-up, which takes milliseconds and has nothing to clean up here. */
-function leave(status: number, notifier: Notifier): never {
-  notifier.stopping();
+function leave(status: number, readiness: Readiness): never {
+  readiness.notifier.stopping();
   return exitNow(status);
 }
 
@@ -130,15 +130,16 @@ function startSession(
   context: OperationContext,
   log: Logger,
   refusals: Refusals,
-  notifier: Notifier,
+  readiness: Readiness,
 ): Session {
   const { path } = handover.export;
+  const { notifier } = readiness;
   const connection = new Connection(descriptor, context.reply);
   const clock = new MonotonicClock();
   const wait = new InputWait(connection, clock, handover.pollCeiling);
   const ended = (end: SessionEnd): never => {
     if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
-    return leave(exitStatus[end], notifier);
+    return leave(exitStatus[end], readiness);
   };
   const client = `uid ${peerCredentials(descriptor)?.uid ?? 'unknown'}`;
   const status = (): string => `serving ${path} to ${client}, ${session.served} requests so far`;
@@ -166,13 +167,15 @@ function startSession(
  * Makes everything, then gives up what only making it took, all in one turn of the event loop: no request is looked at
  * before. Nothing of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its
  * first stream).
+ *
+ * @returns what begins to serve
  */
 function start(
   handover: Handover,
   log: Logger,
-  notifier: Notifier,
+  readiness: Readiness,
   openControl: typeof openControlSocket | undefined,
-): void {
+): () => void {
   const { socket, seccomp } = handover;
   const statistics = new Statistics(namesByOpcode());
   const source = new StatusSource({ export: handover.export.path, readOnly: handover.readOnly }, statistics);
@@ -181,9 +184,11 @@ function start(
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
   let waiting: Acceptance | undefined;
+  let begun = false;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, handover, statistics, context, log, refusals, notifier);
+    session = startSession(descriptor, handover, statistics, context, log, refusals, readiness);
     source.connected(peerCredentials(descriptor));
+    if (begun) session.begin();
   };
   const refused = (uid: number | undefined): void => {
     refusals.report('refused a client that is neither the socket owner nor root', { uid });
@@ -194,7 +199,7 @@ function start(
       return false;
     };
     waiting = acceptClients(socket, first, refused);
-    notifier.status(`waiting for a client of ${handover.export.path}`);
+    readiness.notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);
   }
@@ -203,7 +208,7 @@ function start(
       log.info(`stopped by ${signal}`);
       if (session === undefined) {
         waiting?.close();
-        leave(ExitStatus.OK, notifier);
+        leave(ExitStatus.OK, readiness);
       }
       session.end();
     });
@@ -217,29 +222,40 @@ function start(
   if (isContained(handover)) close(handover.export.directory);
   filterSystemCalls(seccomp);
   endDebugger();
+  return () => {
+    begun = true;
+    session?.begin();
+  };
 }
 
 async function main(handover: Handover): Promise<void> {
   inlineTheWayOfARequest();
   const notifier = new Notifier(handover.notify);
+  const readiness = new Readiness({ notifier, report: handover.report, background: handover.syslog });
+  let begin: () => void;
   try {
     const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
     const control = handover.control === undefined ? undefined : await import('./session/control.js');
     const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
     const log = handover.client === undefined ? root : root.child({ client: handover.client });
-    start(handover, log, notifier, control?.openControlSocket);
-    notifier.ready();
-    report(handover.report, READY);
+    process.on('uncaughtException', (error) => {
+      readiness.fail(`a bug: ${error.message}`);
+      log.fatal({ err: error }, 'a bug ends the helper');
+      exitNow(ExitStatus.FAILURE);
+    });
+    begin = start(handover, log, readiness, control?.openControlSocket);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    report(handover.report, error.message);
-    if (handover.report === undefined) {
+    if (!readiness.fail(error.message)) {
       const prefix = handover.journal ? journalPrefix('error') : '';
       process.stderr.write(`${prefix}virtfs-proxy-helper: ${error.message}\n`);
     }
     // at once: the event loop must not get to the client, which would be served without confinement
     process.exit(error.status);
   }
+  await turnOfTheEventLoop();
+  readiness.tell();
+  begin();
 }
 
 process.title = 'virtfs-proxy-helper';

@@ -41,7 +41,7 @@ export function inBackground(
   if (pid === 0) {
     setSession();
     for (const standard of [0, 1]) duplicateTo(devNull, standard);
-    duplicateTo(output.descriptor, 2);
+    duplicateTo(output.descriptor ?? devNull, 2);
     try {
       child();
     } catch (error) {
@@ -54,7 +54,7 @@ export function inBackground(
   const told = readAll(channel.fromChild);
   if (told === READY) return;
   throw new StartError(
-    told === '' ? earlyEnd('the background process', waitForChild(pid), output.read()) : told,
+    told === '' ? earlyEnd('the background process', waitForChild(pid), output.take()) : told,
   );
 }
 

@@ -1,4 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { earlyEnd, KeptOutput, reportFrom } from '../startup/early-end.js';
+import { READY } from '../startup/report.js';
+import type { ProcessEnd } from '../syscalls/process.js';
 import { hasHungUp } from '../syscalls/sockets.js';
 import { closeStranger } from '../syscalls/stranger.js';
 
@@ -10,11 +14,20 @@ const MOST_OF_ONE = 64;
 const STARTS = 10;
 /** ... within this time; one who comes back again and again keeps none but himself waiting: milliseconds. */
 const PERIOD_MS = 10_000;
-/** Where a client's process finds its socket. */
-const CLIENT_DESCRIPTOR = 3;
 
-/** How the process of a client ended. */
-export type ClientEnd = (client: number, status: number | null, signal: NodeJS.Signals | null) => void;
+/** Where a client's process finds its descriptors. */
+export interface ClientDescriptors {
+  readonly socket: number;
+  /** Tells when the client is served, or why not. */
+  readonly report: number;
+}
+const descriptors: ClientDescriptors = { socket: 3, report: 4 };
+
+/** How the process of a client ended. `unserved` is why the client was never served. */
+export type ClientEnd = (client: number, end: ProcessEnd, unserved: string | undefined) => void;
+
+/** The arguments of Node for a client. */
+export type ClientCommand = (client: number, descriptors: ClientDescriptors) => readonly string[];
 
 /** A client that has connected. */
 interface Client {
@@ -24,7 +37,8 @@ interface Client {
 
 /** The processes of a listener's clients, one for each. Nothing is read from a client here. */
 export class ClientProcesses {
-  readonly #command: (client: number, descriptor: number) => readonly string[];
+  readonly #command: ClientCommand;
+  readonly #background: boolean;
   readonly #ended: ClientEnd;
   readonly #running = new Map<number, { readonly child: ChildProcess; readonly uid: number }>();
   /** Those whose processes are to be started when it is time. */
@@ -35,11 +49,12 @@ export class ClientProcesses {
   #count = 0;
 
   /**
-   * @param command the arguments of Node for a client and the descriptor of its socket
+   * @param background whether nobody reads our stderr
    * @param ended is told of every process that ended
    */
-  constructor(command: (client: number, descriptor: number) => readonly string[], ended: ClientEnd) {
+  constructor(command: ClientCommand, background: boolean, ended: ClientEnd) {
     this.#command = command;
+    this.#background = background;
     this.#ended = ended;
   }
 
@@ -116,19 +131,33 @@ export class ClientProcesses {
   #start({ descriptor, uid }: Client, now: number): void {
     this.#starts.set(uid, [...(this.#starts.get(uid) ?? []), now]);
     const client = ++this.#count;
-    const child = spawn(process.execPath, this.#command(client, CLIENT_DESCRIPTOR), {
-      stdio: ['ignore', 'inherit', 'inherit', descriptor],
+    const output = this.#background ? new KeptOutput() : undefined;
+    const child = spawn(process.execPath, this.#command(client, descriptors), {
+      stdio: ['ignore', 'inherit', output?.descriptor ?? 'inherit', descriptor, 'pipe'],
     });
     // the last one, when the process could not be started or has ended already
     closeStranger(descriptor);
     this.#running.set(client, { child, uid });
-    const gone = (status: number | null, signal: NodeJS.Signals | null): void => {
-      if (this.#running.delete(client)) this.#ended(client, status, signal);
-    };
-    child.once('exit', gone);
-    // it could not even be started
-    child.once('error', () => {
-      gone(null, null);
+    // without descriptors for it there are no pipes, whatever the types say
+    const { stdio } = child as Partial<ChildProcess>;
+    const served = reportFrom(stdio?.[descriptors.report] as Readable | undefined).then((report) => {
+      if (report !== '') output?.close();
+      return report;
     });
+    child.once('exit', (status, signal) => {
+      const end = { status, signal };
+      void served.then((report) => {
+        const why = report === '' ? earlyEnd('its process', end, output?.take()) : report;
+        this.#gone(client, end, report === READY ? undefined : why);
+      });
+    });
+    child.once('error', ({ message }) => {
+      output?.close();
+      this.#gone(client, { status: null, signal: null }, `cannot start ${process.execPath}: ${message}`);
+    });
+  }
+
+  #gone(client: number, end: ProcessEnd, unserved: string | undefined): void {
+    if (this.#running.delete(client)) this.#ended(client, end, unserved);
   }
 }

@@ -1,10 +1,10 @@
 import type { Configuration } from '../cli/configuration.js';
+import type { ClientDescriptors } from './client-processes.js';
 
 /** What the listener tells the program of a client, as JSON in its only argument. */
 export interface ClientStart {
   readonly configuration: Configuration;
-  /** The socket of the client. */
-  readonly descriptor: number;
+  readonly descriptors: ClientDescriptors;
   /** Counted from 1. */
   readonly client: number;
   readonly syslog: boolean;

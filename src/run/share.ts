@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { ExitStatus, StartError } from '../exit-status.js';
-import { earlyEnd } from '../startup/early-end.js';
+import { earlyEnd, reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { close } from '../syscalls/files.js';
@@ -98,21 +98,10 @@ export async function startShare(
     throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
   }
   const share = new Share(emulatorSide, helperSide, child.pid ?? 0, ended);
-  const report = await firstLine(child.stdio[REPORT] as Readable);
+  const report = await reportFrom(child.stdio[REPORT] as Readable);
   if (report === READY) return share;
   const end = await share.stop();
   // what it wrote to stderr went where the caller wanted it
   const reason = report === '' ? earlyEnd('the helper', end) : report;
   throw new StartError(reason, end.status ?? ExitStatus.FAILURE);
-}
-
-/** The line that a helper reports; empty when it ends without one. */
-async function firstLine(stream: Readable): Promise<string> {
-  let text = '';
-  stream.setEncoding('utf8');
-  for await (const chunk of stream) {
-    text += chunk as string;
-    if (text.endsWith('\n')) break;
-  }
-  return text.trimEnd();
 }

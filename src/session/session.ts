@@ -96,8 +96,8 @@ export class Session {
         return this.#serve();
       },
     };
-    // documented for `connect` only, but it works for any socket
-    this.#socket = new Socket({ fd: descriptor, onread } as SocketConstructorOpts);
+    // `onread` is documented for `connect` only, but works for any socket; `manualStart` is what Node's own code uses
+    this.#socket = new Socket({ fd: descriptor, onread, manualStart: true } as SocketConstructorOpts);
     // libuv made it O_NONBLOCK, but it never reads before there is something
     setBlocking(descriptor);
     setReceiveTimeout(descriptor, SLEEP_MS);
@@ -107,6 +107,10 @@ export class Session {
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#failed(error.code ?? error.message);
     });
+  }
+
+  /** Looks at the first request. */
+  begin(): void {
     this.#socket.resume();
   }
 

@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno-text.js';
+import { fstatSync, readSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { close, memoryFile } from '../syscalls/files.js';
 import type { ProcessEnd } from '../syscalls/process.js';
 
 /** How many lines of a process's stderr are told, and how much of each. */
 const LINES = 3;
 const LINE_CHARACTERS = 200;
+const MAX_OUTPUT = 65_536;
 
 /** What Node prints around the message of an error: frames of the stack, the mark below the source, its version. */
 const STACK = /^\s+at |^\s*\^*$|^Node\.js v/;
@@ -18,20 +18,26 @@ const MESSAGE = /^(\w+)?(Error|FATAL ERROR)\b/;
  * the process runs.
  */
 export class KeptOutput {
-  readonly descriptor: number;
+  readonly #descriptor = memoryFile('stderr');
 
-  /** Throws a StartError. */
-  constructor() {
-    this.descriptor = memoryFile('stderr');
-    if (this.descriptor < 0) throw new StartError(`cannot keep stderr: ${describeErrno(this.descriptor)}`);
+  /** What the process gets as its stderr; undefined where there is no memory or descriptor for it. */
+  get descriptor(): number | undefined {
+    return this.#descriptor < 0 ? undefined : this.#descriptor;
   }
 
-  read(): string {
-    return readFileSync(`/proc/self/fd/${this.descriptor}`, 'utf8');
+  /** The end of what was written so far, which can be read once. */
+  take(): string {
+    if (this.#descriptor < 0) return '';
+    // not by a path: whoever started a daemon shares the root that the daemon has changed
+    const end = Buffer.alloc(MAX_OUTPUT);
+    const start = Math.max(0, fstatSync(this.#descriptor).size - MAX_OUTPUT);
+    const bytes = readSync(this.#descriptor, end, 0, MAX_OUTPUT, start);
+    this.close();
+    return end.toString('utf8', 0, bytes);
   }
 
   close(): void {
-    close(this.descriptor);
+    if (this.#descriptor >= 0) close(this.#descriptor);
   }
 }
 
@@ -60,4 +66,21 @@ function tellingLines(output: string): string {
   const message = lines.findLastIndex((line) => MESSAGE.test(line));
   const telling = message < 0 ? lines.slice(-LINES) : lines.slice(message, message + LINES);
   return telling.map((line) => line.trim().slice(0, LINE_CHARACTERS)).join(' | ');
+}
+
+/**
+ * What a program reports on a pipe, without the end of the line; empty when it ends without a word, or could not even
+ * be started, for which there may be no pipe at all.
+ */
+export async function reportFrom(pipe: Readable | null | undefined): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of pipe?.setEncoding('utf8') ?? []) {
+      text += chunk as string;
+      if (text.endsWith('\n')) break;
+    }
+  } catch {
+    // closed before its end
+  }
+  return text.trimEnd();
 }

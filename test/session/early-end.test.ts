@@ -1,0 +1,178 @@
+/** Programs that die before they are ready: whoever started them is told why, in one line. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { exportForTest } from '../support/tree.js';
+import { WireClient } from '../support/wire-client.js';
+
+const skipped = whyNotRoot();
+if (skipped !== undefined) console.warn(`tests of starts that die skipped: ${skipped}`);
+
+/** Where compiled packages are for a program that lies elsewhere. */
+const koffi = JSON.stringify(createRequire(import.meta.url).resolve('koffi'));
+
+interface Death {
+  readonly what: string;
+  /** What the program does before its own first line. */
+  readonly code: string;
+  readonly status: number;
+  readonly how: RegExp;
+  /** What is told of its stderr where nobody else sees that. */
+  readonly words?: RegExp;
+}
+
+const FORBIDDEN = /was killed by SIGSYS before it was ready; .*--seccomp log/;
+const deaths: readonly Death[] = [
+  {
+    what: 'a signal before its first line',
+    code: "process.kill(process.pid, 'SIGSYS')",
+    status: 1,
+    how: FORBIDDEN,
+  },
+  {
+    what: 'a module that does not load',
+    code: "throw new Error('no such module')",
+    status: 1,
+    how: /ended with status 1 before it was ready/,
+    words: /Error: no such module$/,
+  },
+  {
+    what: 'an exit without a word',
+    code: 'process.exit(7)',
+    status: 7,
+    how: /ended with status 7 before it was ready$/,
+  },
+];
+/** Those that only a program with an event loop can die. */
+const deathsInTheLoop: readonly Death[] = [
+  {
+    what: 'a bug in its event loop',
+    code: "setImmediate(() => { throw new Error('not as it should be') })",
+    status: 1,
+    how: /a bug: not as it should be$/,
+  },
+];
+/** As with a libuv that makes calls which the filter does not know. */
+const forbiddenCall: Death = {
+  what: 'a forbidden call in its event loop',
+  code: `const unshare = require(${koffi}).load(null).func('int unshare(int)'); setImmediate(() => { unshare(0) })`,
+  status: 1,
+  how: FORBIDDEN,
+};
+const serving = [...deaths, ...deathsInTheLoop, forbiddenCall];
+const listening = [...deaths, ...deathsInTheLoop];
+
+/** The environment in which one of the programs runs some code before its own. */
+function dyingAs(program: string, code: string): NodeJS.ProcessEnv {
+  const preload = join(exportForTest(), 'preload.cjs');
+  writeFileSync(preload, `if (process.argv[1]?.endsWith('/${program}')) { ${code} }`);
+  return { ...process.env, NODE_OPTIONS: `--require ${preload}` };
+}
+
+/** Runs a helper's command line to its end. */
+function run(args: readonly string[], env: NodeJS.ProcessEnv): SpawnSyncReturns<string> {
+  const [command, argv] = commandLine(OURS, args);
+  return spawnSync(command, argv, { encoding: 'utf8', env, timeout: 20_000 });
+}
+
+/** The text of a single line that is the program's own. */
+const oneLine = (text: string): string =>
+  /^virtfs-proxy-helper: (.*)\n$/.exec(text)?.[1] ?? `not one line: ${text}`;
+
+/** Expects the one line that says how a program died, with what it wrote. */
+function expectReason(line: string, { how, words }: Death): void {
+  expect(line).toMatch(how);
+  if (words !== undefined) expect(line).toMatch(words);
+}
+
+describe.skipIf(skipped !== undefined)('a program that dies before it is ready', () => {
+  it.each(serving)('in the background: $what', (death) => {
+    const socket = join(exportForTest(), 'socket');
+    const { status, stderr } = run(['-p', exportForTest(), '-s', socket], dyingAs('serve.js', death.code));
+    expectReason(oneLine(stderr), death);
+    expect(status).toBe(1);
+  });
+
+  it.each(listening)('as a listener in the background: $what', (death) => {
+    const socket = join(exportForTest(), 'socket');
+    const args = ['-p', exportForTest(), '-s', socket, '--keep-listening'];
+    const { status, stderr } = run(args, dyingAs('listen.js', death.code));
+    expectReason(oneLine(stderr), death);
+    expect(status).toBe(1);
+  });
+
+  it.each(serving)('beside a command of run, which is not started: $what', (death) => {
+    const args = ['run', '--path', exportForTest(), '--', 'echo', 'the command', '{fd}'];
+    const { status, stdout, stderr } = run(args, dyingAs('serve.js', death.code));
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(death.how);
+    expect([status, stdout]).toEqual([death.status, '']);
+  });
+
+  it.each([
+    ...deaths.map((death) => ({ ...death, program: 'client.js' })),
+    ...serving.map((death) => ({ ...death, program: 'serve.js' })),
+  ])('for the client of a listener, which goes on: $program, $what', async ({ program, code, how }) => {
+    const socket = join(exportForTest(), 'socket');
+    const args = ['-n', '-p', exportForTest(), '-s', socket, '--keep-listening'];
+    const helper = helperForTest(args, { env: dyingAs(program, code) });
+    await vi.waitFor(() => {
+      expect(existsSync(socket)).toBe(true);
+    }, 10_000);
+    const client = WireClient.connect(socket);
+    onTestFinished(() => {
+      client.close();
+    });
+    expect(client.atEnd()).toBe(true);
+    await vi.waitFor(() => {
+      const line = /^error: cannot serve a client \(client=1, why=(.*)\)$/m.exec(helper.stderr())?.[1];
+      expect(line).toMatch(how);
+    }, 10_000);
+    expect(helper.child.exitCode).toBeNull();
+  });
+});
+
+describe.skipIf(skipped !== undefined)('a helper that is ready', () => {
+  it('has nothing open but what it names, and no ring that the event loop submits to behind its filter', () => {
+    const { client, helper } = sessionForTest(exportForTest());
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const process = `/proc/${helper.pid}`;
+    // as seen from here /dev/null has lost its parent with the change of root
+    const { stdout } = spawnSync('find', [`${process}/fd`, '-type', 'l', '-printf', '%l\n'], {
+      encoding: 'utf8',
+    });
+    const known =
+      /^(\/|(\/dev)?\/null|\/tmp\/\S+\/stderr|(socket|pipe):\[\d+\]|anon_inode:\[(eventpoll|eventfd)\])$/;
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .filter((target) => !known.test(target)),
+    ).toEqual([]);
+    expect(readFileSync(`${process}/maps`, 'utf8')).not.toContain('io_uring');
+  });
+
+  it('in the background has no stderr any more', async () => {
+    const directory = exportForTest();
+    const [socket, pidfile] = [join(directory, 'socket'), join(directory, 'pid')];
+    const { status } = run(['-p', exportForTest(), '-s', socket, '--pidfile', pidfile], process.env);
+    expect(status).toBe(0);
+    const client = WireClient.connect(socket);
+    const pid = readFileSync(pidfile, 'utf8').trim();
+    const { stdout } = spawnSync(
+      'readlink',
+      [0, 1, 2].map((fd) => `/proc/${pid}/fd/${fd}`),
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stdout).toBe('/null\n'.repeat(3));
+    client.close();
+    await vi.waitFor(() => {
+      expect(existsSync(`/proc/${pid}`)).toBe(false);
+    }, 10_000);
+  });
+});
