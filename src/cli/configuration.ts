@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
 import type { IdMappings } from '../security-models/id-map.js';
@@ -34,6 +35,8 @@ export type Endpoint = {
 /** What the command line asks for, complete and valid in itself. */
 export interface Configuration {
   readonly exportPath: string;
+  /** The directory below which no link leads to the export; undefined where every link is followed. */
+  readonly pathBase: string | undefined;
   readonly endpoint: Endpoint;
   /** Where the control socket shall be; undefined for none. */
   readonly control: string | undefined;
@@ -141,6 +144,15 @@ function openFiles(values: OptionValues): number | undefined {
   return Number(limit);
 }
 
+function pathBase(values: OptionValues, exportPath: string): string | undefined {
+  const given = text(values, 'path-base');
+  if (given === undefined) return undefined;
+  const base = absolutePath(given);
+  if (relative(base, exportPath).split('/', 1)[0] === '..')
+    throw usageError(`--path-base ${base}: --path must be in it, or be the same directory`);
+  return base;
+}
+
 export function seccompMode(values: OptionValues): SeccompMode {
   return oneOf('seccomp', text(values, 'seccomp') ?? 'kill', seccompModes);
 }
@@ -158,6 +170,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
   const control = text(values, 'control');
   const configuration: Configuration = {
     exportPath: absolutePath(path),
+    pathBase: pathBase(values, absolutePath(path)),
     endpoint: endpoint(values, passed),
     control: control === undefined ? undefined : socketPath('control', control),
     daemon: values.nodaemon !== true && (values.socket !== undefined || values.fd !== undefined),

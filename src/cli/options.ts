@@ -23,6 +23,10 @@ export type OptionTable = Readonly<Record<string, Option>>;
 /** Every option of the command line that serves, in the order of the help text. */
 export const options = {
   path: { short: 'p', value: 'DIR', help: 'the directory to export' },
+  'path-base': {
+    value: 'DIR',
+    help: 'the directory that --path is in, below which no symbolic link to it is followed',
+  },
   socket: {
     short: 's',
     value: 'PATH',

@@ -9,6 +9,7 @@ import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.
 import { prepareControlSocket } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import { openExport, requireUserXattrs } from './export.js';
+import { findExport } from './export-path.js';
 import type { Handover } from './handover.js';
 import { stderrIsJournal } from './journal.js';
 import { limitOpenFiles } from './limits.js';
@@ -19,6 +20,7 @@ import { lockPidfile } from './pidfile.js';
 import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
 import { report } from '../startup/report.js';
+import { registerExport } from './served-exports.js';
 import { readySocket } from './socket.js';
 
 /** Which of a listener's clients is served. */
@@ -75,7 +77,9 @@ async function startServing(
     ? undefined
     : (await import('./user-namespace.js')).enterUserNamespace();
   const { daemon, readyDescriptor } = configuration;
-  const exported = openExport(configuration.exportPath);
+  const found = findExport(configuration.exportPath, configuration.pathBase);
+  const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
+  const exported = openExport(configuration.exportPath, found.directory);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
   // an ordinary user cannot drop his; nothing of what they allow him is for the guest to ask for by an id
   if (isRoot) clearGroups();
@@ -127,6 +131,7 @@ async function startServing(
       notify?.socket,
       pidfile,
       control?.directory,
+      registered,
     ],
     ['NODE_OPTIONS'],
   );

@@ -9,12 +9,13 @@ import { waitForOtherThreads } from './background-threads.js';
 import { controlPlace } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import type { ReadySocket } from './endpoint.js';
-import { checkExport } from './export.js';
+import { findExport } from './export-path.js';
 import { stderrIsJournal } from './journal.js';
 import { notifyChannelOf } from './manager.js';
 import { lockPidfile } from './pidfile.js';
 import { clearGroups, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
+import { registerExport } from './served-exports.js';
 import { readySocket } from './socket.js';
 
 /** What the starting program gives to the listening one that takes its place, as JSON in its only argument. */
@@ -41,7 +42,8 @@ const listenerCapabilities = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SYS_ADMIN
 export async function startListening(configuration: Configuration, directory: string): Promise<void> {
   const { endpoint, daemon } = configuration;
   // each client's process opens it anew; what is wrong with it shall be told now
-  checkExport(configuration.exportPath);
+  const found = findExport(configuration.exportPath, configuration.pathBase);
+  const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
   if (configuration.control !== undefined) loadPackage('node-unix-socket');
   clearGroups();
   umask(0);
@@ -70,7 +72,14 @@ export async function startListening(configuration: Configuration, directory: st
     controlDirectory,
     journal: !daemon && stderrIsJournal(),
   };
-  const descriptors = [socket.descriptor, handover.report, notify?.socket, pidfile, controlDirectory];
+  const descriptors = [
+    socket.descriptor,
+    handover.report,
+    notify?.socket,
+    pidfile,
+    controlDirectory,
+    registered,
+  ];
   // the second is for the clients' programs, which ask for themselves what their stderr is
   const variables = ['NODE_OPTIONS', 'JOURNAL_STREAM'];
   const program = new NextProgram(join(directory, 'listen.js'), handover, descriptors, variables);

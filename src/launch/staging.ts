@@ -1,33 +1,16 @@
 import { StartError } from '../exit-status.js';
 import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import {
-  AT_REMOVEDIR,
-  close,
-  linkat,
-  lockNow,
-  mkdirat,
-  O_DIRECTORY,
-  O_NOFOLLOW,
-  openat,
-  renameat,
-  S_IFDIR,
-  S_ISGID,
-  unlinkat,
-} from '../syscalls/files.js';
+import { AT_REMOVEDIR, close, linkat, renameat, unlinkat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
-import { fchmod } from '../syscalls/sockets.js';
-import { FileStatus, fstat, isSameFile } from '../syscalls/status.js';
+import { isSameFile } from '../syscalls/status.js';
 import type { Place } from './place.js';
+import { lockPrivateDirectory } from './private-directory.js';
 
 /** What is made for the place, and what was taken out of it. */
 export const NEW = 'new';
 const NEW_NAME = cString(NEW);
 const OLD_NAME = cString('old');
-const OWNER_ONLY = 0o700;
-/** Another start has the directory for a moment only. */
-const PATIENCE_MS = 5_000;
-const PAUSE_MS = 10;
 
 /**
  * A directory beside a place that nobody but this user may enter. What is to be at the place is made in it, under the
@@ -45,18 +28,19 @@ export class Staging {
 
   /** Runs `work` with the staging directory of a place, which is gone afterwards. Throws a StartError. */
   static run<Result>(place: Place, work: (staging: Staging) => Result): Result {
-    const name = cString(`.${place.name}.starting`);
-    const staging = new Staging(place, openStaging(place, name));
+    const name = `.${place.name}.starting`;
+    const directory = lockPrivateDirectory(place.directory, name);
+    if (directory < 0) throw new StartError(`cannot create ${place.path}: ${reasonOf(directory, name)}`);
+    const staging = new Staging(place, directory);
     try {
       staging.#clear();
       return work(staging);
     } finally {
       staging.#clear();
-      unlinkat(place.directory, name, AT_REMOVEDIR);
-      close(staging.directory);
+      unlinkat(place.directory, cString(name), AT_REMOVEDIR);
+      close(directory);
     }
   }
-
   /** Gives what is `NEW` the name of the place. @returns -EEXIST when something has it already */
   publish(): number {
     return linkat(this.directory, NEW_NAME, cString(this.#place.name), this.#place.directory);
@@ -87,37 +71,7 @@ export class Staging {
   }
 }
 
-/** Opens the staging directory, made anew or left behind by a start that was killed, when no other start uses it. */
-function openStaging(place: Place, name: Uint8Array): number {
-  const fail = (reason: string): StartError => new StartError(`cannot create ${place.path}: ${reason}`);
-  const end = performance.now() + PATIENCE_MS;
-  while (performance.now() < end) {
-    const made = mkdirat(place.directory, name, OWNER_ONLY);
-    if (made < 0 && made !== -errno.EEXIST) throw fail(describeErrno(made));
-    const directory = openat(place.directory, name, O_DIRECTORY | O_NOFOLLOW, 0);
-    // the other start has just removed it
-    if (directory === -errno.ENOENT) continue;
-    if (directory < 0 || !isOurs(directory))
-      throw fail(`.${place.name}.starting is in the way; remove it first`);
-    // takes away what it got of a set-gid directory
-    fchmod(directory, OWNER_ONLY);
-    if (lockNow(directory) >= 0 && isSameFile(directory, place.directory, name)) return directory;
-    close(directory);
-    pause(PAUSE_MS);
-  }
-  throw fail('another start of a helper there is under way');
-}
-
-function isOurs(directory: number): boolean {
-  const status = new FileStatus();
-  return (
-    fstat(directory, status) >= 0 &&
-    (status.mode & ~S_ISGID) === (S_IFDIR | OWNER_ONLY) &&
-    status.words[FileStatus.UID] === process.geteuid?.()
-  );
-}
-
-/** Nothing else may run meanwhile: the process is about to fork. */
-function pause(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+function reasonOf(failed: number, name: string): string {
+  if (failed === -errno.EEXIST) return `${name} is in the way; remove it first`;
+  return failed === -errno.EAGAIN ? 'another start of a helper there is under way' : describeErrno(failed);
 }

@@ -99,15 +99,16 @@ class Way {
       if (failed < 0) return failed;
       if ((this.#status.mode & S_IFMT) !== S_IFLNK) return -errno.ENOTDIR;
       if (++this.#links > MAX_LINKS) return -errno.ELOOP;
+      if (isMagic(link)) return this.#jump(name);
       const text = Buffer.from(name.subarray(0, -1)).toString();
       check(text, this.#status.words[FileStatus.UID] ?? 0, this.#directories);
-      return isMagic(link) ? this.#jump(name) : this.#redirect(link, rest);
+      return this.#redirect(link, rest);
     } finally {
       close(link);
     }
   }
 
-  /** The target of a magic link is no path: only the kernel can follow it. */
+  /** Links of a procfs are the kernel's, and the target of a magic one is no path: only the kernel can follow it. */
   #jump(name: Uint8Array): number {
     const target = openat(this.#here, name, O_PATH | O_DIRECTORY, 0);
     if (target < 0) return target;

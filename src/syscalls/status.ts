@@ -68,6 +68,13 @@ export function fileType(descriptor: number, status: FileStatus): number {
 
 const IDENTITY = [FileStatus.INO, FileStatus.INO + 1, FileStatus.DEV_MAJOR, FileStatus.DEV_MINOR] as const;
 
+/** Tells the file that a descriptor refers to from all others that there are at the same time. */
+export function identityOf(descriptor: number): string {
+  const status = new FileStatus();
+  fstat(descriptor, status);
+  return IDENTITY.map((word) => status.words[word]).join(':');
+}
+
 /** Whether a name in a directory is that of the very file that a descriptor refers to. No link is followed. */
 export function isSameFile(descriptor: number, directory: number, name: Pointer): boolean {
   const open = new FileStatus();
