@@ -13,6 +13,12 @@ import { execvp, keepOverExec, StringVector } from '../syscalls/process.js';
  */
 const UNSHARE = ['unshare', '--user', '--map-current-user', '--keep-caps', '--'] as const;
 
+/**
+ * What such a namespace is for: mounts of our own, and another root. A security module may let everybody make a namespace
+ * in which capabilities are worth nothing (AppArmor's unshare-userns-restrict), which only shows when one is used.
+ */
+const USE = ['unshare', '--mount', '--root', '/', '--', 'true'] as const;
+
 /** Tells the program after the exec that this was tried, so that it is never tried twice. */
 const TRIED = 'VIRTFS_PROXY_HELPER_NAMESPACE';
 
@@ -25,7 +31,7 @@ const TRIED = 'VIRTFS_PROXY_HELPER_NAMESPACE';
 export function enterUserNamespace(): string {
   if (process.env[TRIED] !== undefined) return 'no capabilities in the user namespace';
   const [unshare, ...flags] = UNSHARE;
-  const trial = spawnSync(unshare, [...flags, 'true'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const trial = spawnSync(unshare, [...flags, ...USE], { stdio: ['ignore', 'ignore', 'pipe'] });
   if (trial.error !== undefined) return trial.error.message;
   if (trial.status !== 0) return trial.stderr.toString().trim().split('\n').join('; ');
 

@@ -221,8 +221,7 @@ describe.skipIf(skipped !== undefined)('the way into a user namespace', () => {
 });
 
 describe.skipIf(skipped !== undefined)('an ordinary user', () => {
-  const refusal = (...args: string[]): string => {
-    const { path } = ownedExportForTest();
+  const refusal = (path: string, ...args: string[]): string => {
     const [command, rest] = commandLine(installation.program, ['-n', '-p', path, ...args]);
     const [first = '', ...wrapped] = [...asOrdinaryUser, command, ...rest];
     const { status, stderr } = spawnSync(first, wrapped, { encoding: 'utf8', timeout: 20_000 });
@@ -231,7 +230,7 @@ describe.skipIf(skipped !== undefined)('an ordinary user', () => {
   };
 
   it('cannot start passthrough, and is told which models work', () => {
-    const line = refusal('-f', '0');
+    const line = refusal(ownedExportForTest().path, '-f', '0');
     expect(line).toMatch(/^virtfs-proxy-helper: must be started as root.*--security-model.*mapped-xattr.*$/);
     expect(line).not.toContain('\n');
   });
@@ -241,14 +240,21 @@ describe.skipIf(skipped !== undefined)('an ordinary user', () => {
     ['--allow-uid', '0'],
     ['--gid', '0'],
   ])('cannot give the socket away with %s', (...option) => {
-    const line = refusal('--security-model', 'mapped-xattr', '-s', 'socket', ...option);
+    const line = refusal(
+      ownedExportForTest().path,
+      '--security-model',
+      'mapped-xattr',
+      '-s',
+      'socket',
+      ...option,
+    );
     expect(line).toMatch(
       /^virtfs-proxy-helper: --uid, --gid and --allow-uid: only root can open the socket.*$/,
     );
   });
 
   it('cannot export a directory that he cannot enter', () => {
-    const line = refusal('--security-model', 'none', '-f', '0', '-p', '/root');
+    const line = refusal('/root', '--security-model', 'none', '-f', '0');
     expect(line).toMatch(/^virtfs-proxy-helper: cannot make the export the root directory: .*EACCES.*$/m);
   });
 });

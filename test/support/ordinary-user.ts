@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { OURS } from './helper-process.js';
 
@@ -28,6 +29,10 @@ const inChangedRoot = ['unshare', '--mount', '--propagation', 'private', 'sh', '
 export const ordinaryUsers = {
   'in a user namespace of its own': asOrdinaryUser,
   'where user namespaces are forbidden': [...inChangedRoot, ...asOrdinaryUser],
+  'where user namespaces give no rights': [
+    fileURLToPath(new URL('powerless.py', import.meta.url)),
+    ...asOrdinaryUser,
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Why user namespaces cannot be made by an ordinary user here, or undefined. */
