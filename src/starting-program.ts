@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { commandLine } from './cli/command-line.js';
 import { type CommandName, commands, isCommand } from './cli/commands.js';
 import { configure, seccompMode } from './cli/configuration.js';
+import { modelSettings } from './cli/security-model.js';
 import { commandHelp, helpText } from './cli/help.js';
 import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
 import { print } from './cli/output.js';
@@ -54,7 +55,7 @@ async function serve(argv: readonly string[]): Promise<void> {
   } else if (values.version === true) {
     print(`virtfs-proxy-helper ${version()}\n`);
   } else if (values['print-privileges'] === true) {
-    print(describePrivileges(seccompMode(values)));
+    print(describePrivileges(seccompMode(values), modelSettings(values).fileCapabilities));
   } else {
     const configuration = configure(values, passedSockets(process.env, process.pid));
     // loads libc, which the help text must not need

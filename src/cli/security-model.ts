@@ -34,6 +34,8 @@ export function modelSettings(values: OptionValues): ModelSettings {
     fileMode: hostMode(values, 'fmode', name, 0o600),
     directoryMode: hostMode(values, 'dmode', name, 0o700),
     xattrs: oneOf('xattr', text(values, 'xattr') ?? 'on', onOff) === 'on',
+    // the mapped models only record them
+    fileCapabilities: values['file-capabilities'] === true && (name === 'passthrough' || name === 'none'),
     multidevs: oneOf('multidevs', text(values, 'multidevs') ?? 'remap', multidevsModes),
   };
 }

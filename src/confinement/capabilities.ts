@@ -11,8 +11,8 @@ export const CAP_DAC_OVERRIDE: Capability = {
   why: 'files of every guest user, whatever their mode',
 };
 
-/** What the serving program keeps; everything else is gone before it starts. */
-export const keptCapabilities: readonly Capability[] = [
+/** What the serving program always keeps; everything else is gone before it starts. */
+const keptCapabilities: readonly Capability[] = [
   { name: 'CAP_CHOWN', number: 0, why: 'chown in the guest' },
   CAP_DAC_OVERRIDE,
   { name: 'CAP_FOWNER', number: 3, why: 'chmod, utimes and sticky directories of every guest user' },
@@ -21,6 +21,17 @@ export const keptCapabilities: readonly Capability[] = [
   { name: 'CAP_SETUID', number: 7, why: 'to create with the uid of the guest' },
   { name: 'CAP_MKNOD', number: 27, why: 'device nodes made in the guest' },
 ];
+
+const CAP_SETFCAP: Capability = {
+  name: 'CAP_SETFCAP',
+  number: 31,
+  why: 'file capabilities set in the guest',
+};
+
+/** What the serving program keeps, with or without --file-capabilities. */
+export function capabilitiesToKeep(fileCapabilities: boolean): readonly Capability[] {
+  return fileCapabilities ? [...keptCapabilities, CAP_SETFCAP] : keptCapabilities;
+}
 
 /** Needed only while starting, by the process that changes the root. */
 export const CAP_SYS_CHROOT: Capability = { name: 'CAP_SYS_CHROOT', number: 18, why: 'to change the root' };

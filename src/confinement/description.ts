@@ -1,16 +1,18 @@
-import { keptCapabilities } from './capabilities.js';
+import { capabilitiesToKeep } from './capabilities.js';
 import { allowedCalls, forbiddenCalls } from './seccomp-calls.js';
 import { argumentRules } from './seccomp-rules.js';
 import type { SeccompMode } from './seccomp-modes.js';
 
 /** The text of --print-privileges. */
-export function describePrivileges(seccomp: SeccompMode): string {
+export function describePrivileges(seccomp: SeccompMode, fileCapabilities: boolean): string {
   const rules = Object.entries(argumentRules({ pid: process.pid, datagramSockets: [2] }));
   const checked = rules.map(([name, { only }]) => `  ${name.padEnd(18)} ${only}`).sort();
   const unchecked = Object.keys(allowedCalls).filter(
     (name) => !rules.some(([checkedName]) => checkedName === name),
   );
-  const capabilities = keptCapabilities.map(({ name, why }) => `  ${name.padEnd(18)} ${why}`);
+  const capabilities = capabilitiesToKeep(fileCapabilities).map(
+    ({ name, why }) => `  ${name.padEnd(18)} ${why}`,
+  );
   return `While it serves, the helper keeps on every thread of its process:
 
 capabilities (permitted, effective and bounding; nothing inheritable or ambient)

@@ -49,11 +49,11 @@ export async function launch(
     keepWorkOnThisThread();
     // refused only where it is 0 already, and may not be raised
     forbidCores();
-    const privileges = checkPrivileges(configuration.model.name === 'passthrough');
+    const privileges = checkPrivileges(configuration.model);
     if (!configuration.keepListening) await startServing(configuration, directory, client, privileges);
     else if (isRoots(privileges)) {
       const { startListening } = await import('./listener.js');
-      await startListening(configuration, directory);
+      await startListening(configuration, directory, privileges.kept);
     } else throw new StartError('--keep-listening: must be started as root');
   } catch (error) {
     if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;

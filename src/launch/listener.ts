@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import { usageError } from '../cli/options.js';
-import { CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, keptCapabilities } from '../confinement/capabilities.js';
+import { CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, type Capability } from '../confinement/capabilities.js';
 import { loadPackage } from '../native/load.js';
 import type { NotifyChannel } from '../service/notifications.js';
 import { umask } from '../syscalls/files.js';
@@ -35,11 +35,19 @@ export interface ListeningHandover {
   readonly journal: boolean;
 }
 
-/** What starting a client's process takes; a listener has no use for more. */
-const listenerCapabilities = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SYS_ADMIN, CAP_SETPCAP];
+/** What starting a client's process takes beside what that keeps; a listener has no use for more. */
+const toStartClients: readonly Capability[] = [CAP_SYS_CHROOT, CAP_SYS_ADMIN, CAP_SETPCAP];
 
-/** Prepares and becomes the listening program, as `launch` does for the serving one. Throws a StartError. */
-export async function startListening(configuration: Configuration, directory: string): Promise<void> {
+/**
+ * Prepares and becomes the listening program, as `launch` does for the serving one. Throws a StartError.
+ *
+ * @param kept the capabilities that the clients' programs keep
+ */
+export async function startListening(
+  configuration: Configuration,
+  directory: string,
+  kept: readonly Capability[],
+): Promise<void> {
   const { endpoint, daemon } = configuration;
   // each client's process opens it anew; what is wrong with it shall be told now
   const found = findExport(configuration.exportPath, configuration.pathBase);
@@ -83,7 +91,7 @@ export async function startListening(configuration: Configuration, directory: st
   // the second is for the clients' programs, which ask for themselves what their stderr is
   const variables = ['NODE_OPTIONS', 'JOURNAL_STREAM'];
   const program = new NextProgram(join(directory, 'listen.js'), handover, descriptors, variables);
-  restrictNextProgram(listenerCapabilities);
+  restrictNextProgram([...kept, ...toStartClients]);
   waitForOtherThreads();
   if (channel === undefined) program.start();
   else inBackground(channel, notify, () => program.start());

@@ -2,9 +2,10 @@ import {
   type Capability,
   CAP_SETPCAP,
   CAP_SYS_CHROOT,
-  keptCapabilities,
+  capabilitiesToKeep,
 } from '../confinement/capabilities.js';
 import { StartError } from '../exit-status.js';
+import type { ModelSettings } from '../security-models/model-names.js';
 import { CapabilitySets } from '../syscalls/credentials.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import {
@@ -33,9 +34,9 @@ export function isRoots({ kept }: Privileges): boolean {
 /**
  * Finds out as what the helper was started. Throws a StartError when that is not enough.
  *
- * @param needsRoot whether files are to belong to others than the caller
+ * @param model passthrough needs a root, as files are to belong to others than the caller
  */
-export function checkPrivileges(needsRoot: boolean): Privileges {
+export function checkPrivileges({ name, fileCapabilities }: ModelSettings): Privileges {
   // the loader, NODE_OPTIONS and the environment could be used against a program that has more rights than its caller
   if (isSecureExecution())
     throw new StartError('must not be started set-uid, set-gid or with file capabilities');
@@ -46,15 +47,17 @@ export function checkPrivileges(needsRoot: boolean): Privileges {
   const sets = new CapabilitySets();
   sets.read();
   const { permitted } = sets;
-  const missing = [...keptCapabilities, CAP_SYS_CHROOT, CAP_SETPCAP].filter(
-    ({ number }) => !has(permitted, number),
-  );
-  if (uid === 0 && missing.length === 0) return { kept: keptCapabilities, canConfine: true };
-  if (needsRoot) {
-    const names = missing.map(({ name, why }) => `${name} (${why})`).join(', ');
+  const kept = capabilitiesToKeep(fileCapabilities);
+  const missing = [...kept, CAP_SYS_CHROOT, CAP_SETPCAP].filter(({ number }) => !has(permitted, number));
+  if (uid === 0 && missing.length === 0) return { kept, canConfine: true };
+  if (fileCapabilities || name === 'passthrough') {
+    const [option, otherwise] = fileCapabilities
+      ? ['--file-capabilities', 'mapped-xattr and mapped-file record them for every user']
+      : ['--security-model passthrough', 'mapped-xattr, mapped-file and none work for every user'];
+    const names = missing.map((capability) => `${capability.name} (${capability.why})`).join(', ');
     throw new StartError(
-      `must be started as root, or as root of a user namespace, with --security-model passthrough; ${
-        uid === 0 ? `missing: ${names}` : 'mapped-xattr, mapped-file and none work for every user'
+      `must be started as root, or as root of a user namespace, with ${option}; ${
+        uid === 0 ? `missing: ${names}` : otherwise
       }`,
     );
   }

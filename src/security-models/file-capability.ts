@@ -13,6 +13,15 @@ const REVISION_MASK = 0xff00_0000;
 const REVISION_2 = 0x0200_0000;
 const REVISION_3 = 0x0300_0000;
 
+/** Whether the kernel takes such a value: one of these two revisions, with the length that belongs to it. */
+export function isCapability(bytes: Uint8Array): boolean {
+  const revision = (bytes[3] ?? 0) << 24;
+  return (
+    (revision === REVISION_2 && bytes.length === REVISION_2_BYTES) ||
+    (revision === REVISION_3 && bytes.length === CAPABILITY_BYTES)
+  );
+}
+
 /**
  * Turns a file's capabilities into what the guest may know of them: those of its own root are revision 2, those of
  * another of its users are revision 3, and there are none of anybody else's. The kernel does the same for a user

@@ -5,7 +5,7 @@ import { write } from '../syscalls/process.js';
 import { FileStatus, lstat } from '../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
-import { GuestAttributes } from './guest-attributes.js';
+import { GuestAttributes, NO_CAPABILITY } from './guest-attributes.js';
 import { MetadataDirectory } from './metadata-directory.js';
 import { format, MAX_TEXT_BYTES, parse } from './metadata-text.js';
 
@@ -37,6 +37,7 @@ export class FileStore implements AttributeStore {
   readonly #entry = stableMemory(IN_DIRECTORY.length + MAX_NAME_BYTES);
   readonly #text = stableMemory(MAX_TEXT_BYTES);
   readonly #merged = new GuestAttributes();
+  readonly #wanted = new GuestAttributes();
   readonly #status = new FileStatus();
 
   constructor(descriptors: DescriptorOpener) {
@@ -53,6 +54,13 @@ export class FileStore implements AttributeStore {
     if (length < 0) return length === -errno.EISDIR ? 0 : length;
     parse(this.#text, length, attributes);
     return 0;
+  }
+
+  readCapability(name: Uint8Array, value: Uint8Array): number {
+    const failed = this.read(name, this.#merged);
+    if (failed < 0 || this.#merged.capability === undefined) return failed;
+    value.set(this.#merged.capability);
+    return this.#merged.capability.length;
   }
 
   change(name: Uint8Array, attributes: GuestAttributes): number {
@@ -77,6 +85,13 @@ export class FileStore implements AttributeStore {
       descriptor = failed < 0 ? failed : this.#createEntry(entry);
     }
     return descriptor < 0 ? descriptor : this.#write(descriptor, attributes);
+  }
+
+  dropCapability(name: Uint8Array, { capability }: GuestAttributes): number {
+    if (capability === undefined) return 0;
+    this.#wanted.clear();
+    this.#wanted.capability = NO_CAPABILITY;
+    return this.change(name, this.#wanted);
   }
 
   link(oldDirectory: number, oldName: Uint8Array, newName: Uint8Array): number {

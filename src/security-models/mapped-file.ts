@@ -2,6 +2,7 @@ import type { NameResolver } from '../paths/name-resolver.js';
 import { FileStore } from './file-store.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
 import { Mapped, type MappedParts } from './mapped.js';
+import { RecordedCapability } from './recorded-capability.js';
 
 /** The guest's attributes are the host's, its ACLs too. As in QEMU's `local`. */
 const rules: readonly XattrRule[] = [
@@ -15,5 +16,6 @@ export function mappedFile(
   parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
 ): Mapped {
   const store = new FileStore(parts.descriptors);
-  return new Mapped({ ...parts, paths, store, xattrs: new GuestXattrs(paths, rules) });
+  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store);
+  return new Mapped({ ...parts, paths, store, xattrs });
 }

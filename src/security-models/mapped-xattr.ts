@@ -2,6 +2,7 @@ import * as errno from '../syscalls/errno.js';
 import type { NameResolver } from '../paths/name-resolver.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
 import { Mapped, type MappedParts } from './mapped.js';
+import { RecordedCapability } from './recorded-capability.js';
 import { RESERVED, XattrStore } from './xattr-store.js';
 
 /** The guest's ACLs are only recorded, too; what is recorded is hidden from it. As in QEMU's `local`. */
@@ -16,5 +17,7 @@ export function mappedXattr(
   paths: NameResolver,
   parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
 ): Mapped {
-  return new Mapped({ ...parts, paths, store: new XattrStore(), xattrs: new GuestXattrs(paths, rules) });
+  const store = new XattrStore();
+  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store);
+  return new Mapped({ ...parts, paths, store, xattrs });
 }

@@ -10,8 +10,7 @@ import type { AttributeStore } from './attribute-store.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import { GuestAttributes, NOT_RECORDED } from './guest-attributes.js';
-import type { GuestXattrs } from './guest-xattrs.js';
-import type { SecurityModel } from './security-model.js';
+import type { SecurityModel, XattrModel } from './security-model.js';
 import { Times } from './times.js';
 
 const { PERMISSIONS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } = files;
@@ -27,7 +26,7 @@ export interface MappedParts {
   readonly descriptors: DescriptorOpener;
   readonly generations: GenerationReader;
   readonly store: AttributeStore;
-  readonly xattrs: GuestXattrs;
+  readonly xattrs: XattrModel;
   /** Modes on the host of what is made. */
   readonly fileMode: number;
   readonly directoryMode: number;
@@ -164,9 +163,7 @@ export class Mapped implements SecurityModel {
     if (typeof at === 'number') return at;
     const failed = this.#look(at, this.#status);
     if (failed < 0) return this.#paths.done(failed);
-    const { mode } = this.#status;
-    const kept = (mode & S_IFMT) === S_IFDIR ? mode : withoutSetId(mode);
-    this.#wanted.set(uid, gid, kept === mode ? NOT_RECORDED : kept);
+    this.#wanted.setOwner(uid, gid, this.#status.mode);
     return this.#paths.done(this.#store.change(at, this.#wanted));
   }
 
@@ -174,6 +171,7 @@ export class Mapped implements SecurityModel {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     let failed = this.#openable(at);
+    if (failed === 0) failed = this.#store.dropCapability(at, this.#found);
     if (failed === 0) failed = this.#parts.descriptors.truncate(at, length);
     return this.#paths.done(failed === -errno.ENXIO ? -errno.EINVAL : failed);
   }
@@ -225,6 +223,16 @@ export class Mapped implements SecurityModel {
 
   #open(at: Uint8Array, flags: number): number {
     const failed = this.#openable(at);
+    return failed < 0 ? failed : this.#openFound(at, flags);
+  }
+
+  /**
+   * Opens what `#openable` found. What is written to is not the file any more to which the capabilities were given; the
+   * emulator writes without asking, so they are gone as soon as it may.
+   */
+  #openFound(at: Uint8Array, flags: number): number {
+    const writes = (flags & (files.O_ACCMODE | files.O_TRUNC)) !== 0;
+    const failed = writes ? this.#store.dropCapability(at, this.#found) : 0;
     return failed < 0 ? failed : this.#parts.descriptors.open(at, flags);
   }
 
@@ -239,7 +247,7 @@ export class Mapped implements SecurityModel {
       if (created !== -errno.EEXIST || (flags & files.O_EXCL) !== 0) return created;
       const opened = this.#openable(at);
       if (opened === 0 && (this.#status.mode & S_IFMT) === S_IFDIR) return -errno.EISDIR;
-      const descriptor = opened < 0 ? opened : this.#parts.descriptors.open(at, flags);
+      const descriptor = opened < 0 ? opened : this.#openFound(at, flags);
       if (descriptor !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return descriptor;
     }
   }
@@ -282,10 +290,4 @@ export class Mapped implements SecurityModel {
     this.#parts.descriptors.close(descriptor);
     return length > 0 && target.bytes.subarray(0, length).includes(0) ? -errno.EINVAL : length;
   }
-}
-
-/** What is left of a mode when the owner changes: chown(2). */
-function withoutSetId(mode: number): number {
-  const group = (mode & files.S_IXGRP) === 0 ? 0 : files.S_ISGID;
-  return mode & ~(files.S_ISUID | group);
 }

@@ -1,3 +1,4 @@
+import { isCapability } from './file-capability.js';
 import { type GuestAttributes, NOT_RECORDED } from './guest-attributes.js';
 
 /**
@@ -8,12 +9,14 @@ const UID = Buffer.from('virtfs.uid=');
 const GID = Buffer.from('virtfs.gid=');
 const MODE = Buffer.from('virtfs.mode=');
 const DEVICE = Buffer.from('virtfs.rdev=');
+/** Ours: 24 bytes at most, in hexadecimal. QEMU passes over it, and leaves it out of what it writes. */
+const CAPABILITY = Buffer.from('virtfs.capability=');
 
 const LINE_FEED = 0x0a;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
-/** More than the four lines can have. */
+/** More than the five lines can have. */
 export const MAX_TEXT_BYTES = 256;
 
 /** Reads what the lines say; lines that say nothing are passed over. */
@@ -26,12 +29,14 @@ export function parse(text: Uint8Array, length: number, attributes: GuestAttribu
     else if (begins(text, start, GID)) attributes.gid = id(text, start + GID.length, end);
     else if (begins(text, start, MODE)) attributes.mode = id(text, start + MODE.length, end);
     else if (begins(text, start, DEVICE)) attributes.device = integer(text, start + DEVICE.length, end);
+    else if (begins(text, start, CAPABILITY))
+      attributes.capability = hexadecimal(text, start + CAPABILITY.length, end);
     start = end + 1;
   }
 }
 
 /** @returns the length of the text, of at most MAX_TEXT_BYTES */
-export function format({ uid, gid, mode, device }: GuestAttributes, text: Uint8Array): number {
+export function format({ uid, gid, mode, device, capability }: GuestAttributes, text: Uint8Array): number {
   let end = 0;
   const line = (name: Uint8Array, value: string): void => {
     text.set(name, end);
@@ -43,12 +48,20 @@ export function format({ uid, gid, mode, device }: GuestAttributes, text: Uint8A
   if (gid !== NOT_RECORDED) line(GID, String(gid | 0));
   if (mode !== NOT_RECORDED) line(MODE, String(mode | 0));
   if (device !== undefined) line(DEVICE, String(BigInt.asIntN(32, BigInt(device))));
+  if (capability !== undefined && capability.length > 0)
+    line(CAPABILITY, Buffer.from(capability).toString('hex'));
   return end;
 }
 
 function begins(text: Uint8Array, start: number, name: Uint8Array): boolean {
   for (let at = 0; at < name.length; at++) if (text[start + at] !== name[at]) return false;
   return true;
+}
+
+/** @returns undefined for what is no file capability */
+function hexadecimal(text: Uint8Array, start: number, end: number): Uint8Array | undefined {
+  const bytes = Buffer.from(Buffer.from(text.subarray(start, end)).toString('latin1'), 'hex');
+  return isCapability(bytes) ? bytes : undefined;
 }
 
 function id(text: Uint8Array, start: number, end: number): number {

@@ -17,4 +17,6 @@ export interface ModelSettings {
   /** Whether the guest has extended attributes. */
   readonly xattrs: boolean;
   readonly multidevs: Multidevs;
+  /** Whether the guest may give capabilities to files of the host. */
+  readonly fileCapabilities: boolean;
 }

@@ -1,8 +1,9 @@
 import * as errno from '../syscalls/errno.js';
 import { linkat, remove, renameat, S_IFBLK, S_IFCHR, S_IFMT } from '../syscalls/files.js';
 import { cString, setInt64, stableMemory } from '../syscalls/memory.js';
-import { lgetxattr, lsetxattr } from '../syscalls/xattrs.js';
+import { lgetxattr, lremovexattr, lsetxattr } from '../syscalls/xattrs.js';
 import type { AttributeStore } from './attribute-store.js';
+import { CAPABILITY_BYTES } from './file-capability.js';
 import { type GuestAttributes, NOT_RECORDED } from './guest-attributes.js';
 
 /** The attributes of QEMU's `local` driver: values are little-endian, of 32 bits but for the device number of 64. */
@@ -10,6 +11,7 @@ export const RESERVED = 'user.virtfs.';
 const UID = cString(`${RESERVED}uid`);
 const GID = cString(`${RESERVED}gid`);
 const MODE = cString(`${RESERVED}mode`);
+const CAPABILITY = cString(`${RESERVED}security.capability`);
 const DEVICE = cString(`${RESERVED}rdev`);
 
 /**
@@ -22,7 +24,7 @@ const unrecorded = new Set(
 
 /** Keeps the guest's attributes in extended attributes of the object itself, with which they are linked and moved. */
 export class XattrStore implements AttributeStore {
-  readonly #value = stableMemory(8);
+  readonly #value = stableMemory(CAPABILITY_BYTES);
   readonly #view = new DataView(this.#value.buffer);
 
   readonly link = linkat;
@@ -45,13 +47,20 @@ export class XattrStore implements AttributeStore {
     return 0;
   }
 
+  readCapability(name: Uint8Array, value: Uint8Array): number {
+    const length = this.#get(name, CAPABILITY, CAPABILITY_BYTES);
+    if (length > 0) value.set(this.#value.subarray(0, length));
+    return length;
+  }
+
   record(name: Uint8Array, attributes: GuestAttributes): number {
     return this.change(name, attributes);
   }
 
   /** The mode last: an object of which only a part is recorded is an ordinary file still. */
-  change(name: Uint8Array, { uid, gid, mode, device }: GuestAttributes): number {
-    let result = this.#setWord(name, UID, uid);
+  change(name: Uint8Array, { uid, gid, mode, device, capability }: GuestAttributes): number {
+    let result = capability === undefined ? 0 : this.#setCapability(name, capability);
+    if (result >= 0) result = this.#setWord(name, UID, uid);
     if (result >= 0) result = this.#setWord(name, GID, gid);
     if (result >= 0 && device !== undefined) {
       setInt64(this.#view, 0, device);
@@ -60,10 +69,21 @@ export class XattrStore implements AttributeStore {
     return result < 0 ? result : this.#setWord(name, MODE, mode);
   }
 
+  dropCapability(name: Uint8Array): number {
+    const removed = lremovexattr(name, CAPABILITY);
+    return unrecorded.has(removed) ? 0 : removed;
+  }
+
   /** @returns the length of the value, 0 when there is none, or -errno */
   #get(name: Uint8Array, attribute: Uint8Array, size: number): number {
     const length = lgetxattr(name, attribute, this.#value, size);
     return unrecorded.has(length) ? 0 : length;
+  }
+
+  #setCapability(name: Uint8Array, capability: Uint8Array): number {
+    if (capability.length === 0) return this.dropCapability(name);
+    this.#value.set(capability);
+    return lsetxattr(name, CAPABILITY, this.#value, capability.length, 0);
   }
 
   #setWord(name: Uint8Array, attribute: Uint8Array, word: number): number {

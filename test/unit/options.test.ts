@@ -42,7 +42,14 @@ describe('the command line', () => {
       openFiles: undefined,
       readOnly: false,
       ids: undefined,
-      model: { name: 'passthrough', fileMode: 0o600, directoryMode: 0o700, xattrs: true, multidevs: 'remap' },
+      model: {
+        name: 'passthrough',
+        fileMode: 0o600,
+        directoryMode: 0o700,
+        xattrs: true,
+        multidevs: 'remap',
+        fileCapabilities: false,
+      },
       seccomp: 'kill',
       pollCeiling: 100,
       logLevel: 'info',
@@ -75,6 +82,7 @@ describe('the command line', () => {
       directoryMode: 0o700,
       xattrs: true,
       multidevs: 'remap',
+      fileCapabilities: false,
     });
     const { model } = configuration(
       '-p',
@@ -91,6 +99,7 @@ describe('the command line', () => {
       directoryMode: 0o751,
       xattrs: false,
       multidevs: 'remap',
+      fileCapabilities: false,
     });
   });
 
