@@ -27,7 +27,7 @@ const common = {
 };
 await build({
   ...common,
-  entryPoints: ['src/starting-program.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts'],
+  entryPoints: ['src/starting-program.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts', 'src/follow.ts'],
   format: 'cjs',
   // what `createRequire` takes
   define: { 'import.meta.url': '__filename' },

@@ -6,7 +6,7 @@ import type { ModelSettings } from '../security-models/model-names.js';
 import type { PassedSocket } from '../service/activation.js';
 import { idMappings } from './id-mapping.js';
 import { modelSettings } from './security-model.js';
-import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
+import { type OptionName, type OptionValues, usageError, valuesOf, hostMountsModes } from './options.js';
 import { oneOf, text } from './option-values.js';
 import { absolutePath, isUtf8 } from './path-bytes.js';
 
@@ -49,6 +49,8 @@ export interface Configuration {
   /** The limit on open descriptors; undefined for the hard limit. */
   readonly openFiles: number | undefined;
   readonly readOnly: boolean;
+  /** Whether what the host mounts in the export later shall be seen. */
+  readonly followMounts: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
   readonly ids: IdMappings | undefined;
   readonly model: ModelSettings;
@@ -179,6 +181,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     pidfile: pidfile === undefined ? undefined : absolutePath(pidfile),
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
+    followMounts: oneOf('host-mounts', text(values, 'host-mounts') ?? 'follow', hostMountsModes) === 'follow',
     ids: idMappings(values),
     model: modelSettings(values),
     seccomp: seccompMode(values),

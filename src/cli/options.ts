@@ -18,6 +18,9 @@ export interface Option {
 /** The values of an option that turns something on or off. */
 export const onOff = ['on', 'off'] as const;
 
+/** What becomes of mounts that the host makes and removes in the export while it is served. */
+export const hostMountsModes = ['follow', 'ignore'] as const;
+
 export type OptionTable = Readonly<Record<string, Option>>;
 
 /** Every option of the command line that serves, in the order of the help text. */
@@ -85,6 +88,11 @@ export const options = {
     value: 'MODE',
     choices: multidevsModes,
     help: 'several file systems in the export: remap (default) their inode numbers, forbid the others, or warn',
+  },
+  'host-mounts': {
+    value: 'MODE',
+    choices: hostMountsModes,
+    help: 'what the host mounts or unmounts in the export later: follow (default) or ignore it',
   },
   seccomp: {
     value: 'MODE',

@@ -24,7 +24,8 @@ supplementary groups none
 no_new_privs         set
 core dumps           off (a limit of 1 byte, which no program in kernel.core_pattern gets either)
 ptrace               only with CAP_SYS_PTRACE (not dumpable, whatever fs.suid_dumpable is)
-descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone,
+descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone, one that
+                     nothing is sent on, for the end of the process that follows mounts,
                      with --control its socket, under systemd a datagram socket to it, with --pidfile that file for reading
 seccomp              ${seccomp}
 
@@ -35,6 +36,10 @@ ${checked.join('\n')}
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}
   ${Object.keys(forbiddenCalls).sort().join(' ')}
 All others fail with ENOSYS.
+
+Beside it, with --host-mounts follow, a process that brings in what the host mounts in the export later, nosuid, nodev,
+noexec, with --readonly ro: with CAP_DAC_OVERRIDE, CAP_SYS_ADMIN and CAP_SYS_CHROOT, without a seccomp filter; it has no
+descriptor of the client, and ends with the helper.
 
 Started by an ordinary user, in a security model that needs no privileges:
 capabilities         none, in any set but the bounding one; that is empty, too, in a user namespace

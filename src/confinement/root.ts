@@ -44,7 +44,7 @@ const ANSWER_BYTES = 8;
  * lies in them by itself: no device that the guest made may open for it, no program run, and nothing that is only to be
  * read be written.
  */
-function attributesOf(readOnly: boolean): MountAttributes {
+export function attributesOf(readOnly: boolean): MountAttributes {
   const always = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   return new MountAttributes(readOnly ? always | MOUNT_ATTR_RDONLY : always);
 }

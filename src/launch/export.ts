@@ -4,6 +4,7 @@ import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
+import { type Mount, parseMountTable, pathBelow } from '../syscalls/mount-table.js';
 import { bindToItself, ownMounts } from '../syscalls/mounts.js';
 import { identityOf } from '../syscalls/status.js';
 import { lgetxattr } from '../syscalls/xattrs.js';
@@ -17,25 +18,56 @@ export interface Export {
   readonly isMount: boolean;
   /** Whether a procfs is mounted inside, whose magic links lead out of it. */
   readonly hasProcfs: boolean;
+  /** Undefined where the host's mounts are not followed. */
+  readonly host: HostView | undefined;
+}
+
+/** What is needed to follow the mounts of the host: of its namespace, before we have one of our own. */
+export interface HostView {
+  /** Descriptors: of the namespace, of mountinfo, and an O_PATH one of the export. */
+  readonly namespace: number;
+  readonly table: number;
+  readonly directory: number;
+  /** The real path of the export, a character for each byte. */
+  readonly path: string;
+  /** The ids of what is mounted in the export. */
+  readonly mounts: readonly number[];
 }
 
 /**
  * Opens the export, where possible as a mount of its own. Throws a StartError.
  *
  * @param path as it was given, for messages
+ * @param follow whether what the host mounts in it later shall be seen
  */
-export function openExport(path: string, found: number): Export {
+export function openExport(path: string, found: number, follow: boolean): Export {
   // by the name that it has without links: what was found is what is served, or nothing
   const name = nameOf(found);
   const real = name.subarray(0, -1).toString('latin1');
+  const host = follow ? viewHost(found, real) : undefined;
   // `/` is one of our own with all others, and a mount on it would not be seen
   const isMount = ownMounts() >= 0 && (real === '/' || bindToItself(name) >= 0);
   const directory = openat(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0);
   if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
   if (identityOf(found) !== identityOf(directory))
     throw new StartError(`cannot export ${path}: it was moved or replaced meanwhile; start again`);
-  close(found);
-  return { path, directory, isMount, hasProcfs: hasProcfs(real) };
+  if (host === undefined) close(found);
+  const hasProcfs = mountsIn(real).some(({ fileSystem }) => fileSystem === 'proc');
+  return { path, directory, isMount, hasProcfs, host: isMount ? host : undefined };
+}
+
+function viewHost(directory: number, path: string): HostView | undefined {
+  const [namespace = -1, table = -1] = ['ns/mnt', 'mountinfo'].map((name) =>
+    openat(AT_FDCWD, cString(`/proc/self/${name}`), 0, 0),
+  );
+  if (namespace < 0 || table < 0) return undefined;
+  return { namespace, table, directory, path, mounts: mountsIn(path).map(({ id }) => id) };
+}
+
+/** What is mounted at and below a path, a character for each byte. */
+function mountsIn(path: string): readonly Mount[] {
+  const table = parseMountTable(readFileSync('/proc/self/mountinfo', 'latin1'));
+  return table.filter((mount) => pathBelow(path, mount) !== undefined);
 }
 
 /** The absolute path of an open directory, for libc. */
@@ -58,21 +90,4 @@ export function requireUserXattrs({ path, directory }: Export): void {
   throw new StartError(
     `the file system of ${path} has no user extended attributes, which mapped-xattr needs; use mapped-file`,
   );
-}
-
-/** Looks for procfs at or below a path, a character for each byte, in /proc/self/mountinfo: proc_pid_mountinfo(5). */
-function hasProcfs(path: string): boolean {
-  const below = path === '/' ? '/' : `${path}/`;
-  return readFileSync('/proc/self/mountinfo', 'latin1')
-    .split('\n')
-    .some((line) => {
-      const [mount = '', source = ''] = line.split(' - ');
-      const mountPoint = unescape(mount.split(' ')[4] ?? '');
-      return source.startsWith('proc ') && (mountPoint === path || mountPoint.startsWith(below));
-    });
-}
-
-/** Mount points have blanks and the like as octal numbers. */
-function unescape(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

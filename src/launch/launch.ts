@@ -11,6 +11,7 @@ import { inBackground, reportChannel } from './daemon.js';
 import { openExport, requireUserXattrs } from './export.js';
 import { findExport } from './export-path.js';
 import type { Handover } from './handover.js';
+import { startMountFollower } from './host-mounts.js';
 import { stderrIsJournal } from './journal.js';
 import { limitOpenFiles } from './limits.js';
 import { notifyChannelOf } from './manager.js';
@@ -79,7 +80,8 @@ async function startServing(
   const { daemon, readyDescriptor } = configuration;
   const found = findExport(configuration.exportPath, configuration.pathBase);
   const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
-  const exported = openExport(configuration.exportPath, found.directory);
+  const follow = isRoot && configuration.followMounts;
+  const exported = openExport(configuration.exportPath, found.directory, follow);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
   // an ordinary user cannot drop his; nothing of what they allow him is for the guest to ask for by an id
   if (isRoot) clearGroups();
@@ -95,6 +97,10 @@ async function startServing(
     whyNoRoot === undefined
       ? forkRootChanger(exported.directory, exported.isMount, configuration.readOnly)
       : undefined;
+  const mountFollower =
+    rootChanger === undefined || exported.host === undefined
+      ? undefined
+      : startMountFollower(exported, exported.host, configuration.readOnly, directory);
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
@@ -127,6 +133,8 @@ async function startServing(
       exported.directory,
       ownDescriptors,
       rootChanger?.socket,
+      // it ends when the serving program does, which is when this is closed
+      mountFollower,
       handover.report,
       notify?.socket,
       pidfile,

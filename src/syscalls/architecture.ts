@@ -8,6 +8,7 @@ interface Architecture {
     readonly seccomp: number;
     readonly openat2: number;
     readonly open_tree: number;
+    readonly move_mount: number;
     readonly pivot_root: number;
     readonly mount_setattr: number;
   };
@@ -27,6 +28,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       seccomp: 317,
       openat2: 437,
       open_tree: 428,
+      move_mount: 429,
       pivot_root: 155,
       mount_setattr: 442,
     },
@@ -44,6 +46,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
       seccomp: 277,
       openat2: 437,
       open_tree: 428,
+      move_mount: 429,
       pivot_root: 41,
       mount_setattr: 442,
     },

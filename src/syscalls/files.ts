@@ -26,6 +26,7 @@ const libc = {
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
   fchownat: declareInt('fchownat', 'int', 'void *', 'uint32', 'uint32', 'int'),
   read: declareInt('read', 'int', 'void *', 'int64'),
+  pread: declareInt('pread', 'int', 'void *', 'int64', 'int64'),
   getdents: declareInt('getdents64', 'int', 'void *', 'int64'),
   truncate: declareInt('truncate', 'void *', 'int64'),
   ftruncate: declareInt('ftruncate', 'int', 'int64'),
@@ -216,6 +217,11 @@ export function chownDescriptor(descriptor: number, uid: number, gid: number): n
 /** @returns how many bytes were read, 0 at the end */
 export function read(descriptor: number, bytes: Pointer, size: number): number {
   return result(libc.read(descriptor, bytes, size));
+}
+
+/** The same from a place in the file: pread(2). */
+export function readAt(descriptor: number, bytes: Pointer, size: number, offset: number): number {
+  return result(libc.pread(descriptor, bytes, size, offset));
 }
 
 /** @returns the length of what was written to `entries`: `struct linux_dirent64`, getdents(2); 0 at the end */

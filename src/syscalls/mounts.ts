@@ -9,13 +9,21 @@ const libc = {
   unshare: declareInt('unshare', 'int'),
   mount: declareInt('mount', 'void *', 'void *', 'void *', 'int64', 'void *'),
   umount2: declareInt('umount2', 'void *', 'int'),
+  setns: declareInt('setns', 'int', 'int'),
+  poll: declareInt('poll', 'void *', 'uint32', 'int'),
 };
 
+const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
 const MNT_DETACH = 2;
+/** MOVE_MOUNT_F_EMPTY_PATH and MOVE_MOUNT_T_EMPTY_PATH: both are descriptors. */
+const MOVE_BY_DESCRIPTORS = 0x44;
+const AT_EMPTY_PATH = 0x1000;
+const POLLIN = 1;
+const POLLPRI = 2;
 
 const OPEN_TREE_CLONE = 1;
 const OPEN_TREE_CLOEXEC = 0o2000000;
@@ -27,8 +35,10 @@ export const MOUNT_ATTR_NODEV = 4;
 export const MOUNT_ATTR_NOEXEC = 8;
 /** `struct mount_attr`: attr_set, attr_clr, propagation and userns_fd, 64 bits each. */
 const MOUNT_ATTR_BYTES = 32;
+const PROPAGATION = 4;
 
 const HERE = cString('.');
+const EMPTY = cString('');
 
 /** From now on the calling thread has its own copy of all mounts, and no change of one is seen in the other. */
 export function ownMounts(): number {
@@ -62,6 +72,56 @@ export function pivotToWorkingDirectory(): number {
   return failed < 0 ? failed : result(libc.umount2(HERE, MNT_DETACH));
 }
 
+/** The calling thread has a root and a working directory of its own from now on, as `enterMounts` demands. */
+export function ownRoot(): number {
+  return result(libc.unshare(CLONE_FS));
+}
+
+/** The calling thread sees the mounts of this namespace from now on: setns(2). @param namespace a descriptor */
+export function enterMounts(namespace: number): number {
+  return result(libc.setns(namespace, CLONE_NEWNS));
+}
+
+/** A copy of the mount that is open there, without those below it, attached nowhere; a descriptor or -errno. */
+export function copyOfMount(mounted: number): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+  return result(syscall(architecture.syscalls.open_tree, mounted, addressOf(EMPTY), flags, 0, 0, 0));
+}
+
+/** Attaches such a copy where `target` is open. */
+export function attachMount(copy: number, target: number): number {
+  const nothing = addressOf(EMPTY);
+  const { move_mount } = architecture.syscalls;
+  return result(syscall(move_mount, copy, nothing, target, nothing, MOVE_BY_DESCRIPTORS, 0));
+}
+
+/** Takes a mount away, also while it is used: umount2(2). A link is followed. */
+export function detachMount(path: Uint8Array): number {
+  return result(libc.umount2(path, MNT_DETACH));
+}
+
+const pollfds = stableMemory(16);
+
+/**
+ * Waits until something is mounted, unmounted or changed in the namespace of a mountinfo: proc_pid_mountinfo(5).
+ *
+ * @returns whether that came to pass before the other end of a pipe was closed
+ */
+export function waitForMounts(table: number, pipe: number): boolean {
+  const words = wordsOf(pollfds);
+  const halves = new Uint16Array(pollfds.buffer, 0, 8);
+  words[0] = table;
+  words[2] = pipe;
+  halves[2] = POLLPRI;
+  halves[6] = POLLIN;
+  for (;;) {
+    const ready = result(libc.poll(pollfds, 2, -1));
+    if (halves[7] !== 0) return false;
+    // a signal interrupts it
+    if (ready > 0) return true;
+  }
+}
+
 /** Attributes for the mount that is the working directory, and for all that is mounted below it: mount_setattr(2). */
 export class MountAttributes {
   readonly #attributes = stableMemory(MOUNT_ATTR_BYTES);
@@ -77,5 +137,14 @@ export class MountAttributes {
     const { mount_setattr } = architecture.syscalls;
     const [here, attributes] = this.#addresses;
     return result(syscall(mount_setattr, AT_FDCWD, here, AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES, 0));
+  }
+
+  /** The same for a mount that is attached nowhere, which is private from then on. */
+  setOn(copy: number): number {
+    const { mount_setattr } = architecture.syscalls;
+    const [, attributes] = this.#addresses;
+    wordsOf(this.#attributes)[PROPAGATION] = MS_PRIVATE;
+    const flags = AT_EMPTY_PATH | AT_RECURSIVE;
+    return result(syscall(mount_setattr, copy, addressOf(EMPTY), flags, attributes, MOUNT_ATTR_BYTES, 0));
   }
 }

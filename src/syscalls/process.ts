@@ -17,6 +17,7 @@ const libc = {
   waitpid: declareInt('waitpid', 'int', 'void *', 'int'),
   clockGettime: declareInt('clock_gettime', 'int', 'void *'),
   madvise: declareInt('madvise', 'int64', 'int64', 'int'),
+  pipe2: declareInt('pipe2', 'void *', 'int'),
   setrlimit: declareInt('setrlimit', 'int', 'void *'),
 };
 
@@ -34,6 +35,7 @@ const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 const RLIMIT_CORE = 4;
+const O_CLOEXEC = 0o2000000;
 const AT_SECURE = 23;
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
@@ -149,6 +151,14 @@ export function duplicateTo(descriptor: number, target: number): number {
   return result(libc.dup2(descriptor, target));
 }
 
+/** The ends of a new pipe to read from and to write to, closed on exec, or -errno: pipe(2). */
+export function pipe(): readonly [number, number] | number {
+  const ends = stableMemory(8);
+  const failed = result(libc.pipe2(ends, O_CLOEXEC));
+  const [readable = -1, writable = -1] = new Int32Array(ends.buffer, 0, 2);
+  return failed < 0 ? failed : [readable, writable];
+}
+
 /** Makes the process the leader of a new session without a terminal: setsid(2). */
 export function setSession(): number {
   return result(libc.setsid());
@@ -192,9 +202,18 @@ export function execvp(program: Uint8Array, argv: StringVector): number {
  * @returns 0 in the child, the child's pid in the parent, or -errno
  */
 export function forkSharingRoot(): number {
+  return cloneProcess(CLONE_FS);
+}
+
+/** The same without sharing anything. */
+export function fork(): number {
+  return cloneProcess(0);
+}
+
+function cloneProcess(shared: number): number {
   // always "fails": not all of the range is mapped (ENOMEM), which keeps the kernel from nothing; madvise(2)
   libc.madvise(0, ADDRESS_SPACE, MADV_DOFORK);
-  return result(syscall(architecture.syscalls.clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0, 0));
+  return result(syscall(architecture.syscalls.clone, shared | SIGCHLD, 0, 0, 0, 0, 0));
 }
 
 /** How a process ended: with an exit status, or by a signal; the other is null. */

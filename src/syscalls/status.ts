@@ -12,6 +12,7 @@ const libc = {
 export const AT_SYMLINK_FOLLOW = 0x400;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_MNT_ID = 0x1000;
 
 /**
  * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.
@@ -37,6 +38,7 @@ export class FileStatus {
   static readonly RDEV_MINOR = 33;
   static readonly DEV_MAJOR = 34;
   static readonly DEV_MINOR = 35;
+  static readonly MOUNT_ID = 36;
   static readonly ZERO = 64;
 
   readonly #mode = new Uint16Array(this.bytes.buffer, 28, 1);
@@ -88,6 +90,12 @@ export function referToSameFile(one: number, other: number): boolean {
   const [first, second] = [new FileStatus(), new FileStatus()];
   if (fstat(one, first) < 0 || fstat(other, second) < 0) return false;
   return IDENTITY.every((word) => first.words[word] === second.words[word]);
+}
+
+/** The id of the mount that a descriptor (also an O_PATH one) is on, as in mountinfo, or -errno (Linux 5.8). */
+export function mountId(descriptor: number, status: FileStatus): number {
+  const failed = result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_MNT_ID, status.address));
+  return failed < 0 ? failed : (status.words[FileStatus.MOUNT_ID] ?? 0);
 }
 
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */

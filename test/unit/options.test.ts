@@ -33,6 +33,7 @@ describe('the command line', () => {
     expect(configuration('-p/srv', '-s/run/s', '--uid=qemu', '-g9', '-n')).toEqual(expected);
     expect(expected).toEqual({
       exportPath: '/srv',
+      followMounts: true,
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9', allowed: [] },
       control: undefined,
       daemon: false,

@@ -1,0 +1,32 @@
+/** A line of /proc/PID/mountinfo: proc_pid_mountinfo(5). */
+export interface Mount {
+  readonly id: number;
+  /** Where it is, from the root of the process that opened the table: bytes, one in each character (latin1). */
+  readonly path: string;
+  readonly fileSystem: string;
+}
+
+/** @param table the bytes of the file as latin1 */
+export function parseMountTable(table: string): readonly Mount[] {
+  return table
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [mount = '', source = ''] = line.split(' - ');
+      const [id = '', , , , path = ''] = mount.split(' ');
+      const [fileSystem = ''] = source.split(' ');
+      return { id: Number(id), path: unescape(path), fileSystem };
+    });
+}
+
+/** Mount points have blanks and the like as octal numbers. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** The path of a mount from a directory, empty for the directory itself; undefined where it is elsewhere. */
+export function pathBelow(directory: string, { path }: Mount): string | undefined {
+  if (path === directory) return '';
+  const prefix = directory === '/' ? '/' : `${directory}/`;
+  return path.startsWith(prefix) ? path.slice(prefix.length) : undefined;
+}

@@ -1,0 +1,202 @@
+/** What the host mounts and unmounts in an export while it is served. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type Session, sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { exportForTest } from '../support/tree.js';
+import type { WireClient } from '../support/wire-client.js';
+
+const skipped = whyNotRoot();
+const suffix = skipped === undefined ? '' : ` (${skipped})`;
+const ENOENT = 2;
+const EXDEV = 18;
+const root = { uid: 0, gid: 0 };
+const PATIENCE = { timeout: 20_000, interval: 20 };
+const FLAGS = ['nosuid', 'nodev', 'noexec'];
+
+/** A mount namespace that stands for the host: what is mounted there goes with the test. */
+class Host {
+  readonly #process: ChildProcess;
+
+  constructor(process: ChildProcess) {
+    this.#process = process;
+  }
+
+  get enter(): readonly string[] {
+    return ['nsenter', '--mount', `--target=${this.#process.pid}`];
+  }
+
+  run(script: string): string {
+    const [program = '', ...args] = this.enter;
+    return execFileSync(program, [...args, 'sh', '-ec', script], { encoding: 'utf8' }).trim();
+  }
+}
+
+async function hostForTest(): Promise<Host> {
+  const ready = 'echo ready; exec sleep 600';
+  const child = spawn('unshare', ['--mount', 'sh', '-c', ready], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await once(child.stdout, 'data');
+  return new Host(child);
+}
+
+interface Served extends Session {
+  readonly host: Host;
+  readonly directory: string;
+}
+
+/** @param before a script of the host's before the helper starts, in the export */
+async function serve(args: readonly string[] = [], before = ''): Promise<Served> {
+  const host = await hostForTest();
+  const directory = exportForTest();
+  for (const name of ['disk', 'other']) mkdirSync(join(directory, name));
+  if (before !== '') host.run(`cd ${directory}; ${before}`);
+  const session = sessionForTest(directory, { wrapper: host.enter, args });
+  expect(session.client.request(requests.lstat('/')).errno).toBe(0);
+  return { ...session, host, directory };
+}
+
+const seen = (client: WireClient, path: string): number => client.request(requests.lstat(path)).errno;
+
+function until(client: WireClient, path: string, errno: number): Promise<void> {
+  return vi.waitFor(() => {
+    expect(seen(client, path)).toBe(errno);
+  }, PATIENCE);
+}
+
+/** The options of what is mounted there, as the helper has it. */
+function optionsOf({ helper }: Session, path: string): readonly string[] {
+  const mounts = readFileSync(`/proc/${helper.pid}/mounts`, 'utf8').split('\n');
+  const line = mounts.findLast((mount) => mount.split(' ')[1] === path);
+  return line?.split(' ')[3]?.split(',') ?? [];
+}
+
+const childOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+
+describe.skipIf(skipped !== undefined)(`a disk that the host mounts in the export later${suffix}`, () => {
+  it('is seen, takes what the guest makes, and can be unmounted while a file of it is open', async () => {
+    const { client, host, directory } = await serve();
+    host.run(`mount -t tmpfs disk ${directory}/disk; echo text >${directory}/disk/of-host`);
+    await until(client, '/disk/of-host', 0);
+    const created = client.request(requests.create('/disk/of-guest', 0x42, 0o644, root));
+    expect(created.errno).toBe(0);
+    writeSync(created.descriptor!, 'guest');
+    expect(host.run(`cat ${directory}/disk/of-guest`)).toBe('guest');
+    expect(client.request(requests.rename('/disk/of-guest', '/there')).errno).toBe(EXDEV);
+
+    host.run(`umount ${directory}/disk`);
+    await until(client, '/disk/of-host', ENOENT);
+    expect(client.request(requests.mkdir(root, '/disk/below', 0o755)).errno).toBe(0);
+    expect(existsSync(join(directory, 'disk/below'))).toBe(true);
+    closeSync(created.descriptor!);
+  });
+
+  it('has the limits of the export from the first moment, whatever the host allows there', async () => {
+    const served = await serve();
+    const { client, host, directory } = served;
+    // what a moment without them would be long enough for
+    const script = `mount -t tmpfs -o dev,suid,exec disk ${directory}/disk; touch ${directory}/disk/there`;
+    for (let round = 0; round < 5; round++) {
+      host.run(script);
+      while (seen(client, '/disk/there') !== 0);
+      expect(optionsOf(served, '/disk')).toEqual(expect.arrayContaining(FLAGS));
+      host.run(`umount ${directory}/disk`);
+      await until(client, '/disk/there', ENOENT);
+    }
+    expect(optionsOf(served, '/disk')).toEqual([]);
+  });
+
+  it('is read-only where the export is', async () => {
+    const served = await serve(['--readonly']);
+    const { client, host, directory } = served;
+    host.run(`mount -t tmpfs disk ${directory}/disk; touch ${directory}/disk/there`);
+    await until(client, '/disk/there', 0);
+    expect(optionsOf(served, '/disk')).toEqual(expect.arrayContaining(['ro', ...FLAGS]));
+  });
+
+  it('may be a tree of mounts, one upon another, with any names', async () => {
+    const { client, host, directory } = await serve();
+    host.run(`
+      cd ${directory}; mkdir 'ä b'; mount -t tmpfs one 'ä b'; mkdir 'ä b/\\c'; mount -t tmpfs two 'ä b/\\c'; touch 'ä b/\\c/two'
+      mount -t tmpfs first disk; touch disk/first; mount -t tmpfs second disk; touch disk/second
+      echo text >file; touch other/mounted; mount --bind file other/mounted`);
+    await until(client, '/ä b/\\c/two', 0);
+    await until(client, '/disk/second', 0);
+    await vi.waitFor(() => {
+      expect(client.request(requests.lstat('/other/mounted')).payload.readBigUInt64LE(44)).toBe(5n);
+    }, PATIENCE);
+    expect(seen(client, '/disk/first')).toBe(ENOENT);
+    host.run(`umount ${directory}/disk; umount -R '${directory}/ä b'; umount ${directory}/other/mounted`);
+    await until(client, '/disk/first', 0);
+    await until(client, '/ä b/\\c', ENOENT);
+  });
+
+  it('is not seen with --host-mounts ignore, and no other process is there', async () => {
+    const { client, helper, host, directory } = await serve(['--host-mounts', 'ignore']);
+    host.run(`mount -t tmpfs disk ${directory}/disk; touch ${directory}/disk/there`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(seen(client, '/disk/there')).toBe(ENOENT);
+    expect(childOf(helper.pid)).toBe(0);
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`what the host does otherwise${suffix}`, () => {
+  it('unmounts a disk that was there at the start', async () => {
+    const before = 'mount -t tmpfs disk disk; touch disk/there';
+    const { client, host, directory } = await serve([], before);
+    expect(seen(client, '/disk/there')).toBe(0);
+    host.run(`umount ${directory}/disk`);
+    await until(client, '/disk/there', ENOENT);
+  });
+
+  it('mounts a procfs or another window into the kernel: it is not seen, nor what lies in it', async () => {
+    const { client, host, directory } = await serve();
+    host.run(`
+      cd ${directory}; mount -t proc proc other; mount -t tmpfs inside other/sys/fs; touch other/sys/fs/inside
+      mkdir sys; mount -t sysfs sys sys; mount -t tmpfs disk disk; touch disk/there`);
+    // mounted last, so all others had their turn
+    await until(client, '/disk/there', 0);
+    for (const path of ['/other/self', '/other/sys/fs', '/sys/kernel']) {
+      expect([path, seen(client, path)]).toEqual([path, ENOENT]);
+    }
+  });
+
+  it('mounts where the guest then renames a directory: the mount goes with it, and can be unmounted', async () => {
+    const { client, host, directory } = await serve([], 'mkdir d d/e');
+    host.run(`mount -t tmpfs disk ${directory}/d/e; touch ${directory}/d/e/there`);
+    await until(client, '/d/e/there', 0);
+    expect(client.request(requests.rename('/d', '/moved')).errno).toBe(0);
+    expect(client.request(requests.symlink(root, 'other', '/d')).errno).toBe(0);
+    expect(client.request(requests.mkdir(root, '/other/e', 0o755)).errno).toBe(0);
+    expect(seen(client, '/moved/e/there')).toBe(0);
+    host.run(`umount ${directory}/moved/e`);
+    await until(client, '/moved/e/there', ENOENT);
+  });
+});
+
+describe.skipIf(skipped !== undefined)(`the process that follows the host's mounts${suffix}`, () => {
+  it('has three capabilities and no descriptor of the client, and ends with the helper', async () => {
+    const { helper } = await serve();
+    const follower = childOf(helper.pid);
+    const status = await vi.waitFor(() => {
+      const text = readFileSync(`/proc/${follower}/status`, 'utf8');
+      expect(readFileSync(`/proc/${follower}/cmdline`, 'utf8')).toContain('follow.js');
+      return text;
+    }, PATIENCE);
+    // CAP_DAC_OVERRIDE, CAP_SYS_CHROOT, CAP_SYS_ADMIN
+    expect(/^CapPrm:\s*(\w+)/m.exec(status)?.[1]).toBe('0000000000240002');
+    expect(/^NoNewPrivs:\s*(\d)/m.exec(status)?.[1]).toBe('1');
+    for (const standard of [0, 1, 2])
+      expect(readlinkSync(`/proc/${follower}/fd/${standard}`)).toMatch(/\/null$/);
+    await helper.stop();
+    await vi.waitFor(() => {
+      expect(existsSync(`/proc/${follower}`)).toBe(false);
+    }, PATIENCE);
+  });
+});
