@@ -81,6 +81,9 @@ export const options = {
   fmode: { value: 'MODE', help: 'mode on the host of files made in a mapped model, octal (default 0600)' },
   dmode: { value: 'MODE', help: 'the same for directories (default 0700)' },
   xattr: { value: 'on|off', choices: onOff, help: 'extended attributes for the guest: on (default) or off' },
+  'host-symlinks': {
+    help: "in a mapped model: let the guest read where the host's symbolic links lead; they are never followed here",
+  },
   'file-capabilities': {
     help: 'let the guest give files capabilities (setcap): keep CAP_SETFCAP; the mapped models need no right for it',
   },

@@ -21,6 +21,16 @@ function hostMode(values: OptionValues, name: 'fmode' | 'dmode', model: ModelNam
   return Number.parseInt(mode, 8);
 }
 
+function hostSymlinks(values: OptionValues, model: ModelName): boolean {
+  if (values['host-symlinks'] !== true) return false;
+  if (model === 'passthrough' || model === 'none') {
+    throw usageError(
+      `--host-symlinks is only for mapped-xattr and mapped-file: in ${model} all links are the host's`,
+    );
+  }
+  return true;
+}
+
 /** What the options say of the security model. Throws a usage error. */
 export function modelSettings(values: OptionValues): ModelSettings {
   const name = oneOf('security-model', text(values, 'security-model') ?? 'passthrough', modelNames);
@@ -36,6 +46,7 @@ export function modelSettings(values: OptionValues): ModelSettings {
     xattrs: oneOf('xattr', text(values, 'xattr') ?? 'on', onOff) === 'on',
     // the mapped models only record them
     fileCapabilities: values['file-capabilities'] === true && (name === 'passthrough' || name === 'none'),
+    hostSymlinks: hostSymlinks(values, name),
     multidevs: oneOf('multidevs', text(values, 'multidevs') ?? 'remap', multidevsModes),
   };
 }

@@ -66,7 +66,7 @@ function unmapped(
 }
 
 function mapped(
-  { name, fileMode, directoryMode }: ModelSettings,
+  { name, fileMode, directoryMode, hostSymlinks }: ModelSettings,
   { directory, contained, fileSystem, ownDescriptors, refused }: ModelSurroundings,
 ): SecurityModel {
   const hidden = name === 'mapped-file' ? metadataNames : [];
@@ -76,6 +76,7 @@ function mapped(
     generations: new GenerationReader(fileSystem, false),
     fileMode,
     directoryMode,
+    hostSymlinks,
     refused,
   };
   if (name === 'mapped-file') return mappedFile(paths, parts);

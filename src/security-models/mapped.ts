@@ -30,6 +30,7 @@ export interface MappedParts {
   /** Modes on the host of what is made. */
   readonly fileMode: number;
   readonly directoryMode: number;
+  readonly hostSymlinks: boolean;
   /** Is told of every special file of the guest that was not opened. */
   readonly refused: () => void;
 }
@@ -283,8 +284,10 @@ export class Mapped implements SecurityModel {
     const failed = this.#look(at, this.#status);
     if (failed < 0) return failed;
     if ((this.#status.mode & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
-    // a real link of the host is ELOOP, as in QEMU's `local`
     const descriptor = this.#parts.descriptors.open(at, 0);
+    // a real link of the host, which is ELOOP in QEMU's `local`
+    if (descriptor === -errno.ELOOP && this.#parts.hostSymlinks)
+      return files.readlink(at, target.address, size);
     if (descriptor < 0) return descriptor;
     const length = files.read(descriptor, target.address, size);
     this.#parts.descriptors.close(descriptor);

@@ -17,6 +17,8 @@ export interface ModelSettings {
   /** Whether the guest has extended attributes. */
   readonly xattrs: boolean;
   readonly multidevs: Multidevs;
+  /** Whether the guest may read where the host's own symbolic links lead in a mapped model. */
+  readonly hostSymlinks: boolean;
   /** Whether the guest may give capabilities to files of the host. */
   readonly fileCapabilities: boolean;
 }

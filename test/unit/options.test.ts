@@ -50,6 +50,7 @@ describe('the command line', () => {
         xattrs: true,
         multidevs: 'remap',
         fileCapabilities: false,
+        hostSymlinks: false,
       },
       seccomp: 'kill',
       pollCeiling: 100,
@@ -84,6 +85,7 @@ describe('the command line', () => {
       xattrs: true,
       multidevs: 'remap',
       fileCapabilities: false,
+      hostSymlinks: false,
     });
     const { model } = configuration(
       '-p',
@@ -101,6 +103,7 @@ describe('the command line', () => {
       xattrs: false,
       multidevs: 'remap',
       fileCapabilities: false,
+      hostSymlinks: false,
     });
   });
 
