@@ -33,27 +33,47 @@ export const ownMajor = Number(process.versions.node.split('.')[0]);
 
 const cache = join(repositoryRoot, '.cache', 'node');
 
+/** Makes a directory of the cache, unless it is there already: whole or not at all. */
+function cached(name: string, make: (directory: string) => void): string {
+  const directory = join(cache, name);
+  if (existsSync(directory)) return directory;
+  mkdirSync(cache, { recursive: true });
+  const unfinished = mkdtempSync(join(cache, 'unfinished-'));
+  try {
+    make(unfinished);
+    renameSync(unfinished, directory);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+  return directory;
+}
+
+/** Another npm than that of this machine. @returns its program */
+export function installNpm(version: number): string {
+  const directory = cached(`npm-${version}`, (unfinished) => {
+    npm(unfinished, ['install', '--prefix', unfinished, `npm@${version}`]);
+  });
+  return join(directory, 'node_modules', 'npm', 'bin', 'npm-cli.js');
+}
+
 /** A Node of npm's, with its headers, and what has to be compiled for it. Installed once, below `.cache`. */
 export class OtherNode {
   readonly #directory: string;
 
   /** @param version its newest release, or what else npm knows as a version: `22`, `22.12.0` */
   constructor(version: number | string) {
-    this.#directory = join(cache, `${version}-${process.arch}`);
-    if (!existsSync(this.#directory)) {
-      mkdirSync(cache, { recursive: true });
-      const unfinished = mkdtempSync(join(cache, 'unfinished-'));
-      try {
-        install(unfinished, version);
-        renameSync(unfinished, this.#directory);
-      } finally {
-        rmSync(unfinished, { recursive: true, force: true });
-      }
-    }
+    this.#directory = cached(`${version}-${process.arch}`, (unfinished) => {
+      install(unfinished, version);
+    });
   }
 
   get program(): string {
-    return join(headers(this.#directory), 'bin', 'node');
+    return join(packageDirectory(this.#directory), 'bin', 'node');
+  }
+
+  /** Where its headers lie, for node-gyp. */
+  get headers(): string {
+    return packageDirectory(this.#directory);
   }
 
   /** The npm package posix, compiled for this Node. */
@@ -64,8 +84,8 @@ export class OtherNode {
   }
 }
 
-/** Where the package lies: the program and its headers. */
-function headers(directory: string): string {
+/** Where the package of the binary lies, with the headers. */
+function packageDirectory(directory: string): string {
   return join(directory, 'node_modules', `node-linux-${process.arch}`);
 }
 
@@ -77,12 +97,12 @@ function install(directory: string, version: number | string): void {
 
 function compilePosix(directory: string): void {
   const { version } = manifest('node_modules', 'posix');
-  const programs = join(headers(directory), 'bin');
+  const programs = join(packageDirectory(directory), 'bin');
   npm(directory, ['install', `posix@${version}`], {
     ...process.env,
     // npm, and node-gyp for the headers
     PATH: `${programs}:${process.env['PATH'] ?? ''}`,
-    npm_config_nodedir: headers(directory),
+    npm_config_nodedir: packageDirectory(directory),
   });
 }
 
