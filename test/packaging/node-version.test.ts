@@ -73,7 +73,7 @@ describe('the versions of Node in package.json', () => {
     expect(read('scripts/build.js')).toContain(`target: 'node${least}'`);
   });
 
-  it('are all that the packages of the checkout allow', () => {
+  it('are those of the lock file', () => {
     const { packages } = JSON.parse(read('package-lock.json')) as {
       packages: Readonly<Record<string, { engines?: { node?: string } }>>;
     };
