@@ -83,6 +83,11 @@ const files: readonly Entry[] = [
     terms: ['/run/virtfs-proxy-helper-control/VM/socket'],
     meaning: 'The socket for the command status, while virtfs-proxy-helper@VM.service runs.',
   },
+  {
+    macro: 'Pa ',
+    terms: ['/run/virtfs-proxy-helper-exports'],
+    meaning: `What running helpers of root's export, a locked file for each: see --path-base.`,
+  },
 ];
 
 const environment: readonly Entry[] = [

@@ -4,7 +4,7 @@ import { filterSystemCalls } from './confinement/seccomp.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
 import { writePid } from './launch/pidfile.js';
-import { type Acceptance, acceptClients } from './listening/acceptance.js';
+import { acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
 import { createLogger, type Logger } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
@@ -183,7 +183,6 @@ function start(
   const refusals = new Refusals(log);
   const context = operationContext(handover, log, refusals);
   let session: Session | undefined;
-  let waiting: Acceptance | undefined;
   let begun = false;
   const connected = (descriptor: number): void => {
     session = startSession(descriptor, handover, statistics, context, log, refusals, readiness);
@@ -198,7 +197,7 @@ function start(
       connected(descriptor);
       return false;
     };
-    waiting = acceptClients(socket, first, refused);
+    acceptClients(socket, first, refused);
     readiness.notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);
@@ -206,10 +205,7 @@ function start(
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
       log.info(`stopped by ${signal}`);
-      if (session === undefined) {
-        waiting?.close();
-        leave(ExitStatus.OK, readiness);
-      }
+      if (session === undefined) leave(ExitStatus.OK, readiness);
       session.end();
     });
   }

@@ -1,10 +1,19 @@
 /** The hook by itself, with what a domain may be called: no libvirt is needed for that. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { helperUnderTest } from '../guest/helper.js';
 import { whyNotRoot } from '../support/helper-process.js';
+import { pythonForTest } from '../support/python-program.js';
 import { exportForTest } from '../support/tree.js';
 
 const skipped = whyNotRoot();
@@ -123,5 +132,24 @@ describe.skipIf(skipped !== undefined)('the hook', () => {
     const { status, stderr } = new Hook('--fmode=/*').run('vm', 'prepare', 'begin');
     expect([status, stderr]).toEqual([1, expect.stringContaining('--fmode')]);
     expect(stderr).not.toContain('unexpected argument');
+  });
+
+  it('ends its helper and nobody else, such as a process whose socket has had the same path', async () => {
+    const hook = new Hook();
+    const path = join(hook.sockets, 'vm1/9p.sock');
+    mkdirSync(join(hook.sockets, 'vm1'));
+    // anybody can have a socket with this path, in mounts of his own
+    const bound =
+      's = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); os.unlink(sys.argv[1])';
+    const bystander = await pythonForTest([], bound, path);
+    expect(readFileSync('/proc/net/unix', 'utf8')).toContain(` ${path}\n`);
+    expect(hook.run('vm', 'prepare', 'begin')).toMatchObject({ status: 0, stderr: '' });
+    const pid = readFileSync(join(hook.sockets, 'vm1/pid'), 'utf8').trim();
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    expect(hook.run('vm', 'release', 'end')).toMatchObject({ status: 0, stderr: '' });
+    for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect([bystander.exitCode, bystander.signalCode]).toEqual([null, null]);
   });
 });

@@ -7,8 +7,10 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lchownSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -145,4 +147,34 @@ describe.skipIf(skip)('a directory that another user may write', () => {
     }
     console.log(`a link on the way: ${refused} of ${starts} starts did not find a directory there`);
   }, 120_000);
+
+  it('lets a start go on where one was killed half way, and leaves nothing of it', async () => {
+    const directory = exportForTest();
+    const path = join(directory, 'socket');
+    const staging = join(directory, '.socket.starting');
+    mkdirSync(staging, 0o700);
+    for (const name of ['new', 'old']) writeFileSync(join(staging, name), 'left');
+    await startAndStop(['-p', exportForTest(), '-s', path], () => existsSync(path));
+    expect(readdirSync(directory)).toEqual(['socket']);
+  });
+
+  it('is told of when he has taken the name of the staging directory', async () => {
+    const { directory, precious } = sharedDirectory(0o770);
+    const elsewhere = join(precious, '..');
+    for (const make of [
+      symlinkSync,
+      (_target: string, path: string) => {
+        mkdirSync(path, 0o777);
+      },
+    ]) {
+      const staging = join(directory, '.socket.starting');
+      make(elsewhere, staging);
+      lchownSync(staging, uid, gid);
+      const args = ['-n', '-p', exportForTest(), '-s', join(directory, 'socket')];
+      const { status, stderr } = await helperForTest(args).exit();
+      expect([status, stderr]).toEqual([1, expect.stringContaining('.socket.starting is in the way')]);
+      expect(readdirSync(elsewhere)).toEqual(['precious']);
+      rmSync(staging, { recursive: true });
+    }
+  });
 });

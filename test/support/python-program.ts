@@ -1,5 +1,5 @@
 /** What an attacker does on the host, in Python: with exact names, and as another user without this checkout. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { onTestFinished } from 'vitest';
 
 /**
@@ -11,7 +11,7 @@ export async function pythonForTest(
   as: readonly string[],
   program: string,
   ...args: string[]
-): Promise<void> {
+): Promise<ChildProcess> {
   const imports = 'import fcntl, os, socket, struct, sys, time';
   const script = `${imports}\n${program}\nprint("done", flush=True)\ntime.sleep(120)`;
   const [command = '', ...rest]: string[] = [...as, 'python3', '-c', script, ...args];
@@ -27,4 +27,5 @@ export async function pythonForTest(
       reject(new Error('the program ended'));
     });
   });
+  return child;
 }
