@@ -46,7 +46,7 @@ export function chooseModel(
 }
 
 function unmapped(
-  { name }: ModelSettings,
+  { name, fileCapabilities }: ModelSettings,
   ids: IdMappings | undefined,
   { directory, contained, fileSystem, ownDescriptors, refused, idRefused, die }: ModelSurroundings,
 ): SecurityModel {
@@ -62,7 +62,8 @@ function unmapped(
   if (name === 'none') return new None(parts);
   if (ids === undefined) return new Passthrough(parts);
   const [uids, gids] = [new IdMap(ids.uids), new IdMap(ids.gids)];
-  return new MappedIds({ ...parts, uids, gids, inode: new Inode(paths, own), refused: idRefused });
+  const inode = new Inode(paths, own);
+  return new MappedIds({ ...parts, uids, gids, inode, fileCapabilities, refused: idRefused });
 }
 
 function mapped(

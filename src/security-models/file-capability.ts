@@ -23,6 +23,26 @@ export function isCapability(bytes: Uint8Array): boolean {
 }
 
 /**
+ * Turns what the guest gives to a file into capabilities of one of its own roots, which count on the host only in a user
+ * namespace with that root.
+ *
+ * @param value as `isCapability` demands
+ * @param bytes room for CAPABILITY_BYTES, which the result has
+ * @returns the guest's root where it has no id on the host, else undefined
+ */
+export function giveCapability(value: Uint8Array, bytes: Uint8Array, uids: IdMap): number | undefined {
+  bytes.fill(0);
+  bytes.set(value);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const root = view.getUint32(ROOT_AT, true);
+  const host = uids.toHost(root);
+  if (host === UNMAPPED) return root;
+  view.setUint32(0, (view.getUint32(0, true) & ~REVISION_MASK) | REVISION_3, true);
+  view.setUint32(ROOT_AT, host, true);
+  return undefined;
+}
+
+/**
  * Turns a file's capabilities into what the guest may know of them: those of its own root are revision 2, those of
  * another of its users are revision 3, and there are none of anybody else's. The kernel does the same for a user
  * namespace, but for the error: capabilities(7).

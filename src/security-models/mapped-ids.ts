@@ -6,11 +6,11 @@ import type { RequestName } from '../protocol/requests.js';
 import { NO_ID } from '../syscalls/credentials.js';
 import * as errno from '../syscalls/errno.js';
 import { O_NOFOLLOW } from '../syscalls/files.js';
-import { Destination } from '../syscalls/libc.js';
-import { stableMemory } from '../syscalls/memory.js';
+import { Destination, type Pointer } from '../syscalls/libc.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
 import { FileStatus } from '../syscalls/status.js';
 import { removexattr, setxattr } from '../syscalls/xattrs.js';
-import { CAPABILITY_BYTES, translateCapability } from './file-capability.js';
+import { CAPABILITY_BYTES, giveCapability, isCapability, translateCapability } from './file-capability.js';
 import { type IdMap, OVERFLOW_ID, UNMAPPED } from './id-map.js';
 import type { Inode } from './inode.js';
 import { Passthrough, type PassthroughParts } from './passthrough.js';
@@ -19,6 +19,7 @@ import { Times } from './times.js';
 
 const ROOT_GROUP = 0;
 const CAPABILITY = Buffer.from('security.capability');
+const CAPABILITY_NAME = cString('security.capability');
 const ACLS = [Buffer.from('system.posix_acl_access'), Buffer.from('system.posix_acl_default')];
 
 /** What was refused: an id of the guest's that has none on the host, or of the host's that has none in the guest. */
@@ -36,6 +37,8 @@ export interface MappedIdsParts extends PassthroughParts {
   readonly uids: IdMap;
   readonly gids: IdMap;
   readonly inode: Inode;
+  /** Whether the guest may give capabilities to its files. */
+  readonly fileCapabilities: boolean;
   readonly refused: IdRefusal;
 }
 
@@ -53,6 +56,7 @@ export class MappedIds extends Passthrough {
   readonly #uids: IdMap;
   readonly #gids: IdMap;
   readonly #inode: Inode;
+  readonly #fileCapabilities: boolean;
   readonly #refused: IdRefusal;
   readonly #status = new FileStatus();
   readonly #times = new Times();
@@ -65,6 +69,7 @@ export class MappedIds extends Passthrough {
     this.#uids = parts.uids;
     this.#gids = parts.gids;
     this.#inode = parts.inode;
+    this.#fileCapabilities = parts.fileCapabilities;
     this.#refused = parts.refused;
   }
 
@@ -135,8 +140,7 @@ export class MappedIds extends Passthrough {
   override setxattr(request: Request<'lsetxattr'>): number {
     const { name, value, size } = request;
     if (size !== value.length) return -errno.EINVAL;
-    // a root of its own, which the host would take for the host's
-    if (equals(name, CAPABILITY)) return this.#refuse('lsetxattr', { attribute: 'security.capability' });
+    if (equals(name, CAPABILITY)) return this.#giveCapability(request);
     if (isAcl(name)) {
       const failed = translateAcl(value.frame, value.start, value.length, this.#toUser, this.#toGroup);
       if (failed < 0) return failed;
@@ -144,7 +148,23 @@ export class MappedIds extends Passthrough {
     return this.#asOwner('lsetxattr', request, O_NOFOLLOW, this.#setxattr);
   }
 
+  /** They count in user namespaces of a root of the guest's, where the host would take them for its own root's. */
+  #giveCapability({ path, value, flags }: Request<'lsetxattr'>): number {
+    if (!this.#fileCapabilities) return this.#refuse('lsetxattr', { attribute: 'security.capability' });
+    const given = value.frame.subarray(value.start, value.start + value.length);
+    if (!isCapability(given)) return -errno.EINVAL;
+    const { bytes } = this.#capability;
+    const uid = giveCapability(given, bytes, this.#uids);
+    if (uid !== undefined) return this.#refuse('lsetxattr', { uid });
+    return this.#withAllRights('lsetxattr', path, (at) =>
+      setxattr(at, CAPABILITY_NAME, bytes, CAPABILITY_BYTES, flags),
+    );
+  }
+
   override removexattr(request: Request<'lremovexattr'>): number {
+    if (equals(request.name, CAPABILITY) && this.#fileCapabilities) {
+      return this.#withAllRights('lremovexattr', request.path, (at) => removexattr(at, CAPABILITY_NAME));
+    }
     return this.#asOwner('lremovexattr', request, O_NOFOLLOW, this.#removexattr);
   }
 
@@ -213,6 +233,16 @@ export class MappedIds extends Passthrough {
     // without its group the kernel takes a set-gid bit off
     const group = this.#gids.toGuest(gid) === UNMAPPED ? OVERFLOW_ID : gid;
     return this.#release(this.#credentials.run(hostUid, group, change, request, undefined, undefined));
+  }
+
+  /** Changes an attribute of what belongs to the guest, for which ownership is not enough. */
+  #withAllRights(name: RequestName, path: ByteSpan, change: (at: Pointer) => number): number {
+    const failed = this.#hold(path, O_NOFOLLOW);
+    if (failed < 0) return this.#release(failed);
+    const hostUid = this.#status.words[FileStatus.UID] ?? 0;
+    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#release(this.#refuse(name, { hostUid }));
+    const at = this.#inode.enter();
+    return this.#release(typeof at === 'number' ? at : change(at));
   }
 
   /** Holds an inode and reads its status. @returns 0 or -errno; to be followed by `#release` in both cases */

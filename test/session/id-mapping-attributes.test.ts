@@ -8,6 +8,7 @@ import {
   acl,
   aclFor,
   DEFAULT_ACL,
+  mapped,
   FIRST,
   NO_ID,
   O_CREATE,
@@ -92,6 +93,41 @@ describe.skipIf(skipped !== undefined)("with mapped ids, a file's capabilities",
     expect(ask(requests.lgetxattr(19, '/ofFirst', CAPABILITY))).toBe('ERANGE');
     const read = client.request(requests.lgetxattr(100, '/ofFirst', CAPABILITY)).payload.subarray(2);
     expect(read.toString('hex')).toBe(`01000002${sets}`);
+  });
+
+  it("with --file-capabilities can be given to the guest's files, and count for its root alone", () => {
+    const { directory, client, ask } = start([...mapped, '--file-capabilities']);
+    const read = (name: string): string =>
+      client
+        .request(requests.lgetxattr(100, name, CAPABILITY))
+        .payload.subarray(2)
+        .toString('hex');
+    const kept = (name: string): string[] =>
+      xattrs(Buffer.from(join(directory, name))).map(([, value]) => value.toString('hex'));
+    expect(ask(requests.create('/f', O_CREATE, 0o755, { uid: 7, gid: 7 }))).toBe('success');
+    expect(ask(requests.lsetxattr('/f', CAPABILITY, ofHost))).toBe('success');
+    expect(kept('f')).toEqual([ofFirst.toString('hex')]);
+    expect(read('/f')).toBe(ofHost.toString('hex'));
+    // of a container in the guest, whose root is the guest's user 5
+    const ofContainer = Buffer.from(`01000003${sets}05000000`, 'hex');
+    expect(ask(requests.lsetxattr('/f', CAPABILITY, ofContainer))).toBe('success');
+    expect(kept('f')).toEqual([`01000003${sets}a5860100`]);
+    expect(read('/f')).toBe(ofContainer.toString('hex'));
+    expect(ask(requests.lremovexattr('/f', CAPABILITY))).toBe('success');
+    expect(kept('f')).toEqual([]);
+  });
+
+  it("with --file-capabilities are EPERM for the host's files and for a root outside the map", () => {
+    const { directory, ask } = start([...mapped, '--file-capabilities']);
+    writeFileSync(join(directory, 'host'), '');
+    expect(ask(requests.lsetxattr('/host', CAPABILITY, ofHost))).toBe('EPERM');
+    expect(ask(requests.create('/f', O_CREATE, 0o755, root))).toBe('success');
+    expect(ask(requests.lsetxattr('/f', CAPABILITY, ofFirst))).toBe('EPERM');
+    expect(ask(requests.lsetxattr('/f', CAPABILITY, 'text'))).toBe('EINVAL');
+    for (const name of ['host', 'f']) expect(xattrs(Buffer.from(join(directory, name)))).toEqual([]);
+    setXattr(Buffer.from(join(directory, 'host')), Buffer.from(CAPABILITY), ofHost);
+    expect(ask(requests.lremovexattr('/host', CAPABILITY))).toBe('EPERM');
+    expect(xattrs(Buffer.from(join(directory, 'host')))).toHaveLength(1);
   });
 
   it('cannot be set: they would be those of the root of the host', () => {
