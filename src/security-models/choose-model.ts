@@ -5,13 +5,13 @@ import { NameResolver } from '../paths/name-resolver.js';
 import { OwnDescriptors } from '../paths/own-descriptors.js';
 import { PathResolver } from '../paths/path-resolver.js';
 import { DescriptorOpener } from './descriptor-opener.js';
-import { metadataNames } from './file-store.js';
 import { GenerationReader } from './generation-reader.js';
 import { IdMap, type IdMappings } from './id-map.js';
 import { mappedFile } from './mapped-file.js';
 import { Inode } from './inode.js';
 import { type IdRefusal, MappedIds } from './mapped-ids.js';
 import { mappedXattr } from './mapped-xattr.js';
+import { metadataNames } from './metadata-directory.js';
 import type { ModelSettings } from './model-names.js';
 import { None } from './none.js';
 import { Passthrough } from './passthrough.js';
@@ -72,8 +72,10 @@ function mapped(
 ): SecurityModel {
   const hidden = name === 'mapped-file' ? metadataNames : [];
   const paths = new NameResolver(hidden, contained ? undefined : directory);
+  const own = new OwnDescriptors(ownDescriptors);
   const parts = {
-    descriptors: new DescriptorOpener(paths, new OwnDescriptors(ownDescriptors), refused),
+    inode: new Inode(paths, own),
+    descriptors: new DescriptorOpener(paths, own, refused),
     generations: new GenerationReader(fileSystem, false),
     fileMode,
     directoryMode,

@@ -132,6 +132,11 @@ export class DescriptorOpener {
     }
   }
 
+  /** Opens for use what an O_PATH descriptor refers to, which stays open. @returns a descriptor or -errno */
+  reopen(located: number, flags: number): number {
+    return this.#reopen(located, flags & CLIENT_FLAGS & ~O_NOFOLLOW, false);
+  }
+
   #reopen(located: number, flags: number, create: boolean): number {
     const failed = fileType(located, this.#status);
     if (failed < 0) return failed;

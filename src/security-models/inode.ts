@@ -32,6 +32,14 @@ export class Inode {
     return 0;
   }
 
+  /** As `hold` of a path, for what is opened then: nothing of a procfs. */
+  holdToOpen(path: Pointer): number {
+    const descriptor = this.#paths.open(path, files.O_PATH | files.O_NOFOLLOW, 0);
+    if (descriptor < 0) return descriptor;
+    this.#descriptor = descriptor;
+    return 0;
+  }
+
   /** Ends the operation on it. @returns the operation's result, which it is given */
   release(result: number): number {
     if (this.#descriptor !== NONE) files.close(this.#descriptor);

@@ -16,6 +16,6 @@ export function mappedFile(
   parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
 ): Mapped {
   const store = new FileStore(parts.descriptors);
-  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store);
+  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store, parts.inode);
   return new Mapped({ ...parts, paths, store, xattrs });
 }

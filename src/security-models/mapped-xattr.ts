@@ -18,6 +18,6 @@ export function mappedXattr(
   parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
 ): Mapped {
   const store = new XattrStore();
-  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store);
+  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store, parts.inode);
   return new Mapped({ ...parts, paths, store, xattrs });
 }

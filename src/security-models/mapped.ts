@@ -5,11 +5,11 @@ import * as errno from '../syscalls/errno.js';
 import * as files from '../syscalls/files.js';
 import type { Destination, Pointer } from '../syscalls/libc.js';
 import { write } from '../syscalls/process.js';
-import { FileStatus, type FileSystemStatus, fstatfs, lstat } from '../syscalls/status.js';
+import { type FileStatus, type FileSystemStatus, fstatfs } from '../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
-import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import { GuestAttributes, NOT_RECORDED } from './guest-attributes.js';
+import { MappedObject, type ObjectParts } from './mapped-object.js';
 import type { SecurityModel, XattrModel } from './security-model.js';
 import { Times } from './times.js';
 
@@ -21,18 +21,12 @@ const MAX_TARGET_BYTES = 4095;
 const RACE_ATTEMPTS = 10;
 
 /** What the parts of a mapped model are. */
-export interface MappedParts {
-  readonly paths: NameResolver;
-  readonly descriptors: DescriptorOpener;
+export interface MappedParts extends ObjectParts {
   readonly generations: GenerationReader;
-  readonly store: AttributeStore;
   readonly xattrs: XattrModel;
   /** Modes on the host of what is made. */
   readonly fileMode: number;
   readonly directoryMode: number;
-  readonly hostSymlinks: boolean;
-  /** Is told of every special file of the guest that was not opened. */
-  readonly refused: () => void;
 }
 
 /**
@@ -42,22 +36,22 @@ export interface MappedParts {
 export class Mapped implements SecurityModel {
   readonly #parts: MappedParts;
   readonly #paths: NameResolver;
+  readonly #object: MappedObject;
   readonly #store: AttributeStore;
-  readonly #status = new FileStatus();
-  readonly #found = new GuestAttributes();
   readonly #wanted = new GuestAttributes();
   readonly #times = new Times();
 
   constructor(parts: MappedParts) {
     this.#parts = parts;
     this.#paths = parts.paths;
+    this.#object = new MappedObject(parts);
     this.#store = parts.store;
   }
 
   open({ path, flags }: Request<'open'>): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#open(at, flags));
+    return this.#paths.done(this.#object.open(at, flags));
   }
 
   create(request: Request<'create'>): number {
@@ -89,12 +83,8 @@ export class Mapped implements SecurityModel {
   mkdir({ path, mode, uid, gid }: Request<'mkdir'>): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
-    const made = files.mkdir(at, this.#parts.directoryMode);
-    if (made < 0) return this.#paths.done(made);
     this.#wanted.set(uid, gid, S_IFDIR | (mode & PERMISSIONS));
-    const failed = this.#store.record(at, this.#wanted);
-    if (failed < 0) files.rmdir(at);
-    return this.#paths.done(failed);
+    return this.#paths.done(this.#mkdir(at));
   }
 
   link({ existing, path }: Request<'link'>): number {
@@ -122,7 +112,7 @@ export class Mapped implements SecurityModel {
   lstat({ path }: Request<'lstat'>, status: FileStatus): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#look(at, status));
+    return this.#object.release(this.#object.look(at, status));
   }
 
   readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
@@ -150,31 +140,39 @@ export class Mapped implements SecurityModel {
   chmod({ path, mode }: Request<'chmod'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const failed = this.#look(at, this.#status);
-    if (failed < 0) return this.#paths.done(failed);
-    const type = this.#status.mode & S_IFMT;
+    const failed = this.#object.look(at);
+    return this.#object.release(failed < 0 ? failed : this.#chmod(at, mode));
+  }
+
+  #chmod(at: Uint8Array, mode: number): number {
+    const { type } = this.#object;
     // as chmod(2), which never changes a link
-    if (type === S_IFLNK) return this.#paths.done(-errno.EOPNOTSUPP);
+    if (type === S_IFLNK) return -errno.EOPNOTSUPP;
     this.#wanted.set(NOT_RECORDED, NOT_RECORDED, type | (mode & PERMISSIONS));
-    return this.#paths.done(this.#store.change(at, this.#wanted));
+    return this.#object.change(at, this.#wanted);
   }
 
   chown({ path, uid, gid }: Request<'chown'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const failed = this.#look(at, this.#status);
-    if (failed < 0) return this.#paths.done(failed);
-    this.#wanted.setOwner(uid, gid, this.#status.mode);
-    return this.#paths.done(this.#store.change(at, this.#wanted));
+    const failed = this.#object.look(at);
+    return this.#object.release(failed < 0 ? failed : this.#chown(at, uid, gid));
+  }
+
+  #chown(at: Uint8Array, uid: number, gid: number): number {
+    this.#wanted.setOwner(uid, gid, this.#object.mode);
+    return this.#object.change(at, this.#wanted);
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    let failed = this.#openable(at);
-    if (failed === 0) failed = this.#store.dropCapability(at, this.#found);
-    if (failed === 0) failed = this.#parts.descriptors.truncate(at, length);
-    return this.#paths.done(failed === -errno.ENXIO ? -errno.EINVAL : failed);
+    const descriptor = length < 0 ? -errno.EINVAL : this.#object.open(at, files.O_WRONLY);
+    // what truncate(2) says of special files
+    if (descriptor < 0) return this.#paths.done(descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor);
+    const result = files.ftruncate(descriptor, length);
+    files.close(descriptor);
+    return this.#paths.done(result);
   }
 
   utime(request: Request<'utime'>): number {
@@ -201,62 +199,39 @@ export class Mapped implements SecurityModel {
     return this.#parts.xattrs.removexattr(request);
   }
 
-  /** The status of an object as the guest has made it. */
-  #look(at: Uint8Array, status: FileStatus): number {
-    const failed = lstat(at, status);
-    if (failed < 0) return failed;
-    const unread = this.#store.read(at, this.#found);
-    if (unread < 0) return unread;
-    this.#found.overlay(status);
-    return 0;
-  }
-
-  /** Whether an object is, to the guest, one that can be opened. @returns 0, or what open(2) says otherwise */
-  #openable(at: Uint8Array): number {
-    const failed = this.#look(at, this.#status);
-    if (failed < 0) return failed;
-    const type = this.#status.mode & S_IFMT;
-    if (type === S_IFREG || type === S_IFDIR) return 0;
-    if (type === S_IFLNK) return -errno.ELOOP;
-    this.#parts.refused();
-    return -errno.ENXIO;
-  }
-
-  #open(at: Uint8Array, flags: number): number {
-    const failed = this.#openable(at);
-    return failed < 0 ? failed : this.#openFound(at, flags);
-  }
-
-  /**
-   * Opens what `#openable` found. What is written to is not the file any more to which the capabilities were given; the
-   * emulator writes without asking, so they are gone as soon as it may.
-   */
-  #openFound(at: Uint8Array, flags: number): number {
-    const writes = (flags & (files.O_ACCMODE | files.O_TRUNC)) !== 0;
-    const failed = writes ? this.#store.dropCapability(at, this.#found) : 0;
-    return failed < 0 ? failed : this.#parts.descriptors.open(at, flags);
-  }
-
   /** Creates a file, or opens the one that is there; only a new one gets the attributes of the request. */
   #create(at: Uint8Array, { flags, mode, uid, gid }: Request<'create'>): number {
     for (let attempt = 0; ; attempt++) {
+      const prepared = this.#store.prepare(at);
+      if (prepared < 0) return prepared;
       const created = this.#parts.descriptors.create(at, flags | files.O_EXCL, this.#parts.fileMode);
       if (created >= 0) {
         this.#wanted.set(uid, gid, S_IFREG | (mode & PERMISSIONS));
         return this.#recorded(at, created);
       }
       if (created !== -errno.EEXIST || (flags & files.O_EXCL) !== 0) return created;
-      const opened = this.#openable(at);
-      if (opened === 0 && (this.#status.mode & S_IFMT) === S_IFDIR) return -errno.EISDIR;
-      const descriptor = opened < 0 ? opened : this.#openFound(at, flags);
-      if (descriptor !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return descriptor;
+      const opened = this.#object.openFile(at, flags);
+      if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
     }
+  }
+
+  #mkdir(at: Uint8Array): number {
+    const prepared = this.#store.prepare(at);
+    const made = prepared < 0 ? prepared : files.mkdir(at, this.#parts.directoryMode);
+    if (made < 0) return made;
+    const opened = this.#paths.open(at, files.O_DIRECTORY | files.O_NOFOLLOW, 0);
+    const failed = opened < 0 ? opened : this.#store.record(opened, at, this.#wanted);
+    if (opened >= 0) files.close(opened);
+    if (failed < 0) files.rmdir(at);
+    return failed;
   }
 
   /** Makes a regular file that is what `#wanted` says, with the content that goes with it. */
   #makeFile(path: ByteSpan, content: Pointer | undefined, length: number): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
+    const prepared = this.#store.prepare(at);
+    if (prepared < 0) return this.#paths.done(prepared);
     const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;
     const created = this.#parts.descriptors.create(at, flags, this.#parts.fileMode);
     if (created < 0) return this.#paths.done(created);
@@ -273,7 +248,7 @@ export class Mapped implements SecurityModel {
 
   /** Records what is wanted of a new file, or removes it again. @returns its descriptor or -errno */
   #recorded(at: Uint8Array, descriptor: number): number {
-    const failed = this.#store.record(at, this.#wanted);
+    const failed = this.#store.record(descriptor, at, this.#wanted);
     if (failed >= 0) return descriptor;
     files.close(descriptor);
     files.unlink(at);
@@ -281,16 +256,7 @@ export class Mapped implements SecurityModel {
   }
 
   #readlink(at: Uint8Array, target: Destination, size: number): number {
-    const failed = this.#look(at, this.#status);
-    if (failed < 0) return failed;
-    if ((this.#status.mode & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
-    const descriptor = this.#parts.descriptors.open(at, 0);
-    // a real link of the host, which is ELOOP in QEMU's `local`
-    if (descriptor === -errno.ELOOP && this.#parts.hostSymlinks)
-      return files.readlink(at, target.address, size);
-    if (descriptor < 0) return descriptor;
-    const length = files.read(descriptor, target.address, size);
-    this.#parts.descriptors.close(descriptor);
+    const length = this.#object.readlink(at, target.address, size);
     return length > 0 && target.bytes.subarray(0, length).includes(0) ? -errno.EINVAL : length;
   }
 }

@@ -2,11 +2,12 @@ import type { NameResolver } from '../paths/name-resolver.js';
 import type { Request } from '../protocol/decoder.js';
 import type { ByteSpan } from '../protocol/frame.js';
 import * as errno from '../syscalls/errno.js';
+import { O_NOFOLLOW } from '../syscalls/files.js';
 import type { Destination } from '../syscalls/libc.js';
-import { FileStatus, lstat } from '../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
 import { CAPABILITY_BYTES, isCapability } from './file-capability.js';
 import { GuestAttributes, NO_CAPABILITY } from './guest-attributes.js';
+import type { Inode } from './inode.js';
 import type { XattrModel } from './security-model.js';
 
 const NAME = Buffer.from('security.capability');
@@ -23,14 +24,16 @@ export class RecordedCapability implements XattrModel {
   readonly #others: XattrModel;
   readonly #paths: NameResolver;
   readonly #store: AttributeStore;
-  readonly #status = new FileStatus();
+  readonly #inode: Inode;
+  readonly #recorded = new GuestAttributes();
   readonly #wanted = new GuestAttributes();
   readonly #found = new Uint8Array(CAPABILITY_BYTES);
 
-  constructor(others: XattrModel, paths: NameResolver, store: AttributeStore) {
+  constructor(others: XattrModel, paths: NameResolver, store: AttributeStore, inode: Inode) {
     this.#others = others;
     this.#paths = paths;
     this.#store = store;
+    this.#inode = inode;
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
@@ -80,8 +83,8 @@ export class RecordedCapability implements XattrModel {
   #read(path: ByteSpan): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const failed = lstat(at, this.#status);
-    return this.#paths.done(failed < 0 ? failed : this.#store.readCapability(at, this.#found));
+    const failed = this.#inode.hold(at, O_NOFOLLOW);
+    return this.#release(failed < 0 ? failed : this.#store.readCapability(this.#inode, at, this.#found));
   }
 
   #record(path: ByteSpan, capability: Uint8Array): number {
@@ -89,7 +92,13 @@ export class RecordedCapability implements XattrModel {
     if (typeof at === 'number') return at;
     this.#wanted.clear();
     this.#wanted.capability = capability;
-    return this.#paths.done(this.#store.change(at, this.#wanted));
+    const failed = this.#inode.hold(at, O_NOFOLLOW);
+    if (failed < 0) return this.#release(failed);
+    return this.#release(this.#store.change(this.#inode, at, this.#wanted, this.#recorded));
+  }
+
+  #release(result: number): number {
+    return this.#paths.done(this.#inode.release(result));
   }
 }
 

@@ -25,6 +25,7 @@ const libc = {
   fchmodat: declareInt('fchmodat', 'int', 'void *', 'uint32', 'int'),
   lchown: declareInt('lchown', 'void *', 'uint32', 'uint32'),
   fchownat: declareInt('fchownat', 'int', 'void *', 'uint32', 'uint32', 'int'),
+  pwrite: declareInt('pwrite', 'int', 'void *', 'int64', 'int64'),
   read: declareInt('read', 'int', 'void *', 'int64'),
   pread: declareInt('pread', 'int', 'void *', 'int64', 'int64'),
   getdents: declareInt('getdents64', 'int', 'void *', 'int64'),
@@ -50,6 +51,7 @@ export const EMPTY_PATH = addressOf(stableMemory(1));
 export const O_RDONLY = 0;
 export const O_ACCMODE = 0o3;
 export const O_WRONLY = 0o1;
+export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
@@ -222,6 +224,11 @@ export function read(descriptor: number, bytes: Pointer, size: number): number {
 /** The same from a place in the file: pread(2). */
 export function readAt(descriptor: number, bytes: Pointer, size: number, offset: number): number {
   return result(libc.pread(descriptor, bytes, size, offset));
+}
+
+/** @returns how many bytes were written, from `at` on */
+export function pwrite(descriptor: number, bytes: Pointer, size: number, at: number): number {
+  return result(libc.pwrite(descriptor, bytes, size, at));
 }
 
 /** @returns the length of what was written to `entries`: `struct linux_dirent64`, getdents(2); 0 at the end */

@@ -2,8 +2,12 @@ import { declareInt, type Pointer, result } from './libc.js';
 
 /** Extended attributes: xattr(7). With an l in front, of a symbolic link itself. */
 
+/** Fails with EEXIST where there is one of the name: setxattr(2). */
+export const XATTR_CREATE = 1;
+
 const libc = {
   getxattr: declareInt('getxattr', 'void *', 'void *', 'void *', 'int64'),
+  fsetxattr: declareInt('fsetxattr', 'int', 'void *', 'void *', 'int64', 'int'),
   setxattr: declareInt('setxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
   removexattr: declareInt('removexattr', 'void *', 'void *'),
   lgetxattr: declareInt('lgetxattr', 'void *', 'void *', 'void *', 'int64'),
@@ -41,4 +45,15 @@ export function setxattr(path: Pointer, name: Pointer, value: Pointer, size: num
 
 export function removexattr(path: Pointer, name: Pointer): number {
   return result(libc.removexattr(path, name));
+}
+
+/** @param descriptor open for more than O_PATH */
+export function fsetxattr(
+  descriptor: number,
+  name: Pointer,
+  value: Pointer,
+  size: number,
+  flags: number,
+): number {
+  return result(libc.fsetxattr(descriptor, name, value, size, flags));
 }

@@ -81,6 +81,24 @@ describe.skipIf(skip)('mapped-file', () => {
     expect(existsSync(guest.host('/d'))).toBe(false);
   });
 
+  it.each([
+    ['a file of the metadata of an export', '.virtfs_metadata_root'],
+    ['a file in place of the directory of metadata', '.virtfs_metadata'],
+  ])('removes and replaces a directory in which %s is left', (_, left) => {
+    const guest = guestForTest('mapped-file');
+    for (const name of ['/d', '/e']) {
+      guest.mkdir(name, 0o755, user);
+      writeFileSync(guest.host(`${name}/${left}`), 'virtfs.mode=16877\n');
+    }
+    guest.mkdir('/f', 0o700, user);
+    expect([guest.remove('/d'), guest.rename('/f', '/e'), guest.look('/e')]).toEqual([
+      'ok',
+      'ok',
+      '40700 1000:1001',
+    ]);
+    expect([guest.exists('/d'), readdirSync(guest.host('/e'))]).toEqual(['ENOENT', []]);
+  });
+
   it('follows no link and opens no special file in place of its own', () => {
     const guest = guestForTest('mapped-file');
     // a directory whose records would be those of another
