@@ -1,5 +1,6 @@
 import './no-debugger.js';
 import { dirname } from 'node:path';
+import { configure } from './cli/configuration.js';
 import { StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import { launch } from './launch/launch.js';
@@ -10,23 +11,21 @@ import { type ClientStart, controlPath } from './listening/client-start.js';
  * `listening/client-processes.ts`, never by hand.
  */
 
-const { configuration, descriptors, client, syslog } = JSON.parse(process.argv[2] ?? '{}') as ClientStart;
-const endpoint = {
-  kind: 'descriptor',
-  descriptor: descriptors.socket,
-  origin: `client ${client}`,
-  // the listener has looked who it is
-  uid: undefined,
-  gid: undefined,
-  allowed: [],
-} as const;
-const control = configuration.control === undefined ? undefined : controlPath(configuration.control, client);
+const { options, descriptors, client, syslog } = JSON.parse(process.argv[2] ?? '{}') as ClientStart;
 
-const readyDescriptor = descriptors.report;
-launch({ ...configuration, endpoint, control, readyDescriptor }, dirname(process.argv[1] ?? ''), {
-  number: client,
-  syslog,
-}).catch((error: unknown) => {
+async function serve(): Promise<void> {
+  // --uid and the like are not among them: the listener has looked who it is
+  const configuration = configure({ ...options, nodaemon: true, fd: String(descriptors.socket) });
+  const control =
+    configuration.control === undefined ? undefined : controlPath(configuration.control, client);
+  const readyDescriptor = descriptors.report;
+  await launch({ ...configuration, control, readyDescriptor }, dirname(process.argv[1] ?? ''), {
+    number: client,
+    syslog,
+  });
+}
+
+serve().catch((error: unknown) => {
   if (!(error instanceof StartError)) throw error;
   complain('error', `client ${client}: ${error.message}`);
   process.exitCode = error.status;

@@ -1,6 +1,6 @@
 import './no-debugger.js';
 import { basename, dirname, join } from 'node:path';
-import { type ClientStart, controlPath } from './listening/client-start.js';
+import { clientOptions, type ClientStart, controlPath } from './listening/client-start.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import { complain } from './launch/journal.js';
 import type { ListeningHandover } from './launch/listener.js';
@@ -33,9 +33,10 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
     const { running, count } = clients;
     notifier.status(`serving ${configuration.exportPath} to ${running} clients, ${count} so far`);
   };
+  const options = clientOptions(configuration);
   const clients = new ClientProcesses(
     (client, descriptors) => {
-      const argument: ClientStart = { configuration, descriptors, client, syslog: daemon };
+      const argument: ClientStart = { options, descriptors, client, syslog: daemon };
       return [join(dirname(process.argv[1] ?? ''), 'client.js'), JSON.stringify(argument)];
     },
     daemon,

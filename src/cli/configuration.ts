@@ -34,6 +34,8 @@ export type Endpoint = {
 
 /** What the command line asks for, complete and valid in itself. */
 export interface Configuration {
+  /** The options that all this was made of. */
+  readonly given: OptionValues;
   readonly exportPath: string;
   /** The directory below which no link leads to the export; undefined where every link is followed. */
   readonly pathBase: string | undefined;
@@ -171,6 +173,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
   if (path === undefined) throw usageError('--path is required');
   const control = text(values, 'control');
   const configuration: Configuration = {
+    given: values,
     exportPath: absolutePath(path),
     pathBase: pathBase(values, absolutePath(path)),
     endpoint: endpoint(values, passed),

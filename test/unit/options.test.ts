@@ -32,6 +32,7 @@ describe('the command line', () => {
     expect(configuration('-p', '/srv', '-s', '/run/s', '-u', 'qemu', '-g', '9', '-n')).toEqual(expected);
     expect(configuration('-p/srv', '-s/run/s', '--uid=qemu', '-g9', '-n')).toEqual(expected);
     expect(expected).toEqual({
+      given: { path: '/srv', socket: '/run/s', uid: 'qemu', gid: '9', nodaemon: true },
       exportPath: '/srv',
       followMounts: true,
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9', allowed: [] },
