@@ -6,7 +6,7 @@ import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { enterMounts } from '../syscalls/mounts.js';
-import { duplicateTo, exitNow, fork, pipe } from '../syscalls/process.js';
+import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../syscalls/process.js';
 import type { Export, HostView } from './export.js';
 import { restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
@@ -49,6 +49,8 @@ export function startMountFollower(
   if (pid < 0) throw failure(pid);
   if (pid === 0) {
     try {
+      // a child of nobody who would have to wait for it
+      if (fork() !== 0) exitNow(ExitStatus.OK);
       // nobody shall wait for the end of a stream that only this program still has
       for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
       // the programs of Node may lie in the export, which is noexec in our namespace
@@ -59,6 +61,7 @@ export function startMountFollower(
       exitNow(ExitStatus.FAILURE);
     }
   }
+  waitForChild(pid);
   for (const descriptor of [host.namespace, ownNamespace, host.directory, host.table, helper, devNull])
     close(descriptor);
   return ours;
