@@ -37,6 +37,7 @@ export default tseslint.config(
       'src/cli/**',
       'src/launch/**',
       'src/run/**',
+      'src/status/**',
       'src/starting-program.ts',
       'src/listening/client-processes.ts',
       // of whoever waits for a helper to start

@@ -61,13 +61,14 @@ when a helper does not start, COMMAND does not either, and the status is the hel
     operand: { value: 'COMMAND' },
   },
   status: {
-    usage: '[--json | --openmetrics | --watch] SOCKET ...',
+    usage: '[--json | --openmetrics | --watch] [SOCKET ...]',
     summary: 'show what running helpers do',
-    notes: `Asks helpers that were started with --control for what they serve, to whom, and for their counters.`,
+    notes: `Asks helpers that were started with --control for what they serve, to whom, and for their counters. Without SOCKET
+these are all helpers of the machine; with the --control path of a listener, its clients.`,
     options: {
       json: { help: 'one JSON object on a line for each helper' },
       openmetrics: { help: 'the metrics of all these helpers, for Prometheus' },
-      watch: { help: 'show them again every second, until one ends' },
+      watch: { help: 'show them again every second, until one whose SOCKET was given ends' },
       help,
     },
     operand: { value: 'SOCKET' },

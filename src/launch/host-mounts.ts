@@ -44,7 +44,8 @@ export function startMountFollower(
     helper,
   };
   const descriptors = [host.namespace, ownNamespace, host.directory, exported.directory, host.table, helper];
-  const program = new NextProgram(join(directory, 'follow.js'), mounts, descriptors, ['NODE_OPTIONS']);
+  const { NODE_OPTIONS } = process.env;
+  const program = new NextProgram(join(directory, 'follow.js'), mounts, descriptors, { NODE_OPTIONS });
   const pid = fork();
   if (pid < 0) throw failure(pid);
   if (pid === 0) {

@@ -3,6 +3,7 @@ import type { Configuration } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
 import { refuseIoUring } from '../confinement/seccomp.js';
 import { StartError } from '../exit-status.js';
+import { CONTROL_VARIABLE } from '../observability/helper-status.js';
 import { umask } from '../syscalls/files.js';
 import { forbidCores } from '../syscalls/process.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from './background-threads.js';
@@ -141,7 +142,7 @@ async function startServing(
       control?.directory,
       registered,
     ],
-    ['NODE_OPTIONS'],
+    { NODE_OPTIONS: process.env['NODE_OPTIONS'], [CONTROL_VARIABLE]: configuration.control },
   );
   restrictNextProgram(privileges.kept, privileges.canConfine);
   refuseIoUring(configuration.seccomp);

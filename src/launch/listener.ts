@@ -1,3 +1,4 @@
+import { LISTENER_VARIABLE } from '../observability/helper-status.js';
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import { usageError } from '../cli/options.js';
@@ -89,7 +90,8 @@ export async function startListening(
     registered,
   ];
   // the second is for the clients' programs, which ask for themselves what their stderr is
-  const variables = ['NODE_OPTIONS', 'JOURNAL_STREAM'];
+  const { NODE_OPTIONS, JOURNAL_STREAM } = process.env;
+  const variables = { NODE_OPTIONS, JOURNAL_STREAM, [LISTENER_VARIABLE]: configuration.exportPath };
   const program = new NextProgram(join(directory, 'listen.js'), handover, descriptors, variables);
   restrictNextProgram([...kept, ...toStartClients]);
   waitForOtherThreads();

@@ -16,19 +16,18 @@ export class NextProgram {
 
   /**
    * @param descriptors what stays open besides the standard ones; undefined where there is none
-   * @param variables what it gets of the environment
+   * @param variables its environment; undefined for a variable that it shall not have
    */
   constructor(
     program: string,
     handover: object,
     descriptors: readonly (number | undefined)[],
-    variables: readonly string[],
+    variables: Readonly<Record<string, string | undefined>>,
   ) {
     this.#arguments = new StringVector([process.execPath, program, JSON.stringify(handover)]);
-    const environment = variables.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [`${name}=${value}`];
-    });
+    const environment = Object.entries(variables).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${value}`],
+    );
     this.#environment = new StringVector(environment);
     this.#descriptors = [0, 1, 2, ...descriptors.filter((descriptor) => descriptor !== undefined)];
   }

@@ -7,6 +7,13 @@ export interface Client {
   readonly uid: number;
 }
 
+/**
+ * Variables in the environment of a serving and of a listening program, for `status` to find: only root can read them. The
+ * first is the path of the control socket, the second is what a listener's clients are served.
+ */
+export const CONTROL_VARIABLE = 'VIRTFS_PROXY_HELPER_CONTROL';
+export const LISTENER_VARIABLE = 'VIRTFS_PROXY_HELPER_LISTENER';
+
 /** What a helper tells of itself: the answer on the control socket, as JSON. */
 export interface HelperStatus {
   readonly pid: number;

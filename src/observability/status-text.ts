@@ -27,7 +27,7 @@ ${[...operations, row('all', total(status, 'requests'), total(status, 'errors'))
 }
 
 /** Names of files may hold what a terminal would obey. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }
 

@@ -5,6 +5,7 @@ import { AT_FDCWD, close, O_PATH, openat, S_IFMT, S_IFSOCK } from '../syscalls/f
 import { cString, stableMemory } from '../syscalls/memory.js';
 import {
   connectUnix,
+  peerCredentials,
   receiveWaiting,
   setReceiveTimeout,
   setSendTimeout,
@@ -23,13 +24,22 @@ export type Answer =
   | { readonly status: HelperStatus }
   | { readonly status: undefined; readonly absent: boolean; readonly reason: string };
 
-/** Asks the helper whose control socket is at a path of at most 107 bytes. */
-export function askHelper(path: string): Answer {
+/**
+ * Asks the helper whose control socket is at a path of at most 107 bytes.
+ *
+ * @param pid the process that has to answer; undefined for any
+ */
+export function askHelper(path: string, pid?: number): Answer {
   const socket = unixSocket(SOCK_SEQPACKET);
   setSendTimeout(socket, PATIENCE_MS);
   setReceiveTimeout(socket, PATIENCE_MS);
   const message = stableMemory(MAX_ANSWER_BYTES);
   const connected = connectUnix(socket, path);
+  const isOther = pid !== undefined && connected >= 0 && peerCredentials(socket)?.pid !== pid;
+  if (isOther) {
+    close(socket);
+    return { status: undefined, absent: false, reason: `another process answers there, not pid ${pid}` };
+  }
   const bytes = connected < 0 ? connected : receiveWaiting(socket, message, MAX_ANSWER_BYTES);
   close(socket);
   return bytes > 0 ? decode(message.slice(0, bytes)) : failure(path, bytes);

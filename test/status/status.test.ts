@@ -158,7 +158,6 @@ describe.skipIf(skipped !== undefined)('the status of a helper', () => {
   });
 
   it.each<[number, RegExp, string[]]>([
-    [2, /a SOCKET is required/, []],
     [2, /unknown option --bogus/, ['--bogus', '/run/x']],
     [2, /exclude each other/, ['--json', '--openmetrics', '/run/x']],
     [2, /longer than the 107 bytes/, [`/${'x'.repeat(107)}`]],
