@@ -34,7 +34,7 @@ module.exports = {
     only('protocol', [], 'Pure: bytes in, values out. Shared with clients of the helper later.'),
     only('native', [], 'npm packages with machine code.'),
     only('syscalls', ['native'], 'libc and nothing else.'),
-    only('observability', ['native'], 'Loggers and counters.'),
+    only('observability', ['syscalls'], 'Loggers and counters.'),
     only('paths', ['syscalls', 'protocol'], 'Bytes of a request to paths that the kernel takes.'),
     only('credentials', ['syscalls'], 'Whose ids and capabilities an operation runs with.'),
     only(
@@ -52,7 +52,7 @@ module.exports = {
     only('status', ['cli', 'observability', 'syscalls'], 'Asks running helpers what they do.'),
     only('confinement', ['syscalls'], 'What the serving program may not do any more.'),
     only('listening', ['cli', 'startup', 'syscalls'], "Accepting clients, the processes of a listener's."),
-    only('startup', ['service', 'syscalls'], 'How a start is reported, and why it failed.'),
+    only('startup', ['observability', 'service', 'syscalls'], 'How a start is reported, and why it failed.'),
     only('service', ['syscalls'], 'What a service manager passes, and what it is told.'),
     only(
       'cli',

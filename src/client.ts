@@ -2,7 +2,7 @@ import './no-debugger.js';
 import { dirname } from 'node:path';
 import { configure } from './cli/configuration.js';
 import { StartError } from './exit-status.js';
-import { complain } from './launch/journal.js';
+import { complain } from './startup/journal.js';
 import { launch } from './launch/launch.js';
 import { type ClientStart, controlPath } from './listening/client-start.js';
 

@@ -2,14 +2,16 @@ import './no-debugger.js';
 import { basename, dirname, join } from 'node:path';
 import { clientOptions, type ClientStart, controlPath } from './listening/client-start.js';
 import { ExitStatus, StartError } from './exit-status.js';
-import { complain } from './launch/journal.js';
+import { complain } from './startup/journal.js';
 import type { ListeningHandover } from './launch/listener.js';
 import { writePid } from './launch/pidfile.js';
 import { Readiness, turnOfTheEventLoop } from './startup/readiness.js';
 import { acceptClients } from './listening/acceptance.js';
 import { ClientProcesses } from './listening/client-processes.js';
-import { createLogger, type Logger } from './observability/log.js';
+import { createLogger, type Logger, LogLines } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
+import { StandardError } from './observability/standard-error.js';
+import { Syslog } from './observability/syslog.js';
 import { Notifier } from './service/notifications.js';
 import * as errno from './syscalls/errno.js';
 import { unlinkat } from './syscalls/files.js';
@@ -100,11 +102,12 @@ function isGone(path: string | undefined): boolean {
 async function main(handover: ListeningHandover): Promise<void> {
   // nothing of ours is for the processes of the clients
   closeAllOnExec();
+  const { logLevel, logFormat } = handover.client;
+  const output = handover.daemon ? new Syslog(true) : new StandardError(handover.journal);
+  const log = createLogger(logLevel, logFormat, new LogLines(output, logFormat));
   const notifier = new Notifier(handover.notify);
   const readiness = new Readiness({ notifier, report: handover.report, background: handover.daemon });
   try {
-    const syslog = handover.daemon ? new (await import('./observability/syslog.js')).Syslog() : undefined;
-    const log = createLogger(handover.client.logLevel, handover.client.logFormat, syslog, handover.journal);
     process.on('uncaughtException', (error) => {
       readiness.fail(`a bug: ${error.message}`);
       log.fatal({ err: error }, 'a bug ends the listener');

@@ -3,13 +3,15 @@ import { enterRoot } from './confinement/root.js';
 import { filterSystemCalls } from './confinement/seccomp.js';
 import { ExitStatus, StartError } from './exit-status.js';
 import type { Handover } from './launch/handover.js';
+import { complain } from './startup/journal.js';
 import { writePid } from './launch/pidfile.js';
 import { acceptClients } from './listening/acceptance.js';
 import { statusFields, StatusSource } from './observability/helper-status.js';
-import { createLogger, type Logger } from './observability/log.js';
+import { createLogger, type Logger, LogLines } from './observability/log.js';
 import { Refusals } from './observability/refusals.js';
-import { journalPrefix } from './observability/severities.js';
+import { StandardError } from './observability/standard-error.js';
 import { Statistics } from './observability/statistics.js';
+import { Syslog } from './observability/syslog.js';
 import type { OperationContext } from './operations/context.js';
 import { Frame, MAX_FRAME_BYTES } from './protocol/frame.js';
 import { STRING } from './protocol/replies.js';
@@ -42,6 +44,12 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
   failed: ExitStatus.FAILURE,
   violation: ExitStatus.PROTOCOL_VIOLATION,
 };
+
+/** The log, and what is known of its lines. */
+interface Logging {
+  readonly log: Logger;
+  readonly lines: LogLines;
+}
 
 /** Whether being in the export as the root is all it takes to stay in it. */
 function isContained({ export: { path, isMount, hasProcfs }, rootChanger }: Handover): boolean {
@@ -172,13 +180,14 @@ function startSession(
  */
 function start(
   handover: Handover,
-  log: Logger,
+  { log, lines }: Logging,
   readiness: Readiness,
   openControl: typeof openControlSocket | undefined,
 ): () => void {
   const { socket, seccomp } = handover;
   const statistics = new Statistics(namesByOpcode());
-  const source = new StatusSource({ export: handover.export.path, readOnly: handover.readOnly }, statistics);
+  const identity = { export: handover.export.path, readOnly: handover.readOnly };
+  const source = new StatusSource(identity, statistics, lines);
   if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
   const refusals = new Refusals(log);
   const context = operationContext(handover, log, refusals);
@@ -226,26 +235,25 @@ function start(
 
 async function main(handover: Handover): Promise<void> {
   inlineTheWayOfARequest();
+  // no second look for syslog's daemon: its path is the guest's after the change of root
+  const output = handover.syslog ? new Syslog(false) : new StandardError(handover.journal);
+  const lines = new LogLines(output, handover.logFormat);
+  const root = createLogger(handover.logLevel, handover.logFormat, lines);
+  const log = handover.client === undefined ? root : root.child({ client: handover.client });
   const notifier = new Notifier(handover.notify);
   const readiness = new Readiness({ notifier, report: handover.report, background: handover.syslog });
   let begin: () => void;
   try {
-    const syslog = handover.syslog ? new (await import('./observability/syslog.js')).Syslog() : undefined;
     const control = handover.control === undefined ? undefined : await import('./session/control.js');
-    const root = createLogger(handover.logLevel, handover.logFormat, syslog, handover.journal);
-    const log = handover.client === undefined ? root : root.child({ client: handover.client });
     process.on('uncaughtException', (error) => {
       readiness.fail(`a bug: ${error.message}`);
       log.fatal({ err: error }, 'a bug ends the helper');
       exitNow(ExitStatus.FAILURE);
     });
-    begin = start(handover, log, readiness, control?.openControlSocket);
+    begin = start(handover, { log, lines }, readiness, control?.openControlSocket);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    if (!readiness.fail(error.message)) {
-      const prefix = handover.journal ? journalPrefix('error') : '';
-      process.stderr.write(`${prefix}virtfs-proxy-helper: ${error.message}\n`);
-    }
+    if (!readiness.fail(error.message)) complain('error', error.message, handover.journal);
     // at once: the event loop must not get to the client, which would be served without confinement
     process.exit(error.status);
   }

@@ -10,7 +10,6 @@ import { type Arguments, parseArguments, parseOptions } from './cli/options.js';
 import { print } from './cli/output.js';
 import { describePrivileges } from './confinement/description.js';
 import { ExitStatus, StartError } from './exit-status.js';
-import { complain } from './launch/journal.js';
 import { passedSockets } from './service/activation.js';
 
 /** The starting program, which `main.cjs` loads: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
@@ -75,8 +74,15 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 
-main(commandLine()).catch((error: unknown) => {
+/** Through libc, so that a stderr that nobody reads is not waited for; without, where libc is what did not load. */
+async function explain(message: string): Promise<void> {
+  const journal = await import('./startup/journal.js').catch(() => undefined);
+  if (journal === undefined) process.stderr.write(`virtfs-proxy-helper: ${message}\n`);
+  else journal.complain('error', message);
+}
+
+main(commandLine()).catch(async (error: unknown) => {
   if (!(error instanceof StartError) && !isSystemError(error)) throw error;
-  complain('error', error.message);
+  await explain(error.message);
   process.exitCode = error instanceof StartError ? error.status : ExitStatus.FAILURE;
 });

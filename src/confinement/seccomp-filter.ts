@@ -102,8 +102,7 @@ export function compileFilter(filtered: FilteredProcess, forbidden: number): Ins
     give(forbidden),
     ...Object.entries(allowedCalls).flatMap(([name, call]) => onCall(call, decide(rules[name]))),
     ...Object.values(forbiddenCalls).flatMap((call) => onCall(call, [give(forbidden)])),
-    // among them socket and connect, which syslog(3) tries when its daemon was restarted, and clone3, for which glibc
-    // then takes clone
+    // among them socket, connect and clone3, for which glibc then takes clone
     give(REFUSE),
   ];
 }

@@ -13,7 +13,7 @@ import { openExport, requireUserXattrs } from './export.js';
 import { findExport } from './export-path.js';
 import type { Handover } from './handover.js';
 import { startMountFollower } from './host-mounts.js';
-import { stderrIsJournal } from './journal.js';
+import { stderrIsJournal } from '../startup/journal.js';
 import { limitOpenFiles } from './limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';

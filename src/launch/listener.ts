@@ -11,7 +11,7 @@ import { controlPlace } from './control.js';
 import { inBackground, reportChannel } from './daemon.js';
 import type { ReadySocket } from './endpoint.js';
 import { findExport } from './export-path.js';
-import { stderrIsJournal } from './journal.js';
+import { stderrIsJournal } from '../startup/journal.js';
 import { notifyChannelOf } from './manager.js';
 import { lockPidfile } from './pidfile.js';
 import { clearGroups, restrictNextProgram } from './privileges.js';

@@ -24,8 +24,6 @@ export interface Posix {
   /** The soft and the hard limit, null for none: getrlimit(2). */
   getrlimit(resource: 'nofile'): { readonly soft: number | null; readonly hard: number | null };
   setrlimit(resource: 'nofile', limits: { readonly soft: number; readonly hard: number }): void;
-  openlog(identity: string, options: Readonly<Record<string, boolean>>, facility: string): void;
-  syslog(priority: string, message: string): void;
 }
 
 /** Compiled for one Node, so it is loaded only where it is needed. */

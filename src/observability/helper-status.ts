@@ -24,6 +24,8 @@ export interface HelperStatus {
   /** null until it has connected, and where the kernel knows nothing of it. */
   readonly client: Client | null;
   readonly descriptors: DescriptorStatistics;
+  /** Lines of the log that nobody took: a full disk, a reader who does not read. */
+  readonly logLinesLost: number;
   readonly operations: Readonly<Record<string, OperationStatistics>>;
 }
 
@@ -31,11 +33,17 @@ export interface HelperStatus {
 export class StatusSource {
   readonly #identity: Pick<HelperStatus, 'export' | 'readOnly'>;
   readonly #statistics: Statistics;
+  readonly #log: { readonly lost: number };
   #client: Client | null = null;
 
-  constructor(identity: Pick<HelperStatus, 'export' | 'readOnly'>, statistics: Statistics) {
+  constructor(
+    identity: Pick<HelperStatus, 'export' | 'readOnly'>,
+    statistics: Statistics,
+    log: { readonly lost: number },
+  ) {
     this.#identity = identity;
     this.#statistics = statistics;
+    this.#log = log;
   }
 
   connected(client: Client | undefined): void {
@@ -49,6 +57,7 @@ export class StatusSource {
       uptime: Math.round(1000 * process.uptime()) / 1000,
       client: this.#client,
       descriptors: this.#statistics.descriptors,
+      logLinesLost: this.#log.lost,
       operations: this.#statistics.byOperation(),
     };
   }

@@ -1,23 +1,51 @@
 import pino, { type Logger } from 'pino';
 import type { LogFormat, LogLevel } from './levels.js';
-import { journalPrefix } from './severities.js';
-import type { Syslog } from './syslog.js';
+import type { LogOutput } from './standard-error.js';
 
 export type { Logger };
 
 /**
- * The logger of this process, to stderr or to the system's log. To be made before the root is changed.
- *
- * @param isJournal stderr is systemd's journal, which takes a line's priority from its beginning
+ * The lines of this process's log, on their way out. One that is not taken is lost and counted; the next one that is taken
+ * has a line before it that tells how many were lost.
  */
-export function createLogger(
-  level: LogLevel,
-  format: LogFormat,
-  syslog: Syslog | undefined,
-  isJournal: boolean,
-): Logger {
-  // written at once: a line must be out before the process ends
-  const stderr = pino.destination({ fd: 2, sync: true });
+export class LogLines {
+  readonly #output: LogOutput;
+  readonly #format: LogFormat;
+  #lost = 0;
+  #untold = 0;
+
+  constructor(output: LogOutput, format: LogFormat) {
+    this.#output = output;
+    this.#format = format;
+  }
+
+  /** Lines lost since the start. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** @param line what pino makes: a JSON object and a newline */
+  write(line: string): void {
+    if (this.#untold > 0 && this.#put(this.#lossLine())) this.#untold = 0;
+    if (this.#untold === 0 && this.#put(line)) return;
+    this.#lost++;
+    this.#untold++;
+  }
+
+  #lossLine(): string {
+    const msg = this.#untold === 1 ? '1 line was lost' : `${this.#untold} lines were lost`;
+    const origin = this.#format === 'json' ? { time: Date.now(), pid: process.pid } : {};
+    return JSON.stringify({ level: 'warn', ...origin, msg });
+  }
+
+  #put(line: string): boolean {
+    const record = JSON.parse(line) as LogRecord;
+    return this.#output.write(record.level, this.#format === 'json' ? line.trimEnd() : toText(record));
+  }
+}
+
+/** The logger of this process. To be made before the root is changed. */
+export function createLogger(level: LogLevel, format: LogFormat, lines: LogLines): Logger {
   return pino(
     {
       level,
@@ -26,13 +54,7 @@ export function createLogger(
       timestamp: format === 'json',
       formatters: { level: (label) => ({ level: label }) },
     },
-    {
-      write(line: string): void {
-        const text = format === 'json' ? line : toText(line);
-        if (syslog !== undefined) syslog.write(levelOf(line), text.trimEnd());
-        else stderr.write(isJournal ? `${journalPrefix(levelOf(line))}${text}` : text);
-      },
-    },
+    lines,
   );
 }
 
@@ -43,16 +65,11 @@ interface LogRecord {
   readonly [field: string]: unknown;
 }
 
-function levelOf(line: string): string {
-  return (JSON.parse(line) as LogRecord).level;
-}
-
 /** `level: message (field=value, ...)`: one line that a person reads. */
-function toText(line: string): string {
-  const { level, msg = '', err, ...fields } = JSON.parse(line) as LogRecord;
+function toText({ level, msg = '', err, ...fields }: LogRecord): string {
   const details = Object.entries(fields).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
   if (err?.stack !== undefined) details.push(`stack=${JSON.stringify(err.stack)}`);
-  return `${level}: ${msg}${details.length > 0 ? ` (${details.join(', ')})` : ''}\n`;
+  return `${level}: ${msg}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
 }

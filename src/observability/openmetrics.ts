@@ -104,6 +104,11 @@ const families: Readonly<Record<string, Family>> = {
     help: 'Open files that the client has not taken yet.',
     samples: gauge(({ descriptors }) => descriptors.held),
   },
+  log_lines_lost: {
+    type: 'counter',
+    help: 'Lines of the log that nobody took.',
+    samples: (status) => (status === undefined ? [] : [{ suffix: '_total', value: status.logLinesLost }]),
+  },
   request_duration_seconds: {
     type: 'histogram',
     unit: 'seconds',

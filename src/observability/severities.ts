@@ -1,23 +1,18 @@
-/** What the system's logs call the levels of pino: syslog(3). */
-const severities = {
-  fatal: { name: 'crit', number: 2 },
-  error: { name: 'err', number: 3 },
-  warn: { name: 'warning', number: 4 },
-  info: { name: 'info', number: 6 },
-  debug: { name: 'debug', number: 7 },
-  trace: { name: 'debug', number: 7 },
-} as const;
+/** What the system's logs have for the levels of pino: syslog(3). */
+const severities: Readonly<Record<string, number>> = {
+  fatal: 2,
+  error: 3,
+  warn: 4,
+  info: 6,
+  debug: 7,
+  trace: 7,
+};
 
-interface Severity {
-  readonly name: string;
-  readonly number: number;
-}
-
-export function severity(level: string): Severity {
-  return Object.hasOwn(severities, level) ? severities[level as keyof typeof severities] : severities.info;
+export function severity(level: string): number {
+  return severities[level] ?? 6;
 }
 
 /** What the journal takes from the beginning of a line as its priority: sd-daemon(3). */
 export function journalPrefix(level: string): string {
-  return `<${severity(level).number}>`;
+  return `<${severity(level)}>`;
 }

@@ -11,7 +11,7 @@ function row(first: string, ...rest: readonly (string | number)[]): string {
 
 /** What a helper counts, for people. `socket` may hold anything but is shown without control characters. */
 export function statusText(socket: string, status: HelperStatus): string {
-  const { client, descriptors } = status;
+  const { client, descriptors, logLinesLost } = status;
   const served = client === null ? 'waits for its client' : `serves pid ${client.pid} (uid ${client.uid})`;
   const operations = operationFigures(status).map(([name, { requests, errors, p50, p90, p99 }]) =>
     row(name, requests, errors, p50, p90, p99),
@@ -20,6 +20,7 @@ export function statusText(socket: string, status: HelperStatus): string {
 export: ${printable(status.export)}${status.readOnly ? ' (read-only)' : ''}
 bytes: ${total(status, 'bytesReceived')} received, ${total(status, 'bytesSent')} sent
 descriptors: ${descriptors.passed} passed, ${descriptors.held} not taken yet
+log: ${logLinesLost} lines lost
 
 ${row('operation', 'requests', 'errors', 'p50', 'p90', 'p99')}    (latency in microseconds)
 ${[...operations, row('all', total(status, 'requests'), total(status, 'errors'))].join('\n')}

@@ -1,5 +1,6 @@
 import type { Arguments } from '../cli/options.js';
 import { ExitStatus } from '../exit-status.js';
+import { complain } from '../startup/journal.js';
 import { closeAllOnExec } from '../syscalls/process.js';
 import { Command } from './command.js';
 import { loginEnvironment } from './environment.js';
@@ -41,9 +42,8 @@ async function startAll(planned: readonly PlannedShare[], helper: string): Promi
       const share = await startShare(helper, options, 'inherit');
       void share.ended.then(({ status, signal }) => {
         if (status === ExitStatus.OK) return;
-        process.stderr.write(
-          `virtfs-proxy-helper: the helper of ${path} ended (${signal ?? `status ${status}`}): all operations on it fail now\n`,
-        );
+        const how = signal ?? `status ${status}`;
+        complain('error', `the helper of ${path} ended (${how}): all operations on it fail now`);
       });
       return share;
     }),

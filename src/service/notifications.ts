@@ -1,7 +1,8 @@
+import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { write } from '../syscalls/process.js';
-import { datagramSocketTo, send } from '../syscalls/sockets.js';
+import { datagramSocketTo, send, setSendTimeout } from '../syscalls/sockets.js';
 
 /** A way to the service manager: sd_notify(3). Made before the root is changed, since its path means nothing then. */
 export interface NotifyChannel {
@@ -13,6 +14,10 @@ export interface NotifyChannel {
 
 /** A new status at most this often, and never while nothing happens: milliseconds. */
 const STATUS_MS = 5_000;
+/** How often a manager that does not read is told again that the service is ready: milliseconds. */
+const RETRY_MS = 100;
+/** How long one that does not read is waited for where nothing can be told again: milliseconds. */
+const PATIENCE_MS = 1_000;
 
 /**
  * Connects to NOTIFY_SOCKET. The watchdog counts only when it is meant for this process (WATCHDOG_PID).
@@ -56,9 +61,7 @@ export class Notifier {
   ready(): void {
     if (this.#channel === undefined) return;
     const { socket, watchdogInterval } = this.#channel;
-    const message = cString('READY=1');
-    // waits where the queue is full: a lost one would have the start time out
-    write(socket, message, message.length - 1);
+    this.#sendReady();
     if (watchdogInterval === undefined) return;
     const alive = cString('WATCHDOG=1');
     setInterval(() => {
@@ -79,19 +82,32 @@ export class Notifier {
     }, STATUS_MS).unref();
   }
 
-  /** The process that started the service goes; this one stays. */
+  /** The process that started the service goes; this one stays. Waits for a while for a manager that does not read. */
   mainProcess(pid: number): void {
-    this.#send(`MAINPID=${pid}`);
+    if (this.#channel === undefined) return;
+    const { socket } = this.#channel;
+    const message = cString(`MAINPID=${pid}`);
+    setSendTimeout(socket, PATIENCE_MS);
+    write(socket, message, message.length - 1);
   }
 
   stopping(): void {
     this.#send('STOPPING=1');
   }
 
-  #send(message: string): void {
-    if (this.#channel === undefined) return;
+  /** A lost one would have the start time out, so it is told until it is taken; clients are served meanwhile. */
+  #sendReady(): void {
+    if (this.#send('READY=1') !== -errno.EAGAIN) return;
+    setTimeout(() => {
+      this.#sendReady();
+    }, RETRY_MS).unref();
+  }
+
+  /** @returns a negative number when it is lost; -EAGAIN: the manager does not read */
+  #send(message: string): number {
+    if (this.#channel === undefined) return 0;
     const bytes = cString(message);
-    send(this.#channel.socket, bytes, bytes.length - 1);
+    return send(this.#channel.socket, bytes, bytes.length - 1);
   }
 }
 

@@ -29,5 +29,6 @@ export const EPROTOTYPE = 91;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
 export const ENOBUFS = 105;
+export const ENOTCONN = 107;
 export const ETOOMANYREFS = 109;
 export const ECONNREFUSED = 111;

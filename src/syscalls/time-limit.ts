@@ -30,7 +30,7 @@ export class TimeLimit {
     // again and again, as the first signal may come before the call begins
     words[INTERVAL_MICROSECONDS] = milliseconds * 1000;
     // nothing is to be done, but without a handler the signal would end the process
-    process.on('SIGALRM', () => undefined);
+    if (process.listenerCount('SIGALRM') === 0) process.on('SIGALRM', () => undefined);
     // libuv's handlers have the kernel go on with the call
     libc.siginterrupt(SIGALRM, 1);
   }

@@ -27,8 +27,6 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
 
   /** Everything that a start can need of them. */
   const starts: Readonly<Record<string, readonly string[]>> = {
-    'in the background': [],
-    'in the background, for many clients': ['--keep-listening'],
     'with the name of a user': ['--nodaemon', '--uid=nobody'],
     'with a limit on descriptors': ['--nodaemon', '--rlimit-nofile=100'],
   };
@@ -107,7 +105,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
         const inProject = join(project, 'node_modules/virtfs-proxy-helper/dist/main.js');
         const { stderr } = spawnSync(
           process.execPath,
-          [inProject, '-p', prefix, '-s', join(prefix, 'socket')],
+          [inProject, '-n', '-p', prefix, '-s', join(prefix, 'socket'), '--uid=nobody'],
           {
             encoding: 'utf8',
           },

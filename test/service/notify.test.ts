@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { commandLine, helperForTest, OURS, type Session, whyNotRoot } from '../support/helper-process.js';
+import { fillDatagrams } from '../support/libc.js';
 import { NotifySocket } from '../support/notify-socket.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
@@ -65,6 +66,38 @@ describe.skipIf(skipped !== undefined)('a service manager', () => {
     manager.next();
     expect(await manager.has('STATUS=', 20_000)).toContain('7 requests so far');
     expect(manager.messages.length).toBe(1);
+  });
+
+  it('that does not read keeps nothing from its start, and hears of it later', async () => {
+    const directory = exportForTest();
+    const manager = new NotifySocket(join(directory, 'notify'));
+    const sent = fillDatagrams(manager.address);
+    const { client, helper } = start({ NOTIFY_SOCKET: manager.address }, directory);
+    expect(client.request(requests.lstat('/')).errno, helper.stderr()).toBe(0);
+    await wait(300);
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    await manager.has('READY=1');
+    expect(manager.messages.filter((message) => message === 'READY=1')).toHaveLength(1);
+    expect(sent).toBeGreaterThan(0);
+  });
+
+  it('that does not read keeps no daemon from its start', () => {
+    const directory = exportForTest();
+    const manager = new NotifySocket(join(directory, 'notify'));
+    fillDatagrams(manager.address);
+    const pidfile = join(directory, 'pid');
+    const [command, args] = commandLine(OURS, [
+      '-p',
+      directory,
+      '-s',
+      join(directory, 'socket'),
+      '--pidfile',
+      pidfile,
+    ]);
+    const env = { ...process.env, NOTIFY_SOCKET: manager.address };
+    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', env, timeout: 20_000 });
+    expect([status, stderr]).toEqual([0, '']);
+    process.kill(Number(readFileSync(pidfile, 'utf8')), 'SIGTERM');
   });
 
   it('hears of the end by a signal, which is exit status 0', async () => {

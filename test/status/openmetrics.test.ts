@@ -96,6 +96,7 @@ describe.skipIf(skipped !== undefined)('the metrics', () => {
       ['sent_bytes', 'counter', 'bytes'],
       ['descriptors_passed', 'counter', ''],
       ['descriptors_held', 'gauge', ''],
+      ['log_lines_lost', 'counter', ''],
       ['request_duration_seconds', 'histogram', 'seconds'],
     ]);
     expect(families.every(({ documentation }) => documentation.endsWith('.'))).toBe(true);

@@ -17,6 +17,8 @@ const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const F_GETFL = 3;
 const FS_IOC_GETVERSION = 0x80087601;
+const TIOCSPTLCK = 0x40045431;
+const TIOCGPTN = 0x80045430;
 const AT_FDCWD = -100;
 
 export const MSG_DONTWAIT = 0x40;
@@ -36,6 +38,7 @@ const c = {
     type: number,
     protocol: number,
   ) => number,
+  close: libc.func('int close(int)') as (fd: number) => number,
   connect: libc.func('int connect(int, void *, uint32_t)') as (
     fd: number,
     name: Buffer,
@@ -182,6 +185,16 @@ export function bindDatagrams(name: string): number {
   return fd;
 }
 
+/** Sends datagrams to a path until no more are taken. @returns how many were */
+export function fillDatagrams(path: string): number {
+  const fd = checked('socket', c.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  checked('connect', c.connect(fd, unixAddress(path), 110));
+  let sent = 0;
+  while (c.send(fd, Buffer.from('FULL=1'), 6, MSG_DONTWAIT) > 0) sent++;
+  c.close(fd);
+  return sent;
+}
+
 /** A datagram that has come, or undefined. */
 export function receiveDatagram(fd: number): string | undefined {
   const bytes = Buffer.alloc(4_096);
@@ -226,6 +239,14 @@ export const statusFlags = (fd: number): number => checked('fcntl', c.fcntl(fd, 
 export function inodeGeneration(fd: number): number | undefined {
   const value = Buffer.alloc(8);
   return c.ioctl(fd, FS_IOC_GETVERSION, value) < 0 ? undefined : value.readUInt32LE(0);
+}
+
+/** Unlocks the other side of a pseudo-terminal and gives its path: ioctl_tty(2). */
+export function terminalOf(master: number): string {
+  const value = Buffer.alloc(8);
+  checked('ioctl', c.ioctl(master, TIOCSPTLCK, value));
+  checked('ioctl', c.ioctl(master, TIOCGPTN, value));
+  return `/dev/pts/${value.readUInt32LE(0)}`;
 }
 
 /** lseek, giving -1 where there is nothing more to find (SEEK_DATA behind the last extent). */

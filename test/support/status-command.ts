@@ -41,6 +41,7 @@ export interface HelperCounters {
   readonly uptime: number;
   readonly client: { readonly pid: number; readonly uid: number } | null;
   readonly descriptors: { readonly passed: number; readonly held: number };
+  readonly logLinesLost: number;
   readonly operations: Readonly<Record<string, OperationCounters | undefined>>;
 }
 

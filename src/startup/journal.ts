@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { journalPrefix } from '../observability/severities.js';
+import { StandardError } from '../observability/standard-error.js';
 
 const STDERR = 2;
 
@@ -11,8 +11,7 @@ export function stderrIsJournal(): boolean {
   return JOURNAL_STREAM === `${dev}:${ino}`;
 }
 
-/** Writes one line of the starting program. */
-export function complain(level: 'error' | 'warn', message: string): void {
-  const prefix = stderrIsJournal() ? journalPrefix(level) : '';
-  process.stderr.write(`${prefix}virtfs-proxy-helper: ${message}\n`);
+/** Writes one line of a program that has no log. */
+export function complain(level: 'error' | 'warn', message: string, isJournal = stderrIsJournal()): void {
+  new StandardError(isJournal).write(level, `virtfs-proxy-helper: ${message}`);
 }

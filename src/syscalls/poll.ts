@@ -1,0 +1,25 @@
+import { declareInt } from './libc.js';
+import { stableMemory, wordsOf } from './memory.js';
+
+const libc = { poll: declareInt('poll', 'void *', 'uint32', 'int') };
+
+export const POLLIN = 1;
+export const POLLOUT = 4;
+
+/** Looks whether a descriptor is ready: poll(2). */
+export class Poll {
+  /** `struct pollfd` */
+  readonly #pollfd = stableMemory(8);
+
+  /** @param events POLLIN or POLLOUT */
+  constructor(descriptor: number, events: number) {
+    const words = wordsOf(this.#pollfd);
+    words[0] = descriptor;
+    words[1] = events;
+  }
+
+  /** @returns also when it failed: then the call that this one prepares says why */
+  isReady(milliseconds: number): boolean {
+    return libc.poll(this.#pollfd, 1, milliseconds) !== 0;
+  }
+}
