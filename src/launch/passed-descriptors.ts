@@ -3,7 +3,7 @@ import type { Configuration } from '../cli/configuration.js';
 import { usageError } from '../cli/options.js';
 import { StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { O_ACCMODE, O_NONBLOCK, O_RDONLY, S_IFIFO, S_IFMT } from '../syscalls/files.js';
+import { O_ACCMODE, O_NONBLOCK, O_RDONLY, S_IFIFO, S_IFMT, S_IFSOCK } from '../syscalls/files.js';
 import { keepOverExec, openFlags, unreadBytes } from '../syscalls/process.js';
 import { FileStatus, fstat, referToSameFile } from '../syscalls/status.js';
 
@@ -23,12 +23,16 @@ export function checkReportDescriptor(descriptor: number): void {
  * libuv's. Of these both ends are open here, and they do not block, or hold the one byte that makes a pipe a lock.
  */
 function isOfNode(descriptor: number): boolean {
-  const status = new FileStatus();
-  fstat(descriptor, status);
-  const type = status.mode & S_IFMT;
+  const type = fileType(descriptor);
   if (type !== S_IFIFO) return type === 0;
   const isOfLibuv = (openFlags(descriptor) & O_NONBLOCK) !== 0 || unreadBytes(descriptor) === 1;
   return isOfLibuv && hasOtherEnd(descriptor);
+}
+
+function fileType(descriptor: number): number {
+  const status = new FileStatus();
+  fstat(descriptor, status);
+  return status.mode & S_IFMT;
 }
 
 function hasOtherEnd(pipe: number): boolean {
@@ -46,6 +50,8 @@ function accessMode(descriptor: number): number {
 export function checkSocketIsApart({ endpoint, readyDescriptor }: Configuration): void {
   if (endpoint.kind !== 'descriptor') return;
   const { descriptor, origin } = endpoint;
+  // two may be one /dev/null, which Node 22 and later has open itself; what is no socket is refused for that
+  if (fileType(descriptor) !== S_IFSOCK) return;
   const wrong = (other: string): Error => usageError(`${origin} and ${other} are the same socket; pass two`);
   if (referToSameFile(descriptor, STDERR)) throw wrong('stderr, where the log goes,');
   if (readyDescriptor !== undefined && referToSameFile(descriptor, readyDescriptor)) {

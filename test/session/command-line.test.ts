@@ -89,7 +89,7 @@ describe.skipIf(skipped !== undefined)('a descriptor', () => {
     },
   );
 
-  it('that is Node’s own is none to report to, nor is one for reading', () => {
+  it('that is Node’s own is none to report to, nor is one for reading', { timeout: 120_000 }, () => {
     for (let number = 4; number < 40; number++) {
       const { status, stderr } = shell(`helper -n -p / -f 3 --ready-fd ${number} 3</dev/null`);
       expect([number, status, stderr]).toEqual([
