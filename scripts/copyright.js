@@ -27,7 +27,8 @@ function licence({ name, version, directory, license }) {
   }
   const whole = manifests.find(({ optionalDependencies = {} }) => Object.hasOwn(optionalDependencies, name));
   if (whole !== undefined) return licence(whole);
-  throw new Error(`the package ${name} has no licence, so it cannot be passed on`);
+  process.stderr.write(`package: ${name} has no licence, so it cannot be passed on\n`);
+  process.exit(1);
 }
 
 /** Where the code of a package is. What is not beside the bundles is in them; nan is headers, compiled into posix. */
