@@ -9,7 +9,7 @@ import { Readiness, turnOfTheEventLoop } from './startup/readiness.js';
 import { acceptClients } from './listening/acceptance.js';
 import { ClientProcesses } from './listening/client-processes.js';
 import { createLogger, type Logger, LogLines } from './observability/log.js';
-import { Refusals } from './observability/refusals.js';
+import { LineLimit, Refusals } from './observability/refusals.js';
 import { StandardError } from './observability/standard-error.js';
 import { Syslog } from './observability/syslog.js';
 import { Notifier } from './service/notifications.js';
@@ -30,15 +30,26 @@ const END_MS = 10_000;
 function start(handover: ListeningHandover, log: Logger, notifier: Notifier): void {
   const { client: configuration, socket, socketPath, daemon, controlDirectory } = handover;
   const refusals = new Refusals(log);
+  // what is limited for each session is not for a client that has session after session
+  const sessions = new LineLimit();
   let stopping = false;
   const tellStatus = (): void => {
     const { running, count } = clients;
     notifier.status(`serving ${configuration.exportPath} to ${running} clients, ${count} so far`);
   };
   const options = clientOptions(configuration);
+  // not where every request was asked for
+  const warnings = ['warn', 'info', 'debug'].includes(configuration.logLevel);
   const clients = new ClientProcesses(
     (client, descriptors) => {
-      const argument: ClientStart = { options, descriptors, client, syslog: daemon };
+      const isOneOfMany = sessions.take() === undefined;
+      if (isOneOfMany) refusals.report('many clients: errors only in the log of this one', { client });
+      const argument: ClientStart = {
+        options: isOneOfMany && warnings ? { ...options, 'log-level': 'error' } : options,
+        descriptors,
+        client,
+        syslog: daemon,
+      };
       return [join(dirname(process.argv[1] ?? ''), 'client.js'), JSON.stringify(argument)];
     },
     daemon,

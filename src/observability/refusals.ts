@@ -5,9 +5,28 @@ const LINES = 10;
 /** ... in this many milliseconds, for each kind of refusal. */
 const PERIOD_MS = 60_000;
 
-interface Kind {
-  since: number;
-  count: number;
+/** So many of one thing in a while. */
+export class LineLimit {
+  #since = performance.now();
+  #count = 0;
+  #suppressed = 0;
+
+  /** Counts one. @returns how many were suppressed before it, or undefined when this one is to be */
+  take(): number | undefined {
+    const now = performance.now();
+    if (now - this.#since >= PERIOD_MS) {
+      this.#since = now;
+      this.#count = 0;
+    }
+    this.#count++;
+    if (this.#count > LINES) {
+      this.#suppressed++;
+      return undefined;
+    }
+    const suppressed = this.#suppressed;
+    this.#suppressed = 0;
+    return suppressed;
+  }
 }
 
 /**
@@ -17,7 +36,7 @@ interface Kind {
  */
 export class Refusals {
   readonly #log: Logger;
-  readonly #kinds = new Map<string, Kind>();
+  readonly #kinds = new Map<string, LineLimit>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -25,19 +44,13 @@ export class Refusals {
 
   /** @param kind a fixed text of ours, never anything that the client chose */
   report(kind: string, details: Readonly<Record<string, unknown>>, level: 'warn' | 'error' = 'warn'): void {
-    const now = performance.now();
-    let state = this.#kinds.get(kind);
-    if (state === undefined) {
-      state = { since: now, count: 0 };
-      this.#kinds.set(kind, state);
+    let limit = this.#kinds.get(kind);
+    if (limit === undefined) {
+      limit = new LineLimit();
+      this.#kinds.set(kind, limit);
     }
-    const suppressed = Math.max(0, state.count - LINES);
-    if (now - state.since >= PERIOD_MS) {
-      state.since = now;
-      state.count = 0;
-    }
-    state.count++;
-    if (state.count > LINES) return;
-    this.#log[level](suppressed > 0 && state.count === 1 ? { ...details, suppressed } : details, kind);
+    const suppressed = limit.take();
+    if (suppressed === undefined) return;
+    this.#log[level](suppressed > 0 ? { ...details, suppressed } : details, kind);
   }
 }
