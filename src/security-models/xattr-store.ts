@@ -90,7 +90,8 @@ export class XattrStore implements AttributeStore {
     const { capability } = wanted;
     // what is dropped for a new owner is kept, to be given back
     const dropped = capability?.length === 0 ? getxattr(at, CAPABILITY, this.#dropped, CAPABILITY_BYTES) : 0;
-    const first = capability === undefined ? 0 : this.#setCapability(at, capability);
+    const hasNone = capability === undefined || dropped === -errno.ENODATA;
+    const first = hasNone ? 0 : this.#setCapability(at, capability);
     if (first < 0) return first;
     const failed = this.#changeOwner(at, wanted, recorded);
     if (failed < 0 && dropped > 0) setxattr(at, CAPABILITY, this.#dropped, dropped, 0);
