@@ -231,7 +231,10 @@ function startQemu(
       ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
       ...['-machine', 'pc', '-accel', 'tcg', '-m', '256', '-smp', '1'],
       ...['-kernel', path.join(run, 'kernel'), '-initrd', path.join(run, 'initramfs')],
-      ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable audit=0 apparmor=0'],
+      ...[
+        '-append',
+        'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0',
+      ],
       ...['-serial', `file:${path.join(run, 'serial.log')}`],
       ...['-chardev', `socket,id=agent,path=${path.join(run, 'agent.sock')}`],
       ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],

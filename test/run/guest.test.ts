@@ -55,7 +55,10 @@ it.skipIf(skipped !== undefined)(
           ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
           ...['-machine', 'pc', '-accel', 'tcg', '-m', '256', '-serial', `file:${join(place, 'serial')}`],
           ...['-kernel', join(place, 'kernel'), '-initrd', join(place, 'initramfs')],
-          ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable audit=0 apparmor=0'],
+          ...[
+            '-append',
+            'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0',
+          ],
           ...['-chardev', `socket,id=agent,path=${join(place, 'agent')}`],
           ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],
         ],
