@@ -123,6 +123,19 @@ describe.skipIf(skipped !== undefined)(`a disk that the host mounts in the expor
     closeSync(created.descriptor!);
   });
 
+  it('has inode numbers of its own', async () => {
+    const { client, host, directory } = await serve();
+    const mount = (name: string): string =>
+      `mount -t tmpfs disk ${directory}/${name}; touch ${directory}/${name}/file`;
+    const inode = (path: string): bigint => client.request(requests.lstat(path)).payload.readBigUInt64LE(8);
+    const onHost = host.run(
+      `${mount('disk')}; ${mount('other')}; cd ${directory}; stat -c %i disk/file other/file`,
+    );
+    expect(new Set(onHost.split('\n')).size, 'no such case here').toBe(1);
+    for (const path of ['/disk/file', '/other/file']) await until(client, path, 0);
+    expect(new Set(['/disk', '/other', '/disk/file', '/other/file'].map(inode)).size).toBe(4);
+  });
+
   it('has the limits of the export from the first moment, whatever the host allows there', async () => {
     const served = await serve();
     const { client, host, directory } = served;
