@@ -31,7 +31,7 @@ function packageOf(path: string): string {
   throw new Error(`${path} is of no package`);
 }
 
-describe('the Debian packages', () => {
+describe('the Debian packages', { timeout: 180_000 }, () => {
   let simulated: string[] | undefined;
   const demo = (): string[] => (simulated ??= installs(list('--for=demo')));
 
