@@ -73,6 +73,10 @@ export const allowedCalls = {
   epoll_pwait: { x64: 281, arm64: 22 },
   epoll_pwait2: { x64: 441, arm64: 441 },
   epoll_ctl: { x64: 233, arm64: 21 },
+  // for the event loop of a debugger that an early SIGUSR1 starts, and which is ended before it can listen
+  epoll_create1: { x64: 291, arm64: 20 },
+  eventfd2: { x64: 290, arm64: 19 },
+  pipe2: { x64: 293, arm64: 59 },
   // Logging and the like on descriptors that are open.
   read: { x64: 0, arm64: 63 },
   write: { x64: 1, arm64: 64 },
