@@ -5,7 +5,7 @@ import { littleEndian, stableMemory } from '../syscalls/memory.js';
 import { type FilteredThreads, installFilter } from '../syscalls/process.js';
 import { datagramSockets } from '../syscalls/sockets.js';
 import { compileFilter, compileRefusal, type Instruction } from './seccomp-filter.js';
-import { forbiddenCalls } from './seccomp-calls.js';
+import { io_uring_setup } from './seccomp-calls.js';
 import type { SeccompMode } from './seccomp-modes.js';
 
 const LOG = 0x7ffc0000;
@@ -24,13 +24,13 @@ export function filterSystemCalls(mode: SeccompMode): void {
 /**
  * Answers ENOSYS to io_uring_setup(2) in this thread and in the programs that it becomes. Throws a StartError.
  *
- * libuv 1.49 and later (Node 22 and later) makes a ring for its own epoll before any JavaScript runs, whatever
- * UV_USE_IO_URING says, and would submit to it with a call that the filter of the serving program forbids. Without a
- * ring it falls back. no_new_privs has to be set.
+ * libuv 1.49 and later (Node 22 and later) makes a ring for the epoll of every loop, the first before any JavaScript
+ * runs, whatever UV_USE_IO_URING says. It would submit to that with a call that the filter of the serving program
+ * forbids. Without a ring it falls back. no_new_privs has to be set.
  */
 export function refuseIoUring(mode: SeccompMode): void {
   if (mode === 'none') return;
-  install(compileRefusal(forbiddenCalls.io_uring_setup), 'this thread');
+  install(compileRefusal(io_uring_setup), 'this thread');
 }
 
 function install(instructions: readonly Instruction[], threads: FilteredThreads): void {
