@@ -7,6 +7,7 @@ import { AT_FDCWD, close, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { enterMounts } from '../syscalls/mounts.js';
 import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../syscalls/process.js';
+import { complain } from '../startup/journal.js';
 import type { Export, HostView } from './export.js';
 import { restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
@@ -50,19 +51,23 @@ export function startMountFollower(
   if (pid < 0) throw failure(pid);
   if (pid === 0) {
     try {
+      // the programs of Node may lie in the export, which is noexec in our namespace
+      if (enterMounts(host.namespace) < 0) exitNow(ExitStatus.FAILURE);
       // a child of nobody who would have to wait for it
       if (fork() !== 0) exitNow(ExitStatus.OK);
       // nobody shall wait for the end of a stream that only this program still has
       for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
-      // the programs of Node may lie in the export, which is noexec in our namespace
-      if (enterMounts(host.namespace) < 0) exitNow(ExitStatus.FAILURE);
       restrictNextProgram(KEPT);
       program.start();
     } catch {
       exitNow(ExitStatus.FAILURE);
     }
   }
-  waitForChild(pid);
+  if (waitForChild(pid).status !== ExitStatus.OK)
+    complain(
+      'warn',
+      "the host's mounts in the export are not followed: its mount namespace may not be entered",
+    );
   for (const descriptor of [host.namespace, ownNamespace, host.directory, host.table, helper, devNull])
     close(descriptor);
   return ours;

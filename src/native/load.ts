@@ -45,6 +45,8 @@ function directoryOf(name: NativePackage): string | undefined {
 /** What to type, tried with npm 10, 11 and 12. npm 12 runs an install script only where it is allowed. */
 function remedy(name: NativePackage): string {
   const directory = directoryOf(name);
+  if (name === 'node-unix-socket' && directory !== undefined && process.arch !== 'x64')
+    return `npm has no build of it for ${process.arch}: start the helper without --control`;
   if (name !== 'posix' || directory === undefined)
     return 'install the helper again, with the same Node and npm install --include=optional';
   const project = dirname(dirname(directory));

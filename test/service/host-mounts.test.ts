@@ -238,4 +238,20 @@ describe.skipIf(skipped !== undefined)(`the process that follows the host's moun
       expect(existsSync(`/proc/${follower}`)).toBe(false);
     }, PATIENCE);
   });
+
+  it('says so where the namespace of the host may not be entered, and serves', () => {
+    const wrapper = [
+      'strace',
+      '-f',
+      '-o',
+      '/dev/null',
+      '-e',
+      'trace=setns',
+      '-e',
+      'inject=setns:error=EPERM',
+    ];
+    const { client, helper } = sessionForTest(exportForTest(), { wrapper, args: ['--seccomp', 'none'] });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    expect(helper.stderr()).toContain('mounts in the export are not followed');
+  });
 });
