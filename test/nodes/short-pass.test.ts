@@ -21,6 +21,7 @@ import {
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
+import { patience } from '../support/patience.js';
 
 const skipped = whyNotRoot();
 const rootlessSkipped = skipped ?? whyNoUserNamespaces();
@@ -94,7 +95,10 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, a helper serv
     const [directory, place] = [exportForTest(), exportForTest()];
     const socket = join(place, 'socket');
     const [command, argv] = commandLine(OURS, ['-p', directory, '-s', socket, '-u', 'root', '-g', '0']);
-    const { status, stdout, stderr } = spawnSync(command, argv, { encoding: 'utf8', timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync(command, argv, {
+      encoding: 'utf8',
+      timeout: 20_000 * patience,
+    });
     expect([status, stdout, stderr]).toEqual([0, '', '']);
     work(await clientOf(socket));
     expect(lstatSync(join(directory, 'made')).uid).toBe(user.uid);
@@ -134,7 +138,7 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, a helper serv
       join(dirname(OURS), 'library.mjs'),
       exportForTest(),
     ];
-    const { stdout, stderr } = spawnSync(helperNode, argv, { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, stderr } = spawnSync(helperNode, argv, { encoding: 'utf8', timeout: 20_000 * patience });
     expect([stdout, stderr]).toEqual(['0\n', '']);
   });
 });

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { helperNode } from '../guest/helper.js';
 import { OURS } from '../support/helper-process.js';
+import { patience } from '../support/patience.js';
 
 export const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 20_000 * patience;
 
 /** What the stand-in tells of itself. */
 export interface Description {

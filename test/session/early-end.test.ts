@@ -8,6 +8,7 @@ import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '..
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
+import { patience } from '../support/patience.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of starts that die skipped: ${skipped}`);
@@ -76,7 +77,7 @@ function dyingAs(program: string, code: string): NodeJS.ProcessEnv {
 /** Runs a helper's command line to its end. */
 function run(args: readonly string[], env: NodeJS.ProcessEnv): SpawnSyncReturns<string> {
   const [command, argv] = commandLine(OURS, args);
-  return spawnSync(command, argv, { encoding: 'utf8', env, timeout: 20_000 });
+  return spawnSync(command, argv, { encoding: 'utf8', env, timeout: 20_000 * patience });
 }
 
 /** The text of a single line that is the program's own. */

@@ -16,6 +16,7 @@ import { listenUnix, SystemError } from '../support/libc.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
+import { patience } from '../support/patience.js';
 
 const skipped = whyNotRoot();
 const owner = { uid: 1000, gid: 1000 };
@@ -139,7 +140,7 @@ describe.skipIf(skipped !== undefined)('a socket at a path', () => {
 describe.skipIf(skipped !== undefined)('in the background', () => {
   function startDaemon(directory: string, path: string): void {
     const [command, args] = commandLine(OURS, ['-p', directory, '-s', path, '-u', '0', '-g', '0']);
-    const started = spawnSync(command, args, { encoding: 'utf8', timeout: 20_000 });
+    const started = spawnSync(command, args, { encoding: 'utf8', timeout: 20_000 * patience });
     onTestFinished(() => {
       // A daemon whose test failed early still waits for its client, and ends with it.
       try {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { helperNode, helperUnderTest } from '../guest/helper.js';
 import { WireClient } from './wire-client.js';
+import { patience } from './patience.js';
 
 export const REFERENCE = '/usr/lib/qemu/virtfs-proxy-helper';
 export const OURS = helperUnderTest;
@@ -86,7 +87,7 @@ export class HelperProcess {
   }
 
   /** Waits for the helper to end by itself; one that stays is killed and fails the test. */
-  async exit(milliseconds = 10_000): Promise<Exit> {
+  async exit(milliseconds = 10_000 * patience): Promise<Exit> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {

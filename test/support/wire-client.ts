@@ -20,12 +20,13 @@ import {
   SystemError,
 } from './libc.js';
 import { requestTypes } from './requests.js';
+import { patience } from './patience.js';
 
 const SUCCESS = 0;
 const ERROR = 1;
 const DESCRIPTOR_FOLLOWS = 0x7fffffff;
 const LARGEST_REPLY = 8 + 65_536;
-const DEFAULT_TIMEOUT_S = 10;
+const DEFAULT_TIMEOUT_S = 10 * patience;
 
 export interface Reply {
   /** Everything that arrived, header included. */
