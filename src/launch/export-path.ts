@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { relative } from 'node:path';
 import { StartError } from '../exit-status.js';
 import * as errno from '../syscalls/errno.js';
@@ -20,8 +21,15 @@ import { walk } from './walk.js';
 export interface FoundExport {
   /** An O_PATH descriptor. */
   readonly directory: number;
-  /** Every symbolic link on the way, with the directories above it as `identityOf` tells them. */
-  readonly links: readonly { readonly name: string; readonly above: readonly string[] }[];
+  /** Every symbolic link on the way, with the directories above it. */
+  readonly links: readonly { readonly name: string; readonly above: readonly PassedDirectory[] }[];
+}
+
+/** A directory that a path leads through. */
+export interface PassedDirectory {
+  /** As `identityOf` tells it. */
+  readonly identity: string;
+  readonly path: string;
 }
 
 /**
@@ -31,14 +39,18 @@ export interface FoundExport {
  * @returns the directory, or -errno
  */
 function find(path: string, base: string | undefined): FoundExport | number {
-  const links: { name: string; above: string[] }[] = [];
+  const links: { name: string; above: PassedDirectory[] }[] = [];
   const directory =
     base === undefined
       ? walk(path, (name, _owner, above) => {
-          links.push({ name, above: above.map(identityOf) });
+          links.push({ name, above: above.map(passed) });
         })
       : openBelow(base, relative(base, path));
   return directory < 0 ? directory : { directory, links };
+}
+
+function passed(directory: number): PassedDirectory {
+  return { identity: identityOf(directory), path: readlinkSync(`/proc/self/fd/${directory}`) };
 }
 
 /** Opens a directory below another one, to which links may lead but not beyond. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { StartError } from '../exit-status.js';
 import * as errno from '../syscalls/errno.js';
 import {
@@ -8,18 +8,20 @@ import {
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
-  O_WRONLY,
   openat,
   unlinkat,
 } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
-import { write } from '../syscalls/process.js';
 import { identityOf } from '../syscalls/status.js';
 import type { FoundExport } from './export-path.js';
 import { pathIn } from './place.js';
 import { lockPrivateDirectory } from './private-directory.js';
 
-/** Has a file for each directory that a helper serves for writing, which the helper has locked for as long as it runs. */
+/**
+ * Has a file for each directory that a helper serves for writing, which the helper has locked for as long as it runs. The
+ * name tells the directory, and the file is empty: the serving program, which keeps it open, could write to it, as root's
+ * programs can to whatever they have open.
+ */
 const REGISTRY = '/run/virtfs-proxy-helper-exports';
 const OWNER_ONLY = 0o600;
 
@@ -36,50 +38,41 @@ export function registerExport(path: string, found: FoundExport, readOnly: boole
   try {
     const served = servedExports(registry);
     for (const { name, above } of found.links) {
-      const other = served.find(({ identity }) => above.includes(identity));
-      if (other === undefined) continue;
+      const directory = above.find(({ identity }) => served.has(identity));
+      if (directory === undefined) continue;
       throw new StartError(
-        `cannot export ${path}: it leads through the symbolic link ${name} in ${other.path}, ` +
+        `cannot export ${path}: it leads through the symbolic link ${name} in ${directory.path}, ` +
           'which another helper serves to a guest that can change it; use --path-base',
       );
     }
-    return readOnly ? undefined : addExport(registry, path, found.directory);
+    return readOnly ? undefined : addExport(registry, found.directory);
   } finally {
     close(registry);
   }
 }
 
-interface ServedExport {
-  readonly identity: string;
-  readonly path: string;
-}
-
-/** What helpers serve. The files of those that have ended are removed. */
-function servedExports(registry: number): ServedExport[] {
-  return readdirSync(pathIn(registry, '.')).flatMap((name) => {
+/** The identities of what helpers serve. The files of those that have ended are removed. */
+function servedExports(registry: number): ReadonlySet<string> {
+  const served = new Set<string>();
+  for (const name of readdirSync(pathIn(registry, '.'))) {
     const file = openat(registry, cString(name), O_NOFOLLOW, 0);
-    if (file < 0) return [];
-    const hasEnded = lockNow(file) >= 0;
-    const [identity = '', ...path] = readFileSync(`/proc/self/fd/${file}`, 'utf8').split(' ');
+    if (file < 0) continue;
+    if (lockNow(file) < 0) served.add(name.slice(0, name.indexOf('.')));
+    else unlinkat(registry, cString(name), 0);
     close(file);
-    if (hasEnded) unlinkat(registry, cString(name), 0);
-    return hasEnded ? [] : [{ identity, path: path.join(' ') }];
-  });
+  }
+  return served;
 }
 
-/** @returns a locked descriptor for reading only, so that the serving program can do nothing with it */
-function addExport(registry: number, path: string, directory: number): number | undefined {
-  let number = 0;
-  let writable: number;
-  do {
-    number++;
-    writable = openat(registry, cString(String(number)), O_WRONLY | O_CREAT | O_EXCL, OWNER_ONLY);
-  } while (writable === -errno.EEXIST);
-  if (writable < 0) return undefined;
-  const text = cString(`${identityOf(directory)} ${path}`);
-  write(writable, text, text.length - 1);
-  close(writable);
-  const file = openat(registry, cString(String(number)), O_NOFOLLOW, 0);
-  lockNow(file);
-  return file;
+/** Makes the file of a directory that is to be served, one of those that may serve it. @returns its locked descriptor */
+function addExport(registry: number, directory: number): number | undefined {
+  const identity = identityOf(directory);
+  for (let number = 1; ; number++) {
+    const name = cString(`${identity}.${number}`);
+    const file = openat(registry, name, O_NOFOLLOW | O_CREAT | O_EXCL, OWNER_ONLY);
+    if (file === -errno.EEXIST) continue;
+    if (file < 0) return undefined;
+    lockNow(file);
+    return file;
+  }
 }

@@ -11,7 +11,8 @@ export function stderrIsJournal(): boolean {
   return JOURNAL_STREAM === `${dev}:${ino}`;
 }
 
-/** Writes one line of a program that has no log. */
+/** Writes one line of a program that has no log. What a guest named must not work on the operator's terminal. */
 export function complain(level: 'error' | 'warn', message: string, isJournal = stderrIsJournal()): void {
-  new StandardError(isJournal).write(level, `virtfs-proxy-helper: ${message}`);
+  const line = message.replace(/\p{Cc}/gu, '?');
+  new StandardError(isJournal).write(level, `virtfs-proxy-helper: ${line}`);
 }

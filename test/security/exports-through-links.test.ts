@@ -3,7 +3,7 @@
  *
  *   VIRTFS_RACE_STARTS  how many starts the race has (12)
  */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Exit, helperForTest, type Session, sessionForTest } from '../support/helper-process.js';
@@ -94,6 +94,22 @@ describe.skipIf(skip)('a link that the guest of a running helper made', () => {
     symlinkSync(shared, operators);
     for (const path of [shared, join(shared, 'directory'), join(operators, 'directory')])
       expect(showsSecret(path), path).toBe(false);
+  });
+
+  it('is none of what a helper that was taken over claims to serve', () => {
+    const { helper } = guestWithLink(secretDirectory());
+    const place = exportForTest();
+    symlinkSync(exportForTest(), join(place, 'link'));
+    const { ino, dev } = statSync(place, { bigint: true });
+    const [major, minor] = [(dev >> 8n) & 0xfffn, dev & 0xffn];
+    const held = `/proc/${helper.pid}/fd`;
+    const files = readdirSync(held).filter((fd) =>
+      readlinkSync(join(held, fd)).startsWith('/run/virtfs-proxy-helper-exports/'),
+    );
+    expect(files).toHaveLength(1);
+    // with the rights of root it can open anew for writing what it has for reading
+    for (const fd of files) writeFileSync(join(held, fd), `${ino}:0:${major}:${minor} ${place}`);
+    expect(showsSecret(join(place, 'link'))).toBe(false);
   });
 
   it('is the host’s where the guest may change nothing, or has gone', async () => {
