@@ -41,8 +41,8 @@ export interface FollowedMounts {
   /** The host's mountinfo, and the export's path in it as latin1. */
   readonly table: number;
   readonly path: string;
-  /** What was mounted at the start. */
-  readonly known: readonly number[];
+  /** The identities of what was mounted at the start. */
+  readonly known: readonly string[];
   readonly readOnly: boolean;
   /** A pipe whose other end the helper has. */
   readonly helper: number;
@@ -84,10 +84,10 @@ const ROOT = cString('/');
 export class MountFollower {
   private readonly mounts: FollowedMounts;
   /**
-   * What the helper has of the host's mounts: an O_PATH descriptor of its own one by the id of the host's, in the order
+   * What the helper has of the host's mounts: an O_PATH descriptor of its own one by the identity of the host's, in the order
    * in which they were mounted. Paths would not do, as the guest can rename directories.
    */
-  private readonly followed = new Map<number, number>();
+  private readonly followed = new Map<string, number>();
   private readonly ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
   private readonly block = stableMemory(TABLE_BYTES);
   private readonly status = new FileStatus();
@@ -98,23 +98,23 @@ export class MountFollower {
     this.mounts = mounts;
     this.attributes = attributesOf(mounts.readOnly);
     ownRoot();
-    for (const { id, path } of this.hostMounts()) {
-      if (mounts.known.includes(id)) this.followed.set(id, openPath(mounts.ownDirectory, path));
+    for (const { identity, path } of this.hostMounts()) {
+      if (mounts.known.includes(identity)) this.followed.set(identity, openPath(mounts.ownDirectory, path));
     }
   }
 
   /** Makes the helper's mounts those of the host. */
   follow(): void {
     const mounts = this.hostMounts();
-    const ids = new Set(mounts.map(({ id }) => id));
-    for (const [id, own] of [...this.followed].reverse()) {
-      if (ids.has(id)) continue;
+    const present = new Set(mounts.map(({ identity }) => identity));
+    for (const [identity, own] of [...this.followed].reverse()) {
+      if (present.has(identity)) continue;
       this.detach(own);
-      this.followed.delete(id);
+      this.followed.delete(identity);
     }
     const hidden: string[] = [];
     for (const mount of mounts) {
-      if (this.followed.has(mount.id)) continue;
+      if (this.followed.has(mount.identity)) continue;
       const isHidden = hidden.some((path) => pathBelow(path, mount) !== undefined);
       if (isHidden || NEVER_FOLLOWED.has(mount.fileSystem)) hidden.push(mount.path);
       else this.attach(mount);
@@ -143,19 +143,28 @@ export class MountFollower {
     });
   }
 
-  private attach({ id, path }: Mount): void {
+  private attach({ id, identity, path }: Mount): void {
     const { hostNamespace, hostDirectory, ownNamespace, ownDirectory } = this.mounts;
     if (enterMounts(hostNamespace) < 0) return;
     const source = openPath(hostDirectory, path);
     // another one where the guest has moved a directory of the path meanwhile, or a later mount lies upon it
-    const own = mountId(source, this.status) === id ? copyOfMount(source) : -1;
+    const own = mountId(source, this.status) === id && this.isStill(identity) ? copyOfMount(source) : -1;
     close(source);
     if (own < 0) return;
     const ready = this.attributes.setOn(own) >= 0 && enterMounts(ownNamespace) >= 0;
     const target = ready ? openPath(ownDirectory, path) : -1;
-    if (target >= 0 && attachMount(own, target) >= 0) this.followed.set(id, own);
+    if (target >= 0 && attachMount(own, target) >= 0) this.followed.set(identity, own);
     else close(own);
     close(target);
+  }
+
+  /**
+   * Whether a mount that is open is the one that was read of. As long as it is open its id is no other's, but it may have
+   * come in the place of that one, with the same id, before it was opened: a procfs perhaps.
+   */
+  private isStill(identity: string): boolean {
+    const mount = this.hostMounts().find((found) => found.identity === identity);
+    return mount !== undefined && !NEVER_FOLLOWED.has(mount.fileSystem);
   }
 
   private detach(own: number): void {

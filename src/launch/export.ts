@@ -31,7 +31,7 @@ export interface HostView {
   /** The real path of the export, a character for each byte. */
   readonly path: string;
   /** The ids of what is mounted in the export. */
-  readonly mounts: readonly number[];
+  readonly mounts: readonly string[];
 }
 
 /**
@@ -61,7 +61,7 @@ function viewHost(directory: number, path: string): HostView | undefined {
     openat(AT_FDCWD, cString(`/proc/self/${name}`), 0, 0),
   );
   if (namespace < 0 || table < 0) return undefined;
-  return { namespace, table, directory, path, mounts: mountsIn(path).map(({ id }) => id) };
+  return { namespace, table, directory, path, mounts: mountsIn(path).map(({ identity }) => identity) };
 }
 
 /** What is mounted at and below a path, a character for each byte. */

@@ -1,6 +1,9 @@
 /** A line of /proc/PID/mountinfo: proc_pid_mountinfo(5). */
 export interface Mount {
+  /** The kernel gives it to another mount when this one has gone. */
   readonly id: number;
+  /** The id and the device, which is no other's for as long as anybody, we for instance, has the file system mounted. */
+  readonly identity: string;
   /** Where it is, from the root of the process that opened the table: bytes, one in each character (latin1). */
   readonly path: string;
   readonly fileSystem: string;
@@ -13,9 +16,9 @@ export function parseMountTable(table: string): readonly Mount[] {
     .filter((line) => line !== '')
     .map((line) => {
       const [mount = '', source = ''] = line.split(' - ');
-      const [id = '', , , , path = ''] = mount.split(' ');
+      const [id = '', , device = '', , path = ''] = mount.split(' ');
       const [fileSystem = ''] = source.split(' ');
-      return { id: Number(id), path: unescape(path), fileSystem };
+      return { id: Number(id), identity: `${id} ${device}`, path: unescape(path), fileSystem };
     });
 }
 

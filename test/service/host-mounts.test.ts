@@ -239,6 +239,14 @@ describe.skipIf(skipped !== undefined)(`the process that follows the host's moun
     }, PATIENCE);
   });
 
+  it('exchanges for another at once: the new one is seen, though the kernel may give it the id of the old', async () => {
+    const { client, host, directory } = await serve([], 'mount -t tmpfs first disk');
+    for (let round = 0; round < 20; round++) {
+      host.run(`cd ${directory}; umount disk && mount -t tmpfs next disk && touch disk/${round}`);
+      await until(client, `/disk/${round}`, 0);
+    }
+  });
+
   it('says so where the namespace of the host may not be entered, and serves', () => {
     const wrapper = [
       'strace',
