@@ -55,11 +55,37 @@ function decode(message: Uint8Array): Answer {
   return { status: undefined, absent: false, reason: 'what answers there is no helper' };
 }
 
-/** Whether an answer is that of a helper: the fields that are shown are there. */
+const LATENCIES = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, below: [0] };
+const OPERATION = { requests: 0, errors: 0, bytesReceived: 0, bytesSent: 0, latency: LATENCIES };
+const CLIENT = { pid: 0, uid: 0 };
+const STATUS = {
+  ...{ pid: 0, export: '', readOnly: false, uptime: 0, logLinesLost: 0, operations: {} },
+  descriptors: { passed: 0, held: 0 },
+};
+
+/**
+ * Whether an answer is that of a helper. Any user's process may pass for one, and what it says is shown on root's
+ * terminal and in metrics: so numbers have to be numbers, and names those of operations.
+ */
 function isHelperStatus(answer: unknown): answer is HelperStatus {
-  if (typeof answer !== 'object' || answer === null) return false;
-  const fields = ['pid', 'export', 'uptime', 'client', 'descriptors', 'operations'];
-  return fields.every((field) => field in answer);
+  if (!isLike(answer, STATUS)) return false;
+  const { client, operations } = answer as { client?: unknown; operations: object };
+  return (
+    (client === null || isLike(client, CLIENT)) &&
+    Object.entries(operations).every(([name, value]) => /^[a-z]+$/.test(name) && isLike(value, OPERATION))
+  );
+}
+
+/** Whether a value has all fields of an example, with the same types. An array's elements are like the example's one. */
+function isLike(value: unknown, example: unknown): boolean {
+  if (typeof example === 'number') return Number.isFinite(value);
+  if (typeof example !== 'object' || example === null) return typeof value === typeof example;
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(example)) {
+    return Array.isArray(value) && value.every((element) => isLike(element, example[0]));
+  }
+  const fields = new Map(Object.entries(value));
+  return Object.entries(example).every(([name, field]) => isLike(fields.get(name), field));
 }
 
 function failure(path: string, bytes: number): Answer {

@@ -130,8 +130,10 @@ const open: StepMaker = (source) => {
 const create: StepMaker = (source) => {
   const { random, names, tree } = source;
   const owner = random.pick(owners);
-  // Not with O_DIRECTORY: what the kernel makes of the two together depends on its version.
-  const flags = (openFlags(source) & ~O_DIRECTORY) | O_CREAT | (random.chance(0.3) ? O_EXCL : 0);
+  // Not with O_DIRECTORY: what the kernel makes of the two together depends on its version. Nor with O_NOATIME: ours
+  // opens somebody else's file without it.
+  const flags =
+    (openFlags(source) & ~(O_DIRECTORY | O_NOATIME)) | O_CREAT | (random.chance(0.3) ? O_EXCL : 0);
   if (random.chance(0.75)) {
     // Where there is something already, only exclusively: through a dangling symlink is a deliberate difference, and
     // an existing file is the other case.

@@ -7,6 +7,7 @@ import type { Difference } from './difference.js';
 import { ask, askAll, fifo, link, SILENCE, touch } from './observation.js';
 
 const { O_RDWR, O_CREAT, O_DIRECTORY, O_NONBLOCK, S_IFCHR } = constants;
+const O_NOATIME = 0o1000000;
 const O_PATH = 0o10000000;
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const root = { uid: 0, gid: 0 };
@@ -104,6 +105,16 @@ export const openFlags: readonly Difference[] = [
     ),
     reference: 'not set',
     ours: 'set',
+  },
+  {
+    name: "CREATE with O_NOATIME of somebody else's file",
+    reason: 'the flag is the right of the owner alone; without it the file is the same',
+    observe: askAll(
+      requests.create('/f', O_RDWR | O_CREAT, 0o666, root),
+      requests.create('/f', O_RDWR | O_CREAT | O_NOATIME, 0o666, user),
+    ),
+    reference: 'success, EPERM',
+    ours: 'success, success',
   },
   {
     name: 'CREATE with O_DIRECTORY',
