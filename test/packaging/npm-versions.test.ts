@@ -53,10 +53,10 @@ describe.skipIf(skipped !== undefined)('installed with npm', () => {
       return stdout;
     }
 
-    /** What starting in the background says; a helper that did start is asked something, and ends. */
+    /** What starting in the background, for a user by name, says; a helper that did start is asked something, and ends. */
     function start(): string {
       const socket = at('socket');
-      const argv = [join(installed(), 'dist/main.js'), `--path=${place}`, `--socket=${socket}`, '--uid=0'];
+      const argv = [join(installed(), 'dist/main.js'), `--path=${place}`, `--socket=${socket}`, '--uid=root'];
       const { stderr, status } = spawnSync(node.program, argv, { encoding: 'utf8', timeout: 20_000 });
       if (status === 0) {
         const client = WireClient.connect(socket);
