@@ -2,17 +2,34 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { StartError } from '../exit-status.js';
 
-/** All that V8 would let its other threads do. */
-const BACKGROUND_WORK = [
-  'concurrent-recompilation',
-  'concurrent-marking',
-  'concurrent-sweeping',
-  'concurrent-array-buffer-sweeping',
-  'parallel-marking',
-  'parallel-scavenge',
-  'parallel-compaction',
-  'parallel-pointer-update',
-] as const;
+/**
+ * All that V8 would let its other threads do: its flags, with the majors of Node that have each, as V8 complains of one
+ * that it does not know. `node --v8-options` lists them; `test/nodes` compares.
+ */
+const BACKGROUND_WORK: Readonly<Record<string, { readonly since?: number; readonly until?: number }>> = {
+  'concurrent-recompilation': {},
+  // on by default from 24 on
+  'concurrent-sparkplug': {},
+  'concurrent-marking': {},
+  'concurrent-minor-ms-marking': { since: 22 },
+  'cppheap-concurrent-marking': {},
+  'concurrent-sweeping': {},
+  'concurrent-array-buffer-sweeping': {},
+  'parallel-marking': {},
+  'parallel-scavenge': {},
+  'parallel-compaction': {},
+  'parallel-pointer-update': {},
+  'parallel-weak-ref-clearing': { since: 22, until: 24 },
+  'parallel-gc-clearing': { since: 26 },
+  'parallel-reclaim-unmodified-wrappers': { since: 24 },
+};
+
+/** The flags of a major of Node. */
+export function backgroundWork(major: number): string[] {
+  return Object.entries(BACKGROUND_WORK)
+    .filter(([, { since = 0, until = Infinity }]) => since <= major && major <= until)
+    .map(([flag]) => flag);
+}
 
 /** A thread works off what it has been given within milliseconds; this is for a machine that has no time for it. */
 const PATIENCE_MS = 10_000;
@@ -25,7 +42,8 @@ const PATIENCE_MS = 10_000;
  * its child does not share the root directory.)
  */
 export function keepWorkOnThisThread(): void {
-  for (const work of BACKGROUND_WORK) setFlagsFromString(`--no-${work}`);
+  const major = Number.parseInt(process.versions.node, 10);
+  for (const work of backgroundWork(major)) setFlagsFromString(`--no-${work}`);
 }
 
 /** Waits until the other threads have done what they were given before. Throws a StartError. */

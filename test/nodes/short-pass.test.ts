@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { backgroundWork } from '../../src/launch/background-threads.js';
 import { models } from '../conformance/behaviour.js';
 import { helperNode } from '../guest/helper.js';
 import { Machine } from '../guest/qemu.js';
@@ -215,6 +216,24 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, the serving p
     };
     expect(threads).toEqual(threads.map(() => expected));
     expect(readFileSync(`${process}/maps`, 'utf8')).not.toContain('io_uring');
+  });
+
+  it('lets V8 leave no work to other threads where it forks', () => {
+    const { stdout } = spawnSync(helperNode, ['--v8-options'], { encoding: 'utf8' });
+    const options = [...stdout.matchAll(/^ +--([\w-]+) \(.*\n +type: bool +default: --(no-)?/gm)];
+    const known = new Set(options.map(([, name]) => name));
+    const listed = backgroundWork(Number.parseInt(version.slice(1), 10));
+    expect(listed.filter((name) => !known.has(name))).toEqual([]);
+    // conditions of the listed ones, and how a cache is read that nothing here uses
+    const harmless = [
+      ...['concurrent-osr', 'fuzzing-and-concurrent-recompilation', 'parallel-pause-for-gc-in-background'],
+      'concurrent-cache-deserialization',
+    ];
+    const isBackground = /(^|-)(concurrent|parallel)-(?!recompilation-)/;
+    const used = options.filter(([, name = '', off]) => off === undefined && isBackground.test(name));
+    expect(
+      used.map(([, name]) => name).filter((name) => ![...listed, ...harmless].includes(name ?? '')),
+    ).toEqual([]);
   });
 
   it('finds every function of libc and libuv that it calls', () => {
