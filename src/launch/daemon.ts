@@ -1,14 +1,13 @@
 import { ExitStatus, StartError } from '../exit-status.js';
 import { type NotifyChannel, Notifier } from '../service/notifications.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { AT_FDCWD, close, openat } from '../syscalls/files.js';
+import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession, waitForChild } from '../syscalls/process.js';
 import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
 import { earlyEnd, KeptOutput } from '../startup/early-end.js';
 import { READY, report } from '../startup/report.js';
 
-const O_RDWR = 2;
 const MAX_REPORT_BYTES = 4096;
 
 /** A channel on which the serving program tells the process that the user started how the start went. */

@@ -3,7 +3,7 @@ import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../confinement/
 import type { FollowedMounts } from '../confinement/mount-follower.js';
 import { ExitStatus, StartError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno-text.js';
-import { AT_FDCWD, close, openat } from '../syscalls/files.js';
+import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { enterMounts } from '../syscalls/mounts.js';
 import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../syscalls/process.js';
@@ -14,7 +14,6 @@ import { NextProgram } from './program.js';
 
 /** To copy mounts, to enter the namespaces of mounts, and to get through the guest's directories. */
 const KEPT = [CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_DAC_OVERRIDE];
-const O_RDWR = 2;
 
 /**
  * Starts the program that follows the host's mounts. Throws a StartError.
