@@ -6,6 +6,7 @@ import type { NotifyChannel } from '../service/notifications.js';
 import type { ModelSettings } from '../security-models/model-names.js';
 import type { ReadySocket } from './endpoint.js';
 import type { Export } from './export.js';
+import type { Pidfile } from './pidfile.js';
 import type { Place } from './place.js';
 
 /** What the starting program gives to the serving one that takes its place, as JSON in its only argument. */
@@ -28,8 +29,8 @@ export interface Handover {
   readonly report: number | undefined;
   /** Where the service manager wants to be notified; undefined without one. */
   readonly notify: NotifyChannel | undefined;
-  /** The locked pidfile, read-only; undefined without one. */
-  readonly pidfile: number | undefined;
+  /** Undefined without one. */
+  readonly pidfile: Pidfile | undefined;
   readonly readOnly: boolean;
   readonly ids: IdMappings | undefined;
   readonly model: ModelSettings;

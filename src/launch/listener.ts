@@ -13,7 +13,7 @@ import type { ReadySocket } from './endpoint.js';
 import { findExport } from './export-path.js';
 import { stderrIsJournal } from '../startup/journal.js';
 import { notifyChannelOf } from './manager.js';
-import { lockPidfile } from './pidfile.js';
+import { lockPidfile, type Pidfile } from './pidfile.js';
 import { clearGroups, restrictNextProgram } from './privileges.js';
 import { NextProgram } from './program.js';
 import { registerExport } from './served-exports.js';
@@ -29,7 +29,7 @@ export interface ListeningHandover {
   readonly daemon: boolean;
   readonly report: number | undefined;
   readonly notify: NotifyChannel | undefined;
-  readonly pidfile: number | undefined;
+  readonly pidfile: Pidfile | undefined;
   /** The directory of the clients' control sockets; undefined without them. */
   readonly controlDirectory: number | undefined;
   /** Whether stderr is systemd's journal. */
@@ -85,7 +85,8 @@ export async function startListening(
     socket.descriptor,
     handover.report,
     notify?.socket,
-    pidfile,
+    pidfile?.lock,
+    pidfile?.writable,
     controlDirectory,
     registered,
   ];

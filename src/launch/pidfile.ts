@@ -3,14 +3,12 @@ import { StartError } from '../exit-status.js';
 import * as errno from '../syscalls/errno.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import {
-  AT_FDCWD,
   close,
   lockNow,
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
   O_NONBLOCK,
-  O_TRUNC,
   O_WRONLY,
   openat,
   S_IFMT,
@@ -20,6 +18,7 @@ import { cString } from '../syscalls/memory.js';
 import { write } from '../syscalls/process.js';
 import { FileStatus, fstat } from '../syscalls/status.js';
 import { openPlace, type Place } from './place.js';
+import { openUnchangeable } from './read-only-mount.js';
 import { NEW, Staging } from './staging.js';
 
 /** Who can open a file can lock it, so nobody else can: flock(2). */
@@ -28,12 +27,20 @@ const OTHERS = 0o077;
 /** A pid and a newline, or nothing yet. */
 const CONTENT = /^(\d{1,10}\n)?$/;
 
+/** Two descriptors of a pidfile. */
+export interface Pidfile {
+  /** Holds the lock. */
+  readonly lock: number;
+  /** For the pid; open until that is written. */
+  readonly writable: number;
+}
+
 /**
- * Makes a pidfile and locks it for as long as the descriptor is open in any process: flock(2). It is open for reading
- * only, so that the serving program, which keeps it, can do nothing with it. The file of a helper that has ended is
- * replaced, never written to. Throws a StartError.
+ * Makes a pidfile and locks it for as long as the descriptor is open in any process: flock(2). The serving program, which
+ * keeps the lock, can do nothing else with it. The file of a helper that has ended is replaced, never written to. Throws
+ * a StartError.
  */
-export function lockPidfile(path: string): number {
+export function lockPidfile(path: string): Pidfile {
   const fail = (reason: string): StartError => new StartError(`--pidfile ${path}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail(describeErrno(result));
@@ -43,10 +50,12 @@ export function lockPidfile(path: string): number {
   try {
     return Staging.run(place, (staging) => {
       refuseTaken(place, fail);
-      const descriptor = check(openat(staging.directory, cString(NEW), O_CREAT | O_EXCL, MODE));
-      check(lockNow(descriptor));
+      const name = cString(NEW);
+      const writable = check(openat(staging.directory, name, O_CREAT | O_EXCL | O_WRONLY, MODE));
+      const lock = check(openUnchangeable(staging.directory, name));
+      check(lockNow(lock));
       check(staging.replace());
-      return descriptor;
+      return { lock, writable };
     });
   } finally {
     close(place.directory);
@@ -68,7 +77,7 @@ function refuseTaken(place: Place, fail: (reason: string) => StartError): void {
     // whoever owns it could have written a pid of his choice into it
     if (status.words[FileStatus.UID] !== process.geteuid?.())
       throw fail('belongs to another user; remove it first');
-    const content = readFileSync(ownPath(descriptor), 'latin1');
+    const content = readFileSync(`/proc/self/fd/${descriptor}`, 'latin1');
     if (!CONTENT.test(content)) throw fail('is not a pidfile; remove it first');
     if (lockNow(descriptor) >= 0) return;
     const pid = content.trimEnd();
@@ -91,15 +100,10 @@ function isHelper(pid: string): boolean {
   }
 }
 
-/** Writes the pid into a locked pidfile. To be called before the root is changed. Throws a StartError. */
-export function writePid(pidfile: number, pid: number): void {
-  const writable = openat(AT_FDCWD, cString(ownPath(pidfile)), O_WRONLY | O_TRUNC, 0);
+/** Writes the pid into a locked pidfile, after which nothing can be written there. Throws a StartError. */
+export function writePid({ writable }: Pidfile, pid: number): void {
   const text = cString(`${pid}\n`);
-  const written = writable < 0 ? writable : write(writable, text, text.length - 1);
+  const written = write(writable, text, text.length - 1);
   if (written < 0) throw new StartError(`cannot write the pidfile: ${describeErrno(written)}`);
   close(writable);
-}
-
-function ownPath(descriptor: number): string {
-  return `/proc/self/fd/${descriptor}`;
 }

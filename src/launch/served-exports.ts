@@ -16,11 +16,11 @@ import { identityOf } from '../syscalls/status.js';
 import type { FoundExport } from './export-path.js';
 import { pathIn } from './place.js';
 import { lockPrivateDirectory } from './private-directory.js';
+import { openUnchangeable } from './read-only-mount.js';
 
 /**
  * Has a file for each directory that a helper serves for writing, which the helper has locked for as long as it runs. The
- * name tells the directory, and the file is empty: the serving program, which keeps it open, could write to it, as root's
- * programs can to whatever they have open.
+ * name tells the directory, and the file is empty.
  */
 const REGISTRY = '/run/virtfs-proxy-helper-exports';
 const OWNER_ONLY = 0o600;
@@ -72,7 +72,9 @@ function addExport(registry: number, directory: number): number | undefined {
     const file = openat(registry, name, O_NOFOLLOW | O_CREAT | O_EXCL, OWNER_ONLY);
     if (file === -errno.EEXIST) continue;
     if (file < 0) return undefined;
-    lockNow(file);
-    return file;
+    const unchangeable = openUnchangeable(registry, name);
+    close(file);
+    if (unchangeable >= 0) lockNow(unchangeable);
+    return unchangeable < 0 ? undefined : unchangeable;
   }
 }

@@ -57,9 +57,9 @@ export function bindToItself(directory: Uint8Array): number {
  *
  * @returns a descriptor, which is O_PATH, or -errno
  */
-export function mountCopy(path: Uint8Array): number {
+export function mountCopy(path: Uint8Array, directory = AT_FDCWD): number {
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-  return result(syscall(architecture.syscalls.open_tree, AT_FDCWD, addressOf(path), flags, 0, 0, 0));
+  return result(syscall(architecture.syscalls.open_tree, directory, addressOf(path), flags, 0, 0, 0));
 }
 
 /**

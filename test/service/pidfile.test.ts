@@ -1,6 +1,6 @@
 /** --pidfile: one helper at a time, and which one it is. */
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
@@ -64,9 +64,11 @@ describe.skipIf(skipped !== undefined)('a pidfile', () => {
     const pidfile = join(exportForTest(), 'pid');
     const { client, helper } = sessionForTest(exportForTest(), { args: ['--pidfile', pidfile] });
     expect(client.request(requests.lstat('/')).errno).toBe(0);
-    const open = readdirSync(`/proc/${helper.pid}/fd`).filter(
-      (fd) => readlinkSync(`/proc/${helper.pid}/fd/${fd}`) === pidfile,
-    );
+    const { dev, ino } = lstatSync(pidfile);
+    const open = readdirSync(`/proc/${helper.pid}/fd`).filter((fd) => {
+      const status = statSync(`/proc/${helper.pid}/fd/${fd}`);
+      return status.dev === dev && status.ino === ino;
+    });
     expect(open.length).toBe(1);
     const flags = /^flags:\s*(\d+)$/m.exec(
       readFileSync(`/proc/${helper.pid}/fdinfo/${open[0]!}`, 'utf8'),
