@@ -1,16 +1,4 @@
-import {
-  AT_FDCWD,
-  chdir,
-  close,
-  fchdir,
-  O_DIRECTORY,
-  O_PATH,
-  openat,
-  openat2,
-  readAt,
-  RESOLVE_BENEATH,
-  RESOLVE_NO_SYMLINKS,
-} from '../syscalls/files.js';
+import { AT_FDCWD, chdir, close, fchdir, O_DIRECTORY, O_PATH, openat, readAt } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { type Mount, parseMountTable, pathBelow } from '../syscalls/mount-table.js';
 import {
@@ -18,6 +6,7 @@ import {
   copyOfMount,
   detachMount,
   enterMounts,
+  openBelow,
   ownRoot,
   waitForMounts,
 } from '../syscalls/mounts.js';
@@ -78,7 +67,6 @@ const NEVER_FOLLOWED: ReadonlySet<string> = new Set([
 ]);
 
 const TABLE_BYTES = 65_536;
-const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
 const ROOT = cString('/');
 
 export class MountFollower {
@@ -99,7 +87,7 @@ export class MountFollower {
     this.attributes = attributesOf(mounts.readOnly);
     ownRoot();
     for (const { identity, path } of this.hostMounts()) {
-      if (mounts.known.includes(identity)) this.followed.set(identity, openPath(mounts.ownDirectory, path));
+      if (mounts.known.includes(identity)) this.followed.set(identity, openBelow(mounts.ownDirectory, path));
     }
   }
 
@@ -146,13 +134,13 @@ export class MountFollower {
   private attach({ id, identity, path }: Mount): void {
     const { hostNamespace, hostDirectory, ownNamespace, ownDirectory } = this.mounts;
     if (enterMounts(hostNamespace) < 0) return;
-    const source = openPath(hostDirectory, path);
+    const source = openBelow(hostDirectory, path);
     // another one where the guest has moved a directory of the path meanwhile, or a later mount lies upon it
     const own = mountId(source, this.status) === id && this.isStill(identity) ? copyOfMount(source) : -1;
     close(source);
     if (own < 0) return;
     const ready = this.attributes.setOn(own) >= 0 && enterMounts(ownNamespace) >= 0;
-    const target = ready ? openPath(ownDirectory, path) : -1;
+    const target = ready ? openBelow(ownDirectory, path) : -1;
     if (target >= 0 && attachMount(own, target) >= 0) this.followed.set(identity, own);
     else close(own);
     close(target);
@@ -174,15 +162,4 @@ export class MountFollower {
     }
     close(own);
   }
-}
-
-function openPath(directory: number, path: string): number {
-  return openat2(directory, cBytes(path), O_PATH, 0, RESOLVE);
-}
-
-/** Bytes that were read as latin1, for libc. */
-function cBytes(text: string): Uint8Array {
-  const bytes = stableMemory(text.length + 1);
-  bytes.set(Buffer.from(text, 'latin1'));
-  return bytes;
 }

@@ -49,8 +49,18 @@ export function attributesOf(readOnly: boolean): MountAttributes {
   return new MountAttributes(readOnly ? always | MOUNT_ATTR_RDONLY : always);
 }
 
-/** Forks the root changer. `isMount`: the export is a mount of its own. Throws a StartError. */
-export function forkRootChanger(exportDirectory: number, isMount: boolean, readOnly: boolean): RootChanger {
+/** What is to become the root. */
+interface NewRoot {
+  /** An O_PATH descriptor of the export. */
+  readonly directory: number;
+  /** Whether that is a mount of its own. */
+  readonly isMount: boolean;
+  /** What stays mounted beneath it: see `launch/mount-guard.ts`. */
+  readonly guard: number | undefined;
+}
+
+/** Forks the root changer. Throws a StartError. */
+export function forkRootChanger(root: NewRoot, readOnly: boolean): RootChanger {
   const pair = socketPair();
   if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   const [ours, theirs] = pair;
@@ -74,17 +84,28 @@ export function forkRootChanger(exportDirectory: number, isMount: boolean, readO
     close(ours);
     let failed = capabilities.apply();
     if (receiveWaiting(theirs, byte, 1) !== 1) exitNow(0);
-    if (failed >= 0) failed = fchdir(exportDirectory);
+    if (failed >= 0) failed = fchdir(root.directory);
     // not before the serving program is loaded, which may lie in the export
-    const restricted = isMount && failed >= 0 ? attributes.set() : 0;
-    // pivot_root leaves nothing of the host in our mounts; it refuses when our own root is no mount (in a chroot)
-    if (failed >= 0 && (!isMount || pivotToWorkingDirectory() < 0)) failed = chroot(HERE);
+    const restricted = root.isMount && failed >= 0 ? attributes.set() : 0;
+    if (failed >= 0) failed = changeRoot(root);
     wordsOf(answer).set([failed, restricted]);
     send(theirs, answer, ANSWER_BYTES);
     exitNow(0);
   }
   close(theirs);
   return { socket: ours, pid };
+}
+
+/** The working directory is the new root. */
+function changeRoot({ directory, isMount, guard }: NewRoot): number {
+  if (!isMount) return chroot(HERE);
+  if (guard !== undefined) fchdir(guard);
+  // leaves nothing of the host in our mounts; it refuses when our own root is no mount (in a chroot)
+  const isRoot = pivotToWorkingDirectory() >= 0;
+  if (isRoot && guard === undefined) return 0;
+  // the export lies upon the guard, from which nothing leads up: it is the root of our mounts
+  const failed = fchdir(directory);
+  return failed < 0 ? failed : chroot(HERE);
 }
 
 /**

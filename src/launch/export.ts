@@ -5,9 +5,10 @@ import { describeErrno } from '../syscalls/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { type Mount, parseMountTable, pathBelow } from '../syscalls/mount-table.js';
-import { bindToItself, ownMounts } from '../syscalls/mounts.js';
+import { bindToItself, makePrivate, ownMounts } from '../syscalls/mounts.js';
 import { identityOf } from '../syscalls/status.js';
 import { lgetxattr } from '../syscalls/xattrs.js';
+import { layGuard, trimGuard } from './mount-guard.js';
 
 /** The directory to be served. */
 export interface Export {
@@ -16,6 +17,8 @@ export interface Export {
   readonly directory: number;
   /** Whether it is a mount of our own, so that `..` never leaves it: see ARCHITECTURE.md, containment. */
   readonly isMount: boolean;
+  /** A descriptor of what lies beneath that mount: `mount-guard.ts`. The serving program does not get it. */
+  readonly guard: number | undefined;
   /** Whether a procfs is mounted inside, whose magic links lead out of it. */
   readonly hasProcfs: boolean;
   /** Undefined where the host's mounts are not followed. */
@@ -45,15 +48,19 @@ export function openExport(path: string, found: number, follow: boolean): Export
   const name = nameOf(found);
   const real = name.subarray(0, -1).toString('latin1');
   const host = follow ? viewHost(found, real) : undefined;
+  const canMount = ownMounts() >= 0;
   // `/` is one of our own with all others, and a mount on it would not be seen
-  const isMount = ownMounts() >= 0 && (real === '/' || bindToItself(name) >= 0);
+  const guard = canMount && real !== '/' ? layGuard(name) : undefined;
+  const isMount = canMount && (real === '/' || bindToItself(name) >= 0);
   const directory = openat(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0);
   if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
-  if (identityOf(found) !== identityOf(directory))
+  const isPrivate = !isMount || makePrivate(cString(`/proc/self/fd/${directory}`)) >= 0;
+  if (!isPrivate || identityOf(found) !== identityOf(directory))
     throw new StartError(`cannot export ${path}: it was moved or replaced meanwhile; start again`);
+  if (guard !== undefined) trimGuard(guard, directory);
   if (host === undefined) close(found);
   const hasProcfs = mountsIn(real).some(({ fileSystem }) => fileSystem === 'proc');
-  return { path, directory, isMount, hasProcfs, host: isMount ? host : undefined };
+  return { path, directory, isMount, guard, hasProcfs, host: isMount ? host : undefined };
 }
 
 function viewHost(directory: number, path: string): HostView | undefined {

@@ -94,10 +94,7 @@ async function startServing(
     configuration.control === undefined ? undefined : prepareControlSocket(configuration.control);
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
-  const rootChanger =
-    whyNoRoot === undefined
-      ? forkRootChanger(exported.directory, exported.isMount, configuration.readOnly)
-      : undefined;
+  const rootChanger = whyNoRoot === undefined ? forkRootChanger(exported, configuration.readOnly) : undefined;
   const mountFollower =
     rootChanger === undefined || exported.host === undefined
       ? undefined

@@ -2,11 +2,15 @@
 export interface Mount {
   /** The kernel gives it to another mount when this one has gone. */
   readonly id: number;
+  /** The id of the mount on which it is mounted. */
+  readonly parent: number;
   /** The id and the device, which is no other's for as long as anybody, we for instance, has the file system mounted. */
   readonly identity: string;
   /** Where it is, from the root of the process that opened the table: bytes, one in each character (latin1). */
   readonly path: string;
   readonly fileSystem: string;
+  /** Whether it gets what others mount on the mount that it is a copy of. */
+  readonly isSlave: boolean;
 }
 
 /** @param table the bytes of the file as latin1 */
@@ -16,9 +20,16 @@ export function parseMountTable(table: string): readonly Mount[] {
     .filter((line) => line !== '')
     .map((line) => {
       const [mount = '', source = ''] = line.split(' - ');
-      const [id = '', , device = '', , path = ''] = mount.split(' ');
+      const [id = '', parent = '', device = '', , path = '', , ...propagation] = mount.split(' ');
       const [fileSystem = ''] = source.split(' ');
-      return { id: Number(id), identity: `${id} ${device}`, path: unescape(path), fileSystem };
+      return {
+        id: Number(id),
+        parent: Number(parent),
+        identity: `${id} ${device}`,
+        path: unescape(path),
+        fileSystem,
+        isSlave: propagation.some((field) => field.startsWith('master:')),
+      };
     });
 }
 

@@ -1,5 +1,5 @@
 import { architecture } from './architecture.js';
-import { AT_FDCWD } from './files.js';
+import { AT_FDCWD, O_PATH, openat2, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from './files.js';
 import { addressOf, declareInt, result, syscall } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
@@ -18,6 +18,7 @@ const CLONE_NEWNS = 0x20000;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
+const MS_SLAVE = 0x80000;
 const MNT_DETACH = 2;
 /** MOVE_MOUNT_F_EMPTY_PATH and MOVE_MOUNT_T_EMPTY_PATH: both are descriptors. */
 const MOVE_BY_DESCRIPTORS = 0x44;
@@ -40,10 +41,18 @@ const PROPAGATION = 4;
 const HERE = cString('.');
 const EMPTY = cString('');
 
-/** From now on the calling thread has its own copy of all mounts, and no change of one is seen in the other. */
+/**
+ * From now on the calling thread has its own copy of all mounts. No change of it is seen elsewhere. What others mount on
+ * those of their mounts that are shared is mounted in ours, too, until `makePrivate`.
+ */
 export function ownMounts(): number {
   const failed = result(libc.unshare(CLONE_NEWNS));
-  return failed < 0 ? failed : result(libc.mount(null, cString('/'), null, MS_REC | MS_PRIVATE, null));
+  return failed < 0 ? failed : result(libc.mount(null, cString('/'), null, MS_REC | MS_SLAVE, null));
+}
+
+/** From now on nothing that others mount is seen in a mount of ours, nor in those below it. */
+export function makePrivate(mount: Uint8Array): number {
+  return result(libc.mount(null, mount, null, MS_REC | MS_PRIVATE, null));
 }
 
 /** Mounts a directory, with what is mounted below it, on itself. */
@@ -80,6 +89,18 @@ export function ownRoot(): number {
 /** The calling thread sees the mounts of this namespace from now on: setns(2). @param namespace a descriptor */
 export function enterMounts(namespace: number): number {
   return result(libc.setns(namespace, CLONE_NEWNS));
+}
+
+/**
+ * Opens what is mounted below a directory, whoever renames meanwhile.
+ *
+ * @param path from there, as a table of mounts tells it: a character for each byte
+ * @returns an O_PATH descriptor, perhaps of another mount, or -errno
+ */
+export function openBelow(directory: number, path: string): number {
+  const bytes = stableMemory(path.length + 1);
+  bytes.set(Buffer.from(path, 'latin1'));
+  return openat2(directory, bytes, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 /** A copy of the mount that is open there, without those below it, attached nowhere; a descriptor or -errno. */

@@ -1,109 +1,18 @@
 /** What the host mounts and unmounts in an export while it is served. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Session, sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { describe, expect, it, vi } from 'vitest';
+import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
+import { followerOf, optionsOf, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
-import type { WireClient } from '../support/wire-client.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
 const ENOENT = 2;
 const EXDEV = 18;
 const root = { uid: 0, gid: 0 };
-const PATIENCE = { timeout: 20_000, interval: 20 };
 const FLAGS = ['nosuid', 'nodev', 'noexec'];
-
-/** A mount namespace that stands for the host: what is mounted there goes with the test. */
-class Host {
-  readonly #process: ChildProcess;
-
-  constructor(process: ChildProcess) {
-    this.#process = process;
-  }
-
-  get enter(): readonly string[] {
-    return ['nsenter', '--mount', `--target=${this.#process.pid}`];
-  }
-
-  run(script: string): string {
-    const [program = '', ...args] = this.enter;
-    return execFileSync(program, [...args, 'sh', '-ec', script], { encoding: 'utf8' }).trim();
-  }
-}
-
-async function hostForTest(): Promise<Host> {
-  const ready = 'echo ready; exec sleep 600';
-  const child = spawn('unshare', ['--mount', 'sh', '-c', ready], { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  await once(child.stdout, 'data');
-  return new Host(child);
-}
-
-interface Served extends Session {
-  readonly host: Host;
-  readonly directory: string;
-}
-
-/** @param before a script of the host's before the helper starts, in the export */
-async function serve(args: readonly string[] = [], before = ''): Promise<Served> {
-  const host = await hostForTest();
-  const directory = exportForTest();
-  for (const name of ['disk', 'other']) mkdirSync(join(directory, name));
-  if (before !== '') host.run(`cd ${directory}; ${before}`);
-  const session = sessionForTest(directory, { wrapper: host.enter, args });
-  expect(session.client.request(requests.lstat('/')).errno).toBe(0);
-  return { ...session, host, directory };
-}
-
-const seen = (client: WireClient, path: string): number => client.request(requests.lstat(path)).errno;
-
-function until(client: WireClient, path: string, errno: number): Promise<void> {
-  return vi.waitFor(() => {
-    expect(seen(client, path)).toBe(errno);
-  }, PATIENCE);
-}
-
-/** The options of what is mounted there, as the helper has it. */
-function optionsOf({ helper }: Session, path: string): readonly string[] {
-  const mounts = readFileSync(`/proc/${helper.pid}/mounts`, 'utf8').split('\n');
-  const line = mounts.findLast((mount) => mount.split(' ')[1] === path);
-  return line?.split(' ')[3]?.split(',') ?? [];
-}
-
-/** The process that follows the host's mounts for a helper: it has the other end of a pipe of the helper's. */
-function followerOf(helper: number): number | undefined {
-  const pipesOf = (pid: number | string): string[] =>
-    readdirSync(`/proc/${pid}/fd`)
-      .map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`))
-      .filter((target) => target.startsWith('pipe:'));
-  const pipes = new Set(pipesOf(helper));
-  const found = readdirSync('/proc').find((pid) => {
-    try {
-      return (
-        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('follow.js') &&
-        pipesOf(pid).some((pipe) => pipes.has(pipe))
-      );
-    } catch {
-      // not a process, or one that has just ended
-      return false;
-    }
-  });
-  return found === undefined ? undefined : Number(found);
-}
 
 describe.skipIf(skipped !== undefined)(`a disk that the host mounts in the export later${suffix}`, () => {
   it('is seen, takes what the guest makes, and can be unmounted while a file of it is open', async () => {
