@@ -21,3 +21,8 @@ export class StartError extends Error {
     this.status = status;
   }
 }
+
+/** A wrong use of the command line. `program` is whose help tells of the right one. */
+export function usageError(message: string, program = 'virtfs-proxy-helper'): StartError {
+  return new StartError(`${message} (see ${program} --help)`, ExitStatus.USAGE);
+}

@@ -1,3 +1,4 @@
+import { usageError } from '../exit-status.js';
 import { relative } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../confinement/seccomp-modes.js';
@@ -6,7 +7,7 @@ import type { ModelSettings } from '../security-models/model-names.js';
 import type { PassedSocket } from '../service/activation.js';
 import { idMappings } from './id-mapping.js';
 import { modelSettings } from './security-model.js';
-import { type OptionName, type OptionValues, usageError, valuesOf, hostMountsModes } from './options.js';
+import { type OptionName, type OptionValues, valuesOf, hostMountsModes } from './options.js';
 import { oneOf, text } from './option-values.js';
 import { absolutePath, isUtf8 } from './path-bytes.js';
 

@@ -1,5 +1,6 @@
+import { usageError } from '../exit-status.js';
 import type { IdMapping, IdMappings, IdRange } from '../security-models/id-map.js';
-import { type OptionName, type OptionValues, usageError, valuesOf } from './options.js';
+import { type OptionName, type OptionValues, valuesOf } from './options.js';
 
 /** One more than the largest id: 2^32 - 1 is none, chown(2). */
 const ID_LIMIT = 0xffff_ffff;

@@ -1,4 +1,5 @@
-import { type OptionName, type OptionValues, usageError } from './options.js';
+import { usageError } from '../exit-status.js';
+import type { OptionName, OptionValues } from './options.js';
 
 /** The value of an option that is given once. */
 export function text(values: OptionValues, name: OptionName): string | undefined {

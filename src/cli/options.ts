@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { seccompModes } from '../confinement/seccomp-modes.js';
-import { ExitStatus, StartError } from '../exit-status.js';
+import { usageError } from '../exit-status.js';
 import { logFormats, logLevels } from '../observability/levels.js';
 import { modelNames, multidevsModes } from '../security-models/model-names.js';
 
@@ -132,13 +132,6 @@ export interface Arguments<Name extends string> {
   readonly operands: readonly string[];
   /** What follows `--`; undefined without it. */
   readonly rest: readonly string[] | undefined;
-}
-
-const PROGRAM = 'virtfs-proxy-helper';
-
-/** A wrong use of the command line. `program` is whose help tells of the right one. */
-export function usageError(message: string, program: string = PROGRAM): StartError {
-  return new StartError(`${message} (see ${program} --help)`, ExitStatus.USAGE);
 }
 
 function describe(token: string, option: Option | undefined): string {

@@ -1,3 +1,4 @@
+import { usageError } from '../exit-status.js';
 import {
   type ModelName,
   modelNames,
@@ -6,7 +7,7 @@ import {
 } from '../security-models/model-names.js';
 import { idMappings } from './id-mapping.js';
 import { oneOf, text } from './option-values.js';
-import { onOff, type OptionValues, usageError } from './options.js';
+import { onOff, type OptionValues } from './options.js';
 
 /** A mode for what a mapped model makes on the host. */
 function hostMode(values: OptionValues, name: 'fmode' | 'dmode', model: ModelName, usual: number): number {

@@ -1,4 +1,4 @@
-import { usageError } from '../cli/options.js';
+import { usageError } from '../exit-status.js';
 import type { Posix } from '../native/posix.js';
 
 /** The largest id that is one: 2^32 - 1 means "no id" to the kernel. */

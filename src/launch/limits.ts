@@ -1,4 +1,4 @@
-import { usageError } from '../cli/options.js';
+import { usageError } from '../exit-status.js';
 
 /**
  * Sets the limit on open descriptors, the hard one with it: Node raises the soft one to that whenever it starts. Throws

@@ -1,7 +1,7 @@
+import { usageError } from '../exit-status.js';
 import { LISTENER_VARIABLE } from '../observability/helper-status.js';
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
-import { usageError } from '../cli/options.js';
 import { CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_CHROOT, type Capability } from '../confinement/capabilities.js';
 import { loadPackage } from '../native/load.js';
 import type { NotifyChannel } from '../service/notifications.js';

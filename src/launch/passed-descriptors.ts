@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs';
 import type { Configuration } from '../cli/configuration.js';
-import { usageError } from '../cli/options.js';
-import { StartError } from '../exit-status.js';
+import { StartError, usageError } from '../exit-status.js';
 import { describeErrno } from '../syscalls/errno-text.js';
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, S_IFIFO, S_IFMT, S_IFSOCK } from '../syscalls/files.js';
 import { keepOverExec, openFlags, unreadBytes } from '../syscalls/process.js';

@@ -1,5 +1,4 @@
-import { usageError } from '../cli/options.js';
-import { StartError } from '../exit-status.js';
+import { StartError, usageError } from '../exit-status.js';
 import { type Entry, posix } from '../native/posix.js';
 import { setNotDumpable } from '../syscalls/process.js';
 import type { Login } from './environment.js';

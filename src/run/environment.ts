@@ -1,5 +1,5 @@
+import { usageError } from '../exit-status.js';
 import { readFileSync } from 'node:fs';
-import { usageError } from '../cli/options.js';
 
 /** Of the caller's environment su(1) --login passes on what describes the terminal. */
 const OF_THE_TERMINAL = ['TERM', 'COLORTERM', 'NO_COLOR'] as const;

@@ -1,6 +1,7 @@
+import { usageError } from '../exit-status.js';
 import { configure } from '../cli/configuration.js';
 import { commands } from '../cli/commands.js';
-import { type Arguments, type Option, parseOptions, usageError } from '../cli/options.js';
+import { type Arguments, type Option, parseOptions } from '../cli/options.js';
 import { isUtf8 } from '../cli/path-bytes.js';
 import { checkKeptVariables } from './environment.js';
 

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { MAX_SOCKET_PATH } from '../cli/configuration.js';
-import { type Arguments, usageError } from '../cli/options.js';
+import type { Arguments } from '../cli/options.js';
 import { print } from '../cli/output.js';
 import { isUtf8 } from '../cli/path-bytes.js';
-import { ExitStatus } from '../exit-status.js';
+import { ExitStatus, usageError } from '../exit-status.js';
 import { openMetrics } from '../observability/openmetrics.js';
 import { printable, statusText } from '../observability/status-text.js';
 import { type Answer, askHelper } from './ask.js';
