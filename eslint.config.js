@@ -35,12 +35,15 @@ export default tseslint.config(
     files: ['src/**/*.ts', 'src/**/*.mts'],
     ignores: [
       'src/cli/**',
-      'src/launch/**',
+      'src/helper/cli/**',
+      'src/helper/launch/**',
       'src/run/**',
-      'src/status/**',
-      'src/starting-program.ts',
-      'src/listening/client-processes.ts',
-      // of whoever waits for a helper to start
+      'src/helper/status/**',
+      'src/bin/helper.ts',
+      'src/helper/listening/client-processes.ts',
+      // before the root changes, and of whoever waits for a helper to start
+      'src/startup/background-threads.ts',
+      'src/startup/pidfile.ts',
       'src/startup/early-end.ts',
       'src/startup/journal.ts',
     ],

@@ -27,7 +27,14 @@ const common = {
 };
 await build({
   ...common,
-  entryPoints: ['src/starting-program.ts', 'src/serve.ts', 'src/listen.ts', 'src/client.ts', 'src/follow.ts'],
+  // The names in dist/ stay from version to version: a listener of the version before starts client.js.
+  entryPoints: {
+    'starting-program': 'src/bin/helper.ts',
+    serve: 'src/bin/helper-serve.ts',
+    listen: 'src/bin/helper-listen.ts',
+    client: 'src/bin/helper-start-client.ts',
+    follow: 'src/bin/helper-follow-mounts.ts',
+  },
   format: 'cjs',
   // what `createRequire` takes
   define: { 'import.meta.url': '__filename' },
@@ -51,7 +58,7 @@ await build({
 for (const [source, declarations] of [
   ['src/library.mts', 'dist/library.d.mts'],
   ['src/run/share.ts', 'dist/run/share.d.ts'],
-  ['src/exit-status.ts', 'dist/exit-status.d.ts'],
+  ['src/startup/exit-status.ts', 'dist/startup/exit-status.d.ts'],
 ]) {
   const { outputText } = ts.transpileDeclaration(readFileSync(source, 'utf8'), { fileName: source });
   mkdirSync(dirname(declarations), { recursive: true });

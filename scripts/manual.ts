@@ -1,7 +1,7 @@
 /** Makes the man page from the tables of options and commands: mdoc(7). */
-import { type Command, commands } from '../src/cli/commands.js';
-import { options, type OptionTable } from '../src/cli/options.js';
-import { ExitStatus } from '../src/exit-status.js';
+import { type Command, commands } from '../src/helper/cli/commands.js';
+import { options, type OptionTable } from '../src/helper/cli/options.js';
+import { ExitStatus } from '../src/startup/exit-status.js';
 
 /** Of this text. */
 const DATE = 'November 27, 2026';

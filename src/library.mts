@@ -10,13 +10,13 @@
  * ```
  */
 import { fileURLToPath } from 'node:url';
-import { configure } from './cli/configuration.js';
-import { parseOptions } from './cli/options.js';
-import { ExitStatus, StartError } from './exit-status.js';
+import { configure } from './helper/cli/configuration.js';
+import { parseOptions } from './helper/cli/options.js';
+import { ExitStatus, StartError } from './startup/exit-status.js';
 import { complaint } from './node-version.cjs';
 import { startShare, type Share } from './run/share.js';
 
-export { StartError } from './exit-status.js';
+export { StartError } from './startup/exit-status.js';
 export type { HelperEnd, Share } from './run/share.js';
 
 export interface ShareOptions {

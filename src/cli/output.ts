@@ -1,4 +1,4 @@
-import { ExitStatus } from '../exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
 
 /** Prints to stdout. When that fails, the program ends and says why; a reader that has gone is told nothing. */
 export function print(text: string): void {

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { StartError } from '../exit-status.js';
+import { StartError } from '../startup/exit-status.js';
 
 /** UTF-8 as runs of whole characters, and what is none byte by byte; on text with one character for each byte. */
 const UTF8_OR_BYTE =

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { StartError } from '../exit-status.js';
+import { StartError } from '../startup/exit-status.js';
 
 /**
  * npm packages with machine code: what can be missing or made for another Node although all files of ours are there.

@@ -1,5 +1,5 @@
 import { BoundedWriter } from '../syscalls/bounded-writer.js';
-import * as errno from '../syscalls/errno.js';
+import * as errno from '../abi/errno.js';
 import { close } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { datagramSocketTo } from '../syscalls/sockets.js';

@@ -1,4 +1,4 @@
-import { StartError, usageError } from '../exit-status.js';
+import { StartError, usageError } from '../startup/exit-status.js';
 import { type Entry, posix } from '../native/posix.js';
 import { setNotDumpable } from '../syscalls/process.js';
 import type { Login } from './environment.js';

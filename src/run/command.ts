@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { StartError } from '../exit-status.js';
-import { describeErrno } from '../syscalls/errno-text.js';
+import { StartError } from '../startup/exit-status.js';
+import { describeErrno } from '../abi/errno-text.js';
 import { isInForeground } from './terminal.js';
 
 /** As shells have it. */

@@ -1,7 +1,7 @@
-import { usageError } from '../exit-status.js';
-import { configure } from '../cli/configuration.js';
-import { commands } from '../cli/commands.js';
-import { type Arguments, type Option, parseOptions } from '../cli/options.js';
+import { usageError } from '../startup/exit-status.js';
+import { configure } from '../helper/cli/configuration.js';
+import { commands } from '../helper/cli/commands.js';
+import { type Arguments, type Option, parseOptions } from '../helper/cli/options.js';
 import { isUtf8 } from '../cli/path-bytes.js';
 import { checkKeptVariables } from './environment.js';
 

@@ -1,5 +1,5 @@
-import type { Arguments } from '../cli/options.js';
-import { ExitStatus } from '../exit-status.js';
+import type { Arguments } from '../helper/cli/options.js';
+import { ExitStatus } from '../startup/exit-status.js';
 import { complain } from '../startup/journal.js';
 import { closeAllOnExec } from '../syscalls/process.js';
 import { Command } from './command.js';

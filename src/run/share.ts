@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { ExitStatus, StartError } from '../exit-status.js';
+import { ExitStatus, StartError } from '../startup/exit-status.js';
 import { earlyEnd, reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
-import { describeErrno } from '../syscalls/errno-text.js';
+import { describeErrno } from '../abi/errno-text.js';
 import { close } from '../syscalls/files.js';
 import { shutdown, socketPair } from '../syscalls/sockets.js';
 

@@ -1,5 +1,5 @@
-import * as errno from '../syscalls/errno.js';
-import { describeErrno } from '../syscalls/errno-text.js';
+import * as errno from '../abi/errno.js';
+import { describeErrno } from '../abi/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { write } from '../syscalls/process.js';
 import { datagramSocketTo, send, setSendTimeout } from '../syscalls/sockets.js';

@@ -1,4 +1,4 @@
-import * as errno from './errno.js';
+import * as errno from '../abi/errno.js';
 import type { Pointer } from './libc.js';
 import { Poll, POLLOUT } from './poll.js';
 import { write } from './process.js';

@@ -1,5 +1,5 @@
-import { architecture } from './architecture.js';
-import * as errno from './errno.js';
+import { architecture } from '../abi/architecture.js';
+import * as errno from '../abi/errno.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { architecture } from './architecture.js';
+import { architecture } from '../abi/architecture.js';
 import { addressOf, declare, declareInt, type Pointer, result, syscall } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
@@ -197,7 +197,7 @@ export function execvp(program: Uint8Array, argv: StringVector): number {
  * V8 marks its heap MADV_DONTFORK, so that a forked child would fault at its next step; that is taken back first, for
  * the whole address space in one call, as anything in between could map more of it. The child has one thread and a
  * copy of everything else: it may make system calls and end or exec, not more. No other thread of the caller may have
- * anything to do, or the child has its locks for ever: see `launch/background-threads.ts`.
+ * anything to do, or the child has its locks for ever: see `startup/background-threads.ts`.
  *
  * @returns 0 in the child, the child's pid in the parent, or -errno
  */

@@ -1,4 +1,4 @@
-import * as errno from './errno.js';
+import * as errno from '../abi/errno.js';
 import { close } from './files.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';

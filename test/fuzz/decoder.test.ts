@@ -6,9 +6,9 @@
  */
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { ByteSpan, Frame, MAX_FRAME_BYTES } from '../../src/protocol/frame.js';
-import { RequestDecoder } from '../../src/protocol/decoder.js';
-import { requests } from '../../src/protocol/requests.js';
+import { ByteSpan, Frame, MAX_FRAME_BYTES } from '../../src/proxy-protocol/frame.js';
+import { RequestDecoder } from '../../src/proxy-protocol/decoder.js';
+import { requests } from '../../src/proxy-protocol/requests.js';
 import { countFrom } from '../security/root-only.js';
 import type { RequestName } from '../support/requests.js';
 import { fuzzCase } from './fuzz-case.js';

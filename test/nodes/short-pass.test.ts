@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { backgroundWork } from '../../src/launch/background-threads.js';
+import { backgroundWork } from '../../src/startup/background-threads.js';
 import { models } from '../conformance/behaviour.js';
 import { helperNode } from '../guest/helper.js';
 import { Machine } from '../guest/qemu.js';
@@ -238,11 +238,14 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, the serving p
 
   it('finds every function of libc and libuv that it calls', () => {
     const sources = join(import.meta.dirname, '../../src/syscalls');
-    const names = readdirSync(sources).flatMap((file) =>
-      [...readFileSync(join(sources, file), 'utf8').matchAll(/declare(?:Int)?\(\s*'(\w+)'/g)].map(
-        ([, name]) => name,
-      ),
-    );
+    const files = readdirSync(sources, { recursive: true, encoding: 'utf8' });
+    const names = files
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) =>
+        [...readFileSync(join(sources, file), 'utf8').matchAll(/declare(?:Int)?\(\s*'(\w+)'/g)].map(
+          ([, name]) => name,
+        ),
+      );
     expect(names).toEqual(expect.arrayContaining(['uv_backend_fd', 'sendmsg']));
     const script = `const koffi = require('koffi');
       const found = (name) => { try { koffi.load(null).func(name, 'int', []); return true; } catch { return false; } };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { helperNode } from '../guest/helper.js';
-import { allowedCalls, forbiddenCalls } from '../../src/confinement/seccomp-calls.js';
+import { allowedCalls, forbiddenCalls } from '../../src/helper/confinement/seccomp-calls.js';
 import { absent, ends, type Form, forms } from './system-call-forms.js';
 
 /** A program that goes under the filter and then makes system calls, given by their numbers and arguments. */

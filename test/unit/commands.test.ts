@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { commands, isCommand } from '../../src/cli/commands.js';
-import { commandHelp, helpText } from '../../src/cli/help.js';
+import { commands, isCommand } from '../../src/helper/cli/commands.js';
+import { commandHelp, helpText } from '../../src/helper/cli/help.js';
 
 describe('the commands', () => {
   it('are told of in the help text, and each has its own', () => {

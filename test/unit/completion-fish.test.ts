@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { completionScript } from '../../src/cli/completion.js';
-import { type Command, commands } from '../../src/cli/commands.js';
-import { options } from '../../src/cli/options.js';
+import { completionScript } from '../../src/helper/cli/completion.js';
+import { type Command, commands } from '../../src/helper/cli/commands.js';
+import { options } from '../../src/helper/cli/options.js';
 import { exportForTest } from '../support/tree.js';
 
 const skipped = spawnSync('fish', ['--version']).error === undefined ? undefined : 'fish is not installed';

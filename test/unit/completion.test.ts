@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { completionScript } from '../../src/cli/completion.js';
-import { commands } from '../../src/cli/commands.js';
-import { options } from '../../src/cli/options.js';
+import { completionScript } from '../../src/helper/cli/completion.js';
+import { commands } from '../../src/helper/cli/commands.js';
+import { options } from '../../src/helper/cli/options.js';
 import { exportForTest } from '../support/tree.js';
 
 /** What bash offers for the last of these words. */

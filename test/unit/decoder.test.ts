@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { RequestDecoder } from '../../src/protocol/decoder.js';
-import { ByteSpan, Frame, MAX_FRAME_BYTES } from '../../src/protocol/frame.js';
-import { type RequestName, requests } from '../../src/protocol/requests.js';
+import { RequestDecoder } from '../../src/proxy-protocol/decoder.js';
+import { ByteSpan, Frame, MAX_FRAME_BYTES } from '../../src/proxy-protocol/frame.js';
+import { type RequestName, requests } from '../../src/proxy-protocol/requests.js';
 import { frame, int64, string, uint32 } from './golden-frames.js';
 
 const path = string(Buffer.from([0x2f, 0xff, 0xfe]));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import * as errno from '../../src/syscalls/errno.js';
+import * as errno from '../../src/abi/errno.js';
 
 it('has the numbers of the kernel', () => {
   // os.constants has not all of them

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { configure } from '../../src/cli/configuration.js';
-import { parseOptions } from '../../src/cli/options.js';
-import { ExitStatus, StartError } from '../../src/exit-status.js';
-import { IdMap, UNMAPPED } from '../../src/security-models/id-map.js';
+import { configure } from '../../src/helper/cli/configuration.js';
+import { parseOptions } from '../../src/helper/cli/options.js';
+import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
+import { IdMap, UNMAPPED } from '../../src/helper/security-models/id-map.js';
 
 const configuration = (...options: string[]): ReturnType<typeof configure> =>
   configure(parseOptions(['--path', '/', '--fd', '3', ...options]));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { InodeNumbers } from '../../src/security-models/inode-numbers.js';
+import { InodeNumbers } from '../../src/helper/security-models/inode-numbers.js';
 import { FileStatus } from '../../src/syscalls/status.js';
 
 /** What the guest sees of an inode of a device. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { InputWait } from '../../src/session/input-wait.js';
-import { EAGAIN } from '../../src/syscalls/errno.js';
+import { InputWait } from '../../src/helper/session/input-wait.js';
+import { EAGAIN } from '../../src/abi/errno.js';
 
 const BYTES = 30;
 const CEILING = 50;

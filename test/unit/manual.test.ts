@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { manual } from '../../scripts/manual.js';
-import { commands } from '../../src/cli/commands.js';
-import { options } from '../../src/cli/options.js';
-import { ExitStatus } from '../../src/exit-status.js';
+import { commands } from '../../src/helper/cli/commands.js';
+import { options } from '../../src/helper/cli/options.js';
+import { ExitStatus } from '../../src/startup/exit-status.js';
 
 const mandoc = (...argv: string[]): SpawnSyncReturns<string> =>
   spawnSync('mandoc', argv, { input: manual('1.2.3'), encoding: 'utf8' });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { configure } from '../../src/cli/configuration.js';
-import { helpText } from '../../src/cli/help.js';
-import { options, parseOptions } from '../../src/cli/options.js';
-import { ExitStatus, StartError } from '../../src/exit-status.js';
+import { configure } from '../../src/helper/cli/configuration.js';
+import { helpText } from '../../src/helper/cli/help.js';
+import { options, parseOptions } from '../../src/helper/cli/options.js';
+import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
 
 const configuration = (...argv: string[]): ReturnType<typeof configure> => configure(parseOptions(argv));
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../src/cli/commands.js';
-import { parseArguments } from '../../src/cli/options.js';
-import { ExitStatus, StartError } from '../../src/exit-status.js';
+import { commands } from '../../src/helper/cli/commands.js';
+import { parseArguments } from '../../src/helper/cli/options.js';
+import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
 import { planRun } from '../../src/run/plan.js';
 
 const plan = (...argv: string[]): ReturnType<typeof planRun> =>

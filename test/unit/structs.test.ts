@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GenerationReader } from '../../src/security-models/generation-reader.js';
+import { GenerationReader } from '../../src/helper/security-models/generation-reader.js';
 import { cString } from '../../src/syscalls/memory.js';
 import { FileStatus, FileSystemStatus, fstat, lstat, statfs } from '../../src/syscalls/status.js';
 

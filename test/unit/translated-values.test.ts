@@ -1,9 +1,9 @@
 /** Attributes that have ids in their values. */
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { translateCapability } from '../../src/security-models/file-capability.js';
-import { IdMap, UNMAPPED } from '../../src/security-models/id-map.js';
-import { translateAcl } from '../../src/security-models/posix-acl.js';
+import { translateCapability } from '../../src/helper/security-models/file-capability.js';
+import { IdMap, UNMAPPED } from '../../src/helper/security-models/id-map.js';
+import { translateAcl } from '../../src/helper/security-models/posix-acl.js';
 
 const { EINVAL, EPERM, ENODATA } = constants.errno;
 

@@ -1,0 +1,138 @@
+import '../startup/no-debugger.js';
+import { basename, dirname, join } from 'node:path';
+import { clientOptions, type ClientStart, controlPath } from '../helper/listening/client-start.js';
+import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { complain } from '../startup/journal.js';
+import type { ListeningHandover } from '../helper/launch/listener.js';
+import { writePid } from '../startup/pidfile.js';
+import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
+import { acceptClients } from '../helper/listening/acceptance.js';
+import { ClientProcesses } from '../helper/listening/client-processes.js';
+import { createLogger, type Logger, LogLines } from '../observability/log.js';
+import { LineLimit, Refusals } from '../observability/refusals.js';
+import { StandardError } from '../observability/standard-error.js';
+import { Syslog } from '../observability/syslog.js';
+import { Notifier } from '../service/notifications.js';
+import * as errno from '../abi/errno.js';
+import { unlinkat } from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
+import { closeAllOnExec } from '../syscalls/process.js';
+import { FileStatus, lstat } from '../syscalls/status.js';
+
+/**
+ * The listening program of --keep-listening: accepts clients and starts a process for each, which confines itself. It
+ * reads nothing from any of them. Started by `launch/`, never by hand.
+ */
+
+/** How long the clients' processes have to end when told so: milliseconds. */
+const END_MS = 10_000;
+
+function start(handover: ListeningHandover, log: Logger, notifier: Notifier): void {
+  const { client: configuration, socket, socketPath, daemon, controlDirectory } = handover;
+  const refusals = new Refusals(log);
+  // what is limited for each session is not for a client that has session after session
+  const sessions = new LineLimit();
+  let stopping = false;
+  const tellStatus = (): void => {
+    const { running, count } = clients;
+    notifier.status(`serving ${configuration.exportPath} to ${running} clients, ${count} so far`);
+  };
+  const options = clientOptions(configuration);
+  // not where every request was asked for
+  const warnings = ['warn', 'info', 'debug'].includes(configuration.logLevel);
+  const clients = new ClientProcesses(
+    (client, descriptors) => {
+      const isOneOfMany = sessions.take() === undefined;
+      if (isOneOfMany) refusals.report('many clients: errors only in the log of this one', { client });
+      const argument: ClientStart = {
+        options: isOneOfMany && warnings ? { ...options, 'log-level': 'error' } : options,
+        descriptors,
+        client,
+        syslog: daemon,
+      };
+      return [join(dirname(process.argv[1] ?? ''), 'client.js'), JSON.stringify(argument)];
+    },
+    daemon,
+    (client, end, unserved) => {
+      // its root is the export: it cannot remove that itself
+      if (configuration.control !== undefined && controlDirectory !== undefined) {
+        unlinkat(controlDirectory, cString(basename(controlPath(configuration.control, client))), 0);
+      }
+      if (unserved !== undefined)
+        refusals.report('cannot serve a client', { client, why: unserved }, 'error');
+      else if (end.status !== ExitStatus.OK)
+        refusals.report('the session of a client failed', { client, ...end });
+      if (clients.running > 0) tellStatus();
+      else if (stopping) process.exit(ExitStatus.OK);
+      else if (isGone(socketPath)) {
+        log.error(
+          `the socket ${socketPath} was removed, so nobody can connect any more; see --keep-listening`,
+        );
+        process.exit(ExitStatus.FAILURE);
+      } else tellStatus();
+    },
+  );
+  const server = acceptClients(
+    socket,
+    (descriptor, uid) => {
+      if (!clients.take(descriptor, uid)) refusals.report('refused a client: there are too many', { uid });
+      tellStatus();
+      return true;
+    },
+    (uid) => {
+      refusals.report('refused a client that is neither the socket owner nor root', { uid });
+    },
+  );
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      log.info(`stopped by ${signal}`);
+      notifier.stopping();
+      stopping = true;
+      server.close();
+      clients.dropWaiting();
+      clients.signal(signal);
+      if (clients.running === 0) process.exit(ExitStatus.OK);
+      setTimeout(() => {
+        clients.signal('SIGKILL');
+      }, END_MS);
+    });
+  }
+  process.on('SIGUSR1', () => {
+    clients.signal('SIGUSR1');
+  });
+  if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
+  log.info({ export: configuration.exportPath }, 'waiting for clients');
+  tellStatus();
+}
+
+/** Whether the name of the socket that we made is gone: QEMU removes it when it may. */
+function isGone(path: string | undefined): boolean {
+  return path !== undefined && lstat(cString(path), new FileStatus()) === -errno.ENOENT;
+}
+
+async function main(handover: ListeningHandover): Promise<void> {
+  // nothing of ours is for the processes of the clients
+  closeAllOnExec();
+  const { logLevel, logFormat } = handover.client;
+  const output = handover.daemon ? new Syslog(true) : new StandardError(handover.journal);
+  const log = createLogger(logLevel, logFormat, new LogLines(output, logFormat));
+  const notifier = new Notifier(handover.notify);
+  const readiness = new Readiness({ notifier, report: handover.report, background: handover.daemon });
+  try {
+    process.on('uncaughtException', (error) => {
+      readiness.fail(`a bug: ${error.message}`);
+      log.fatal({ err: error }, 'a bug ends the listener');
+      process.exit(ExitStatus.FAILURE);
+    });
+    start(handover, log, notifier);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (!readiness.fail(error.message)) complain('error', error.message);
+    process.exit(error.status);
+  }
+  await turnOfTheEventLoop();
+  readiness.tell();
+}
+
+process.title = 'virtfs-proxy-helper';
+void main(JSON.parse(process.argv[2] ?? '{}') as ListeningHandover);

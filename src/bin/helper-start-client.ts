@@ -1,0 +1,32 @@
+import '../startup/no-debugger.js';
+import { dirname } from 'node:path';
+import { configure } from '../helper/cli/configuration.js';
+import { StartError } from '../startup/exit-status.js';
+import { complain } from '../startup/journal.js';
+import { launch } from '../helper/launch/launch.js';
+import { type ClientStart, controlPath } from '../helper/listening/client-start.js';
+
+/**
+ * The first program of one client of a listener: does for it what `starting-program.ts` does with a command line. Started by
+ * `helper/listening/client-processes.ts`, never by hand.
+ */
+
+const { options, descriptors, client, syslog } = JSON.parse(process.argv[2] ?? '{}') as ClientStart;
+
+async function serve(): Promise<void> {
+  // --uid and the like are not among them: the listener has looked who it is
+  const configuration = configure({ ...options, nodaemon: true, fd: String(descriptors.socket) });
+  const control =
+    configuration.control === undefined ? undefined : controlPath(configuration.control, client);
+  const readyDescriptor = descriptors.report;
+  await launch({ ...configuration, control, readyDescriptor }, dirname(process.argv[1] ?? ''), {
+    number: client,
+    syslog,
+  });
+}
+
+serve().catch((error: unknown) => {
+  if (!(error instanceof StartError)) throw error;
+  complain('error', `client ${client}: ${error.message}`);
+  process.exitCode = error.status;
+});

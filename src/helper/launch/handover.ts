@@ -1,0 +1,44 @@
+import type { IdMappings } from '../security-models/id-map.js';
+import type { RootChanger } from '../confinement/root.js';
+import type { SeccompMode } from '../../confinement/seccomp-modes.js';
+import type { LogFormat, LogLevel } from '../../observability/levels.js';
+import type { NotifyChannel } from '../../service/notifications.js';
+import type { ModelSettings } from '../security-models/model-names.js';
+import type { ReadySocket } from './endpoint.js';
+import type { Export } from './export.js';
+import type { Pidfile } from '../../startup/pidfile.js';
+import type { Place } from '../../startup/place.js';
+
+/** What the starting program gives to the serving one that takes its place, as JSON in its only argument. */
+export interface Handover {
+  readonly export: Export;
+  readonly socket: ReadySocket;
+  /** What `own-descriptors.ts` opens. */
+  readonly ownDescriptors: number;
+  /** Where the control socket shall be; undefined for none. */
+  readonly control: Place | undefined;
+  /** Undefined where an ordinary user may not change the root. */
+  readonly rootChanger: RootChanger | undefined;
+  /** Why there is no root changer. */
+  readonly whyNoRoot: string | undefined;
+  /** Whether to log there: in the background stderr is nobody's. */
+  readonly syslog: boolean;
+  /** The number of the client among those of a listener; undefined without one. */
+  readonly client: number | undefined;
+  /** Where it reports that it is ready, or why not, instead of on stderr. */
+  readonly report: number | undefined;
+  /** Where the service manager wants to be notified; undefined without one. */
+  readonly notify: NotifyChannel | undefined;
+  /** Undefined without one. */
+  readonly pidfile: Pidfile | undefined;
+  readonly readOnly: boolean;
+  readonly ids: IdMappings | undefined;
+  readonly model: ModelSettings;
+  readonly seccomp: SeccompMode;
+  /** Microseconds. */
+  readonly pollCeiling: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Whether stderr is systemd's journal. */
+  readonly journal: boolean;
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../confinement/capabilities.js';
+import type { FollowedMounts } from '../confinement/mount-follower.js';
+import { ExitStatus, StartError } from '../../startup/exit-status.js';
+import { describeErrno } from '../../abi/errno-text.js';
+import { AT_FDCWD, close, O_RDWR, openat } from '../../syscalls/files.js';
+import { cString } from '../../syscalls/memory.js';
+import { enterMounts } from '../../syscalls/privileged/mounts.js';
+import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../../syscalls/process.js';
+import { complain } from '../../startup/journal.js';
+import type { Export, HostView } from './export.js';
+import { restrictNextProgram } from './privileges.js';
+import { NextProgram } from '../../startup/program.js';
+
+/** To copy mounts, to enter the namespaces of mounts, and to get through the guest's directories. */
+const KEPT = [CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_DAC_OVERRIDE];
+
+/**
+ * Starts the program that follows the host's mounts. Throws a StartError.
+ *
+ * @param directory where the programs are
+ * @returns one end of a pipe: that program ends when the last process has closed it
+ */
+export function startMountFollower(
+  exported: Export,
+  host: HostView,
+  readOnly: boolean,
+  directory: string,
+): number {
+  const ends = pipe();
+  const ownNamespace = openat(AT_FDCWD, cString('/proc/self/ns/mnt'), 0, 0);
+  const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
+  if (typeof ends === 'number') throw failure(ends);
+  const [helper, ours] = ends;
+  const mounts: FollowedMounts = {
+    hostNamespace: host.namespace,
+    ownNamespace,
+    hostDirectory: host.directory,
+    ownDirectory: exported.directory,
+    table: host.table,
+    path: host.path,
+    known: host.mounts,
+    readOnly,
+    helper,
+  };
+  const descriptors = [host.namespace, ownNamespace, host.directory, exported.directory, host.table, helper];
+  const { NODE_OPTIONS } = process.env;
+  const program = new NextProgram(join(directory, 'follow.js'), mounts, descriptors, { NODE_OPTIONS });
+  const pid = fork();
+  if (pid < 0) throw failure(pid);
+  if (pid === 0) {
+    try {
+      // the programs of Node may lie in the export, which is noexec in our namespace
+      if (enterMounts(host.namespace) < 0) exitNow(ExitStatus.FAILURE);
+      // a child of nobody who would have to wait for it
+      if (fork() !== 0) exitNow(ExitStatus.OK);
+      // nobody shall wait for the end of a stream that only this program still has
+      for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
+      restrictNextProgram(KEPT);
+      program.start();
+    } catch {
+      exitNow(ExitStatus.FAILURE);
+    }
+  }
+  if (waitForChild(pid).status !== ExitStatus.OK)
+    complain(
+      'warn',
+      "the host's mounts in the export are not followed: its mount namespace may not be entered",
+    );
+  for (const descriptor of [host.namespace, ownNamespace, host.directory, host.table, helper, devNull])
+    close(descriptor);
+  return ours;
+}
+
+function failure(error: number): StartError {
+  return new StartError(`cannot follow the host's mounts: ${describeErrno(error)}; see --host-mounts ignore`);
+}

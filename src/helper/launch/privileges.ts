@@ -1,0 +1,110 @@
+import {
+  type Capability,
+  CAP_SETPCAP,
+  CAP_SYS_CHROOT,
+  capabilitiesToKeep,
+} from '../../confinement/capabilities.js';
+import { StartError } from '../../startup/exit-status.js';
+import type { ModelSettings } from '../security-models/model-names.js';
+import { CapabilitySets } from '../../syscalls/privileged/credentials.js';
+import { describeErrno } from '../../abi/errno-text.js';
+import {
+  boundingSetHas,
+  dropFromBoundingSet,
+  isSecureExecution,
+  setNoNewPrivileges,
+} from '../../syscalls/process.js';
+
+/** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
+const MAX_CAPABILITY = 63;
+
+/** What the start may do, and what it leaves to the serving program. */
+export interface Privileges {
+  /** What the serving program keeps: the capabilities of a root, or none of an ordinary user's. */
+  readonly kept: readonly Capability[];
+  /** Whether the root can be changed, and rights be given up for good. */
+  readonly canConfine: boolean;
+}
+
+/** Whether they are those of a root. */
+export function isRoots({ kept }: Privileges): boolean {
+  return kept.length > 0;
+}
+
+/**
+ * Finds out as what the helper was started. Throws a StartError when that is not enough.
+ *
+ * @param model passthrough needs a root, as files are to belong to others than the caller
+ */
+export function checkPrivileges({ name, fileCapabilities }: ModelSettings): Privileges {
+  // the loader, NODE_OPTIONS and the environment could be used against a program that has more rights than its caller
+  if (isSecureExecution())
+    throw new StartError('must not be started set-uid, set-gid or with file capabilities');
+  const uid = process.geteuid?.();
+  if (uid !== process.getuid?.() || process.getegid?.() !== process.getgid?.()) {
+    throw new StartError('the real and the effective ids must be the same');
+  }
+  const sets = new CapabilitySets();
+  sets.read();
+  const { permitted } = sets;
+  const kept = capabilitiesToKeep(fileCapabilities);
+  const missing = [...kept, CAP_SYS_CHROOT, CAP_SETPCAP].filter(({ number }) => !has(permitted, number));
+  if (uid === 0 && missing.length === 0) return { kept, canConfine: true };
+  if (fileCapabilities || name === 'passthrough') {
+    const [option, otherwise] = fileCapabilities
+      ? ['--file-capabilities', 'mapped-xattr and mapped-file record them for every user']
+      : ['--security-model passthrough', 'mapped-xattr, mapped-file and none work for every user'];
+    const names = missing.map((capability) => `${capability.name} (${capability.why})`).join(', ');
+    throw new StartError(
+      `must be started as root, or as root of a user namespace, with ${option}; ${
+        uid === 0 ? `missing: ${names}` : otherwise
+      }`,
+    );
+  }
+  return { kept: [], canConfine: missing.length === 0 };
+}
+
+function has(mask: bigint, number: number): boolean {
+  return ((mask >> BigInt(number)) & 1n) === 1n;
+}
+
+/** Drops the caller's supplementary groups on every thread: the guest's users have none of them. */
+export function clearGroups(): void {
+  if (process.getgroups?.().length === 0) return;
+  try {
+    process.setgroups?.([]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `cannot drop the supplementary groups: ${code}; see setgroups in user_namespaces(7)`,
+    );
+  }
+}
+
+/**
+ * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
+ * the bounding set holds and what is inheritable, and no more may be gained ever after. Throws a StartError.
+ */
+export function restrictNextProgram(kept: readonly Capability[], canConfine = true): void {
+  const sets = new CapabilitySets();
+  sets.read();
+  sets.clearInheritable();
+  const refused = sets.apply();
+  if (refused < 0)
+    throw new StartError(`cannot clear the inheritable capabilities: ${describeErrno(refused)}`);
+  // without the right to: with no_new_privs and nothing inheritable the next program gets nothing of it either
+  if (canConfine) emptyBoundingSet(kept);
+  const failed = setNoNewPrivileges();
+  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
+}
+
+function emptyBoundingSet(kept: readonly Capability[]): void {
+  const numbers = new Set(kept.map(({ number }) => number));
+  for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
+    if (numbers.has(number) || boundingSetHas(number) === 0) continue;
+    const failed = dropFromBoundingSet(number);
+    // an ordinary user gets nothing of it by an exec, with nothing inheritable
+    if (failed < 0 && kept.length > 0)
+      throw new StartError(`cannot drop capability ${number}: ${describeErrno(failed)}`);
+  }
+}

@@ -1,0 +1,64 @@
+import * as errno from '../../abi/errno.js';
+import * as files from '../../syscalls/files.js';
+import { stableMemory } from '../../syscalls/memory.js';
+import { DIRECTORY, metadataNames, ROOT_FILE } from './metadata-directory.js';
+
+const { AT_FDCWD, AT_REMOVEDIR, O_DIRECTORY, O_NOFOLLOW } = files;
+const ENTRIES_BYTES = 32_768;
+
+/** `struct linux_dirent64`: an entry's length and its name, which ends with a NUL: getdents(2). */
+const ENTRY_LENGTH = 16;
+const ENTRY_NAME = 19;
+const DOT = 0x2e;
+
+/** Directories that are empty to the guest, while there is metadata in them still. */
+export class LeftMetadata {
+  readonly #entries = stableMemory(ENTRIES_BYTES);
+  readonly #lengths = new DataView(this.#entries.buffer);
+  readonly #entryName = stableMemory(256);
+
+  /** Empties a directory in which there is nothing but metadata of what is gone. @returns whether it is empty now */
+  empty(name: Uint8Array): boolean {
+    const directory = files.openat(AT_FDCWD, name, O_DIRECTORY | O_NOFOLLOW, 0);
+    if (directory < 0) return false;
+    const emptied = this.#forEach(directory, isMetadata) && this.#removeFrom(directory);
+    files.close(directory);
+    return emptied;
+  }
+
+  #removeFrom(parent: number): boolean {
+    // of a directory that was an export itself
+    const root = files.unlinkat(parent, ROOT_FILE, 0);
+    if (root < 0 && root !== -errno.ENOENT) return false;
+    const directory = files.openat(parent, DIRECTORY, O_DIRECTORY | O_NOFOLLOW, 0);
+    if (directory === -errno.ENOENT) return true;
+    // something of the host's in its place, which the guest cannot see either
+    if (directory < 0) return files.unlinkat(parent, DIRECTORY, 0) >= 0;
+    const removed = this.#forEach(directory, (name) => files.unlinkat(directory, name, 0) >= 0);
+    files.close(directory);
+    return removed && files.unlinkat(parent, DIRECTORY, AT_REMOVEDIR) >= 0;
+  }
+
+  /** Goes through the names of a directory, each with its NUL, as long as `step` agrees. @returns whether to the end */
+  #forEach(directory: number, step: (name: Uint8Array) => boolean): boolean {
+    for (;;) {
+      const length = files.getdents(directory, this.#entries);
+      if (length <= 0) return length === 0;
+      for (let at = 0; at < length; at += this.#lengths.getUint16(at + ENTRY_LENGTH, true)) {
+        const start = at + ENTRY_NAME;
+        const end = this.#entries.indexOf(0, start) + 1;
+        const size = end - start - 1;
+        const isDots =
+          this.#entries[start] === DOT && (size === 1 || (size === 2 && this.#entries[start + 1] === DOT));
+        if (isDots) continue;
+        if (size >= this.#entryName.length) return false;
+        this.#entryName.set(this.#entries.subarray(start, end));
+        if (!step(this.#entryName.subarray(0, size + 1))) return false;
+      }
+    }
+  }
+}
+
+function isMetadata(name: Uint8Array): boolean {
+  return metadataNames.some((own) => name.every((byte, at) => byte === own[at]));
+}

@@ -1,0 +1,68 @@
+import { ExitStatus, StartError } from './exit-status.js';
+import { type NotifyChannel, Notifier } from '../service/notifications.js';
+import { describeErrno } from '../abi/errno-text.js';
+import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
+import { cString, stableMemory } from '../syscalls/memory.js';
+import { duplicateTo, exitNow, forkSharingRoot, setSession, waitForChild } from '../syscalls/process.js';
+import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
+import { earlyEnd, KeptOutput } from './early-end.js';
+import { READY, report } from './report.js';
+
+const MAX_REPORT_BYTES = 4096;
+
+/** A channel on which the serving program tells the process that the user started how the start went. */
+export interface ReportChannel {
+  readonly toParent: number;
+  readonly fromChild: number;
+}
+
+export function reportChannel(): ReportChannel {
+  const pair = socketPair();
+  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+  return { fromChild: pair[0], toParent: pair[1] };
+}
+
+/**
+ * Goes on with `child` in the background, in a session of its own and without a terminal, tells the service manager its
+ * pid, and waits in the foreground for its report. Returns when the helper is ready; throws a StartError with the reason
+ * when it is not. Until the helper is ready its stderr is kept here; then it has to take /dev/null instead.
+ */
+export function inBackground(
+  channel: ReportChannel,
+  notify: NotifyChannel | undefined,
+  child: () => never,
+): void {
+  const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
+  if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
+  const output = new KeptOutput();
+  const pid = forkSharingRoot();
+  if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
+  if (pid === 0) {
+    setSession();
+    for (const standard of [0, 1]) duplicateTo(devNull, standard);
+    duplicateTo(output.descriptor ?? devNull, 2);
+    try {
+      child();
+    } catch (error) {
+      report(channel.toParent, (error as Error).message);
+      exitNow(ExitStatus.FAILURE);
+    }
+  }
+  close(channel.toParent);
+  new Notifier(notify).mainProcess(pid);
+  const told = readAll(channel.fromChild);
+  if (told === READY) return;
+  throw new StartError(
+    told === '' ? earlyEnd('the background process', waitForChild(pid), output.take()) : told,
+  );
+}
+
+function readAll(socket: number): string {
+  const chunk = stableMemory(MAX_REPORT_BYTES);
+  let text = '';
+  for (;;) {
+    const bytes = receiveWaiting(socket, chunk, MAX_REPORT_BYTES);
+    if (bytes <= 0) return text.trimEnd();
+    text += new TextDecoder().decode(chunk.subarray(0, bytes));
+  }
+}

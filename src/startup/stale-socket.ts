@@ -1,0 +1,44 @@
+import { StartError } from './exit-status.js';
+import * as errno from '../abi/errno.js';
+import { close, O_NOFOLLOW, O_PATH, openat, S_IFSOCK } from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
+import { isSocketInUse } from '../syscalls/sockets.js';
+import { FileStatus, fstat } from '../syscalls/status.js';
+import type { Place } from './place.js';
+import type { Staging } from './staging.js';
+
+/** By what a socket of ours is known. */
+export interface SocketMarks {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Removes the socket that a helper left behind: it was killed before its client came, or could not reach the path any
+ * more when it ended. It is removed only when it is certain that it is one: a socket with the owner, group and mode that
+ * we give, to which no process can listen any more. Throws a StartError when it is anything else.
+ */
+export function removeStale(place: Place, staging: Staging, marks: SocketMarks): void {
+  const fail = (reason: string): StartError =>
+    new StartError(`cannot create the socket ${place.path}: ${reason}`);
+  const socket = openat(place.directory, cString(place.name), O_PATH | O_NOFOLLOW, 0);
+  if (socket === -errno.ENOENT) return;
+  try {
+    if (!isOurs(socket, marks)) throw fail('something else is there; remove it first');
+    if (isSocketInUse(socket)) throw fail('another process uses it');
+    if (!staging.removeOnly(socket)) throw fail('it was replaced meanwhile');
+  } finally {
+    close(socket);
+  }
+}
+
+function isOurs(socket: number, { mode, uid, gid }: SocketMarks): boolean {
+  const status = new FileStatus();
+  return (
+    fstat(socket, status) >= 0 &&
+    status.mode === (S_IFSOCK | mode) &&
+    status.words[FileStatus.UID] === uid &&
+    status.words[FileStatus.GID] === gid
+  );
+}
