@@ -12,6 +12,7 @@ const libc = {
 export const AT_SYMLINK_FOLLOW = 0x400;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_BIRTH_TIME = 0x800;
 const STATX_MNT_ID = 0x1000;
 
 /**
@@ -24,6 +25,7 @@ export class FileStatus {
   readonly words = wordsOf(this.bytes);
 
   /** Word index of each field in `words`. */
+  static readonly MASK = 0;
   static readonly BLKSIZE = 1;
   static readonly NLINK = 4;
   static readonly UID = 5;
@@ -32,6 +34,7 @@ export class FileStatus {
   static readonly SIZE = 10;
   static readonly BLOCKS = 12;
   static readonly ATIME = 16;
+  static readonly BIRTH_TIME = 20;
   static readonly CTIME = 24;
   static readonly MTIME = 28;
   static readonly RDEV_MAJOR = 32;
@@ -51,6 +54,11 @@ export class FileStatus {
   set mode(mode: number) {
     this.#mode[0] = mode;
   }
+
+  /** Whether the file system told when the inode was made: `fstatWithBirth`. */
+  get hasBirthTime(): boolean {
+    return ((this.words[FileStatus.MASK] ?? 0) & STATX_BIRTH_TIME) !== 0;
+  }
 }
 
 /** `lstat(2)`, by statx. */
@@ -61,6 +69,12 @@ export function lstat(path: Pointer, status: FileStatus, directory = AT_FDCWD): 
 /** `fstat(2)`, by statx. */
 export function fstat(descriptor: number, status: FileStatus): number {
   return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address));
+}
+
+/** `fstat` with the birth time, where the file system keeps one. */
+export function fstatWithBirth(descriptor: number, status: FileStatus): number {
+  const mask = STATX_BASIC_STATS | STATX_BIRTH_TIME;
+  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, mask, status.address));
 }
 
 /** Only the file type of what a descriptor (also an O_PATH one) refers to. */

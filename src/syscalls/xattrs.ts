@@ -7,6 +7,7 @@ export const XATTR_CREATE = 1;
 
 const libc = {
   getxattr: declareInt('getxattr', 'void *', 'void *', 'void *', 'int64'),
+  fgetxattr: declareInt('fgetxattr', 'int', 'void *', 'void *', 'int64'),
   fsetxattr: declareInt('fsetxattr', 'int', 'void *', 'void *', 'int64', 'int'),
   setxattr: declareInt('setxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
   removexattr: declareInt('removexattr', 'void *', 'void *'),
@@ -45,6 +46,11 @@ export function setxattr(path: Pointer, name: Pointer, value: Pointer, size: num
 
 export function removexattr(path: Pointer, name: Pointer): number {
   return result(libc.removexattr(path, name));
+}
+
+/** As `lgetxattr`. @param descriptor open for more than O_PATH */
+export function fgetxattr(descriptor: number, name: Pointer, value: Pointer, size: number): number {
+  return result(libc.fgetxattr(descriptor, name, value, size));
 }
 
 /** @param descriptor open for more than O_PATH */

@@ -48,6 +48,7 @@ export const allowedCalls = {
   ftruncate: { x64: 77, arm64: 46 },
   utimensat: { x64: 280, arm64: 88 },
   getxattr: { x64: 191, arm64: 8 },
+  fgetxattr: { x64: 193, arm64: 10 },
   setxattr: { x64: 188, arm64: 5 },
   fsetxattr: { x64: 190, arm64: 7 },
   removexattr: { x64: 197, arm64: 14 },

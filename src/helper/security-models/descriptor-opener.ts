@@ -28,7 +28,7 @@ import {
   S_IFREG,
 } from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
-import { FileStatus, fileType } from '../../syscalls/status.js';
+import { FileStatus, fileType, fstatWithBirth } from '../../syscalls/status.js';
 
 /** The open flags that a 9p client has a use for: QEMU, get_dotl_openflags. The others are dropped. */
 const CLIENT_FLAGS =
@@ -72,12 +72,15 @@ export class DescriptorOpener {
     this.#refused = refused;
   }
 
-  /** @returns a descriptor or -errno */
-  open(path: Pointer, flags: number): number {
-    return this.#open(path, flags, false);
+  /**
+   * @param status gets all that is known of what is opened, the birth time included
+   * @returns a descriptor or -errno
+   */
+  open(path: Pointer, flags: number, status?: FileStatus): number {
+    return this.#open(path, flags, false, status);
   }
 
-  #open(path: Pointer, flags: number, create: boolean): number {
+  #open(path: Pointer, flags: number, create: boolean, status?: FileStatus): number {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
     if ((wanted & O_DIRECTORY) !== 0) {
@@ -87,7 +90,7 @@ export class DescriptorOpener {
     }
     const located = this.#paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
-    const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create);
+    const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create, status);
     if (opened < 0) close(located);
     else this.#located = located;
     return opened;
@@ -137,10 +140,11 @@ export class DescriptorOpener {
     return this.#reopen(located, flags & CLIENT_FLAGS & ~O_NOFOLLOW, false);
   }
 
-  #reopen(located: number, flags: number, create: boolean): number {
-    const failed = fileType(located, this.#status);
+  #reopen(located: number, flags: number, create: boolean, wanted?: FileStatus): number {
+    const status = wanted ?? this.#status;
+    const failed = wanted === undefined ? fileType(located, status) : fstatWithBirth(located, status);
     if (failed < 0) return failed;
-    const type = this.#status.mode & S_IFMT;
+    const type = status.mode & S_IFMT;
     if (type === S_IFDIR) {
       if (create || (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
     } else if (type !== S_IFREG) {

@@ -1,7 +1,7 @@
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import { stableMemory } from '../../syscalls/memory.js';
-import { FileStatus, lstat } from '../../syscalls/status.js';
+import { FileStatus, fstatWithBirth, lstat } from '../../syscalls/status.js';
 import type { AttributeStore } from './attribute-store.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import { GuestAttributes, NO_CAPABILITY } from './guest-attributes.js';
@@ -11,6 +11,7 @@ import { IN_DIRECTORY, MetadataDirectory, ROOT_FILE } from './metadata-directory
 import { overwrite } from './metadata-files.js';
 import { MetadataReplacement } from './metadata-replacement.js';
 import { format, MAX_TEXT_BYTES, parse } from './metadata-text.js';
+import { RecordMark } from './record-mark.js';
 
 /** A name with its NUL: the kernel refuses longer ones with ENAMETOOLONG before this is reached. */
 const MAX_NAME_BYTES = 4096;
@@ -25,17 +26,21 @@ const unrecorded = new Set(
 
 /**
  * Keeps the guest's attributes in a text file of the same name in the directory `.virtfs_metadata` beside the object,
- * those of the export itself in `.virtfs_metadata_root` in it. The files of one object's hard links are links, too.
+ * those of the export itself in `.virtfs_metadata_root` in it. The files of one object's hard links are links, too. One
+ * that is left of another inode which had the name says nothing (`RecordMark`).
  */
 export class FileStore implements AttributeStore {
   readonly #descriptors: DescriptorOpener;
   readonly #directory = new MetadataDirectory();
   readonly #replacement = new MetadataReplacement();
   readonly #left = new LeftMetadata();
+  readonly #mark = new RecordMark();
   readonly #entry = stableMemory(IN_DIRECTORY.length + MAX_NAME_BYTES);
   readonly #text = stableMemory(MAX_TEXT_BYTES);
   readonly #merged = new GuestAttributes();
   readonly #wanted = new GuestAttributes();
+  /** Of the metadata file that was opened last. */
+  readonly #status = new FileStatus();
   readonly #old = new FileStatus();
   readonly #new = new FileStatus();
 
@@ -44,11 +49,14 @@ export class FileStore implements AttributeStore {
     this.#entry.set(IN_DIRECTORY);
   }
 
-  read(_inode: Inode, name: Uint8Array, attributes: GuestAttributes): number {
+  read(inode: Inode, name: Uint8Array, attributes: GuestAttributes): number {
     attributes.clear();
-    const descriptor = this.#descriptors.open(this.#entryOf(name), O_NOFOLLOW);
+    const object = inode.known();
+    if (typeof object === 'number') return object;
+    const descriptor = this.#descriptors.open(this.#entryOf(name), O_NOFOLLOW, this.#status);
     if (descriptor < 0) return unrecorded.has(descriptor) ? 0 : descriptor;
-    const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
+    const isLeft = this.#mark.isOfAnother(descriptor, this.#status, object);
+    const length = isLeft ? 0 : files.read(descriptor, this.#text, MAX_TEXT_BYTES);
     this.#descriptors.close(descriptor);
     if (length < 0) return length === -errno.EISDIR ? 0 : length;
     parse(this.#text, length, attributes);
@@ -69,21 +77,28 @@ export class FileStore implements AttributeStore {
     return this.change(inode, name, this.#wanted);
   }
 
-  change(_inode: Inode, name: Uint8Array, attributes: GuestAttributes): number {
-    // in place: the files of hard links are one
-    const descriptor = this.#descriptors.open(this.#entryOf(name), O_RDWR | O_NOFOLLOW);
-    if (descriptor === -errno.ENOENT) return this.#record(name, attributes);
+  change(inode: Inode, name: Uint8Array, attributes: GuestAttributes): number {
+    const object = inode.known();
+    if (typeof object === 'number') return object;
+    const descriptor = this.#descriptors.open(this.#entryOf(name), O_RDWR | O_NOFOLLOW, this.#status);
+    if (descriptor === -errno.ENOENT) return this.#record(name, attributes, object);
     if (descriptor < 0) return descriptor;
-    const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
-    let result = length;
-    if (length >= 0) {
-      this.#merged.clear();
-      parse(this.#text, length, this.#merged);
-      this.#merged.update(attributes);
-      result = this.#write(descriptor, this.#merged, length);
-    }
+    const isLeft = this.#mark.isOfAnother(descriptor, this.#status, object);
+    const changed = isLeft ? 0 : this.#rewrite(descriptor, attributes, object);
     this.#descriptors.close(descriptor);
-    return result;
+    return isLeft ? this.#record(name, attributes, object) : changed;
+  }
+
+  /** In place: the files of hard links are one. */
+  #rewrite(descriptor: number, attributes: GuestAttributes, object: FileStatus): number {
+    const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
+    if (length < 0) return length;
+    this.#merged.clear();
+    parse(this.#text, length, this.#merged);
+    this.#merged.update(attributes);
+    const written = this.#write(descriptor, this.#merged, length);
+    if (written >= 0) this.#mark.set(descriptor, object);
+    return written;
   }
 
   prepare(name: Uint8Array): number {
@@ -92,23 +107,25 @@ export class FileStore implements AttributeStore {
     return this.#directory.remove(name);
   }
 
-  record(_descriptor: number, name: Uint8Array, attributes: GuestAttributes): number {
-    return this.#record(name, attributes);
+  record(descriptor: number, name: Uint8Array, attributes: GuestAttributes): number {
+    const failed = fstatWithBirth(descriptor, this.#new);
+    return failed < 0 ? failed : this.#record(name, attributes, this.#new);
   }
 
-  #record(name: Uint8Array, attributes: GuestAttributes): number {
+  #record(name: Uint8Array, attributes: GuestAttributes, object: FileStatus): number {
     const entry = this.#entryOf(name);
     let descriptor = this.#createEntry(entry);
     if (descriptor === -errno.ENOENT) {
       const made = this.#directory.make();
       descriptor = made < 0 ? made : this.#createEntry(entry);
     } else if (descriptor === -errno.EEXIST) {
-      // left of an object that somebody else removed; it may be the file of another object, too
+      // left of an object that the host removed; it may be the file of another object, too
       const failed = this.#directory.remove(name);
       descriptor = failed < 0 ? failed : this.#createEntry(entry);
     }
     if (descriptor < 0) return descriptor;
     const written = this.#write(descriptor, attributes, 0);
+    if (written >= 0) this.#mark.set(descriptor, object);
     this.#descriptors.close(descriptor);
     if (written < 0) files.unlink(entry);
     return written;

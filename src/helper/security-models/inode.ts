@@ -2,7 +2,7 @@ import type { OwnDescriptors } from '../paths/own-descriptors.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import * as files from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
-import { type FileStatus, fstat } from '../../syscalls/status.js';
+import { FileStatus, fstat, fstatWithBirth } from '../../syscalls/status.js';
 
 const NONE = -1;
 
@@ -13,7 +13,10 @@ const NONE = -1;
 export class Inode {
   readonly #paths: PathResolver;
   readonly #own: OwnDescriptors;
+  readonly #status = new FileStatus();
   #descriptor = NONE;
+  /** What was read of the one that is held. */
+  #known: FileStatus | undefined;
 
   constructor(paths: PathResolver, own: OwnDescriptors) {
     this.#paths = paths;
@@ -44,6 +47,7 @@ export class Inode {
   release(result: number): number {
     if (this.#descriptor !== NONE) files.close(this.#descriptor);
     this.#descriptor = NONE;
+    this.#known = undefined;
     return result;
   }
 
@@ -54,6 +58,19 @@ export class Inode {
 
   status(status: FileStatus): number {
     return fstat(this.#descriptor, status);
+  }
+
+  /** As `status`, with the birth time. What is read stays `known`. */
+  identify(status: FileStatus): number {
+    const failed = fstatWithBirth(this.#descriptor, status);
+    if (failed >= 0) this.#known = status;
+    return failed;
+  }
+
+  /** What `identify` has read, or reads now; owner, mode and device number may have become the guest's. */
+  known(): FileStatus | number {
+    const failed = this.#known === undefined ? this.identify(this.#status) : 0;
+    return failed < 0 ? failed : (this.#known ?? this.#status);
   }
 
   chown(uid: number, gid: number): number {

@@ -105,7 +105,7 @@ export class MappedObject {
   }
 
   #read(at: Uint8Array, status: FileStatus): number {
-    const failed = this.#inode.status(status);
+    const failed = this.#inode.identify(status);
     if (failed < 0) return failed;
     const unread = this.#parts.store.read(this.#inode, at, this.#recorded);
     if (unread < 0) return unread;
