@@ -9,6 +9,8 @@ export interface Mount {
   /** Where it is, from the root of the process that opened the table: bytes, one in each character (latin1). */
   readonly path: string;
   readonly fileSystem: string;
+  /** The device, and which directory of it is mounted. */
+  readonly source: string;
   /** Whether it gets what others mount on the mount that it is a copy of. */
   readonly isSlave: boolean;
 }
@@ -19,15 +21,16 @@ export function parseMountTable(table: string): readonly Mount[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [mount = '', source = ''] = line.split(' - ');
-      const [id = '', parent = '', device = '', , path = '', , ...propagation] = mount.split(' ');
-      const [fileSystem = ''] = source.split(' ');
+      const [mount = '', superblock = ''] = line.split(' - ');
+      const [id = '', parent = '', device = '', root = '', path = '', , ...propagation] = mount.split(' ');
+      const [fileSystem = ''] = superblock.split(' ');
       return {
         id: Number(id),
         parent: Number(parent),
         identity: `${id} ${device}`,
         path: unescape(path),
         fileSystem,
+        source: `${device} ${root}`,
         isSlave: propagation.some((field) => field.startsWith('master:')),
       };
     });

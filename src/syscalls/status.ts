@@ -9,6 +9,7 @@ const libc = {
   nameToHandleAt: declareInt('name_to_handle_at', 'int', 'void *', 'void *', 'void *', 'int'),
 };
 
+const AT_STATX_DONT_SYNC = 0x4000;
 export const AT_SYMLINK_FOLLOW = 0x400;
 const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
@@ -108,7 +109,9 @@ export function referToSameFile(one: number, other: number): boolean {
 
 /** The id of the mount that a descriptor (also an O_PATH one) is on, as in mountinfo, or -errno (Linux 5.8). */
 export function mountId(descriptor: number, status: FileStatus): number {
-  const failed = result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_MNT_ID, status.address));
+  // the file system itself, perhaps a server that does not answer, is not asked
+  const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, STATX_MNT_ID, status.address));
   return failed < 0 ? failed : (status.words[FileStatus.MOUNT_ID] ?? 0);
 }
 

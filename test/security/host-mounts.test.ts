@@ -3,13 +3,15 @@ import { closeSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
-import { followerOf, isMounted, PATIENCE, seen, serve } from '../support/mounting-host.js';
+import { followerOf, isMounted, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
 import { requests } from '../support/requests.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
 const ENOENT = 2;
 const EBUSY = 16;
+const ENOTDIR = 20;
+const EROFS = 30;
 
 describe.skipIf(skipped !== undefined)(
   `what the host mounts, against a guest that removes what is below${suffix}`,
@@ -44,6 +46,29 @@ describe.skipIf(skipped !== undefined)(
       host.run(`cd ${directory}; umount disk d/new file; umount -R tree`);
       for (const path of ['/disk', '/d/new', '/file', '/tree'])
         expect([path, client.request(requests.remove(path)).errno]).toEqual([path, 0]);
+    });
+
+    it('stays where the mounts are not shared, though it is one that is never followed, or cannot be', async () => {
+      const { client, host, directory } = await serve([], 'mkdir -p d/new; echo text >file');
+      host.run(`
+      cd ${directory}; mount -t proc proc d/new; mount --bind /proc/self/ns/uts file
+      mount -t tmpfs unbindable disk; mount --make-unbindable disk; mkdir last; mount -t tmpfs last last; touch last/there`);
+      await until(client, '/last/there', 0);
+      for (const path of ['d/new', 'file', 'disk']) {
+        expect([path, client.request(requests.remove(`/${path}`)).errno]).toEqual([path, EBUSY]);
+        expect([path, isMounted(host, join(directory, path))]).toEqual([path, true]);
+        // what the host would not see
+        const made = client.request(requests.mkdir({ uid: 0, gid: 0 }, `/${path}/made`, 0o755)).errno;
+        expect([path, made]).toEqual([path, path === 'file' ? ENOTDIR : EROFS]);
+      }
+      expect(client.request(requests.rename('/other', '/d/new')).errno).toBe(EBUSY);
+      expect(client.request(requests.rename('/d', '/moved')).errno).toBe(0);
+
+      host.run(`cd ${directory}; umount file; umount moved/new`);
+      for (const path of ['/file', '/moved/new'])
+        await vi.waitFor(() => {
+          expect([path, client.request(requests.remove(path)).errno]).toEqual([path, 0]);
+        }, PATIENCE);
     });
 
     it('cannot be reached where they hold it: by a request, and by QEMU from a directory', async () => {

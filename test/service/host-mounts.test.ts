@@ -3,7 +3,7 @@ import { closeSync, existsSync, readFileSync, readlinkSync, writeSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { followerOf, optionsOf, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
+import { countAt, followerOf, optionsOf, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 
@@ -101,6 +101,35 @@ describe.skipIf(skipped !== undefined)(`what the host does otherwise${suffix}`, 
     expect(seen(client, '/disk/there')).toBe(0);
     host.run(`umount ${directory}/disk`);
     await until(client, '/disk/there', ENOENT);
+  });
+
+  it('unmounts two disks that lay one upon the other at the start', async () => {
+    const before = 'mount -t tmpfs lower disk; touch disk/lower; mount -t tmpfs upper disk; touch disk/upper';
+    const served = await serve([], before);
+    const { client, host, directory } = served;
+    expect(seen(client, '/disk/upper')).toBe(0);
+    host.run(`umount ${directory}/disk`);
+    await until(client, '/disk/lower', 0);
+    host.run(`umount ${directory}/disk`);
+    await until(client, '/disk/lower', ENOENT);
+    expect(countAt(served, '/disk')).toBe(0);
+  });
+
+  it('mounts and unmounts while the helper starts', async () => {
+    for (let delay = 0; delay < 600; delay += 60) {
+      const before = `mount -t tmpfs gone disk; mkdir third; mount -t tmpfs gone third; mount -t tmpfs upon third
+        (sleep ${delay / 1000}; umount disk; umount third; umount third; mount -t tmpfs new other; touch other/there) >&- 2>&- &`;
+      const served = await serve([], before);
+      const counts = (): number[] => ['/disk', '/third', '/other'].map((path) => countAt(served, path));
+      const become = (...expected: number[]): Promise<void> =>
+        vi.waitFor(() => {
+          expect([delay, ...counts()]).toEqual([delay, ...expected]);
+        }, PATIENCE);
+      await become(0, 0, 1);
+      expect(seen(served.client, '/other/there')).toBe(0);
+      served.host.run(`umount ${served.directory}/other`);
+      await become(0, 0, 0);
+    }
   });
 
   it('mounts a procfs or another window into the kernel: it is not seen, nor what lies in it', async () => {

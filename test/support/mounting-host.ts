@@ -64,6 +64,12 @@ export function until(client: WireClient, path: string, errno: number): Promise<
   }, PATIENCE);
 }
 
+/** How many mounts the helper has at a path, and what is in all of them. */
+export function countAt({ helper }: Session, path: string): number {
+  const mounts = readFileSync(`/proc/${helper.pid}/mounts`, 'utf8').split('\n');
+  return mounts.filter((mount) => mount.split(' ')[1] === path).length;
+}
+
 /** The options of what is mounted there, as the helper has it. */
 export function optionsOf({ helper }: Session, path: string): readonly string[] {
   const mounts = readFileSync(`/proc/${helper.pid}/mounts`, 'utf8').split('\n');

@@ -1,16 +1,18 @@
 import { AT_FDCWD, chdir, close, fchdir, O_DIRECTORY, O_PATH, openat, readAt } from '../../syscalls/files.js';
 import { cString, stableMemory } from '../../syscalls/memory.js';
-import { type Mount, parseMountTable, pathBelow } from '../../syscalls/mount-table.js';
+import { type Mount, parseMountTable } from '../../syscalls/mount-table.js';
 import {
   attachMount,
   copyOfMount,
   detachMount,
   enterMounts,
+  type MountAttributes,
   openBelow,
   ownRoot,
   waitForMounts,
 } from '../../syscalls/privileged/mounts.js';
 import { FileStatus, mountId } from '../../syscalls/status.js';
+import { MountTree, pair } from './mount-tree.js';
 import { attributesOf } from './root.js';
 
 /**
@@ -19,6 +21,9 @@ import { attributesOf } from './root.js';
  * The kernel could do that itself (mount propagation), but as the host mounted it: with devices and set-id programs,
  * writable, and a procfs, whose magic links lead out of the export and whose files govern the host. Here every mount is
  * copied, restricted, and only then attached, so that there is no moment at which it can be used otherwise.
+ *
+ * In the place of what is not brought in there is a placeholder: what lies below, as a mount that is read-only. The kernel
+ * would unmount what the host has there when the guest removes a directory that is no mount point in its own mounts.
  */
 export interface FollowedMounts {
   /** The namespaces of the host's mounts and of the helper's: descriptors. */
@@ -30,8 +35,6 @@ export interface FollowedMounts {
   /** The host's mountinfo, and the export's path in it as latin1. */
   readonly table: number;
   readonly path: string;
-  /** The identities of what was mounted at the start. */
-  readonly known: readonly string[];
   readonly readOnly: boolean;
   /** A pipe whose other end the helper has. */
   readonly helper: number;
@@ -39,74 +42,59 @@ export interface FollowedMounts {
 
 /** They show or govern the kernel, other processes or devices; whoever wants to share one mounts it before the start. */
 const NEVER_FOLLOWED: ReadonlySet<string> = new Set([
-  ...[
-    'proc',
-    'sysfs',
-    'devtmpfs',
-    'devpts',
-    'cgroup',
-    'cgroup2',
-    'debugfs',
-    'tracefs',
-    'securityfs',
-    'configfs',
-  ],
-  ...[
-    'bpf',
-    'efivarfs',
-    'binfmt_misc',
-    'fusectl',
-    'mqueue',
-    'pstore',
-    'nsfs',
-    'rpc_pipefs',
-    'selinuxfs',
-    'smackfs',
-  ],
-  ...['nfsd', 'resctrl', 'functionfs', 'hugetlbfs'],
+  ...['proc', 'sysfs', 'devtmpfs', 'devpts', 'cgroup', 'cgroup2', 'debugfs', 'tracefs', 'securityfs'],
+  ...['configfs', 'bpf', 'efivarfs', 'binfmt_misc', 'fusectl', 'mqueue', 'pstore', 'nsfs', 'rpc_pipefs'],
+  ...['selinuxfs', 'smackfs', 'nfsd', 'resctrl', 'functionfs', 'hugetlbfs'],
 ]);
+
+/** What the helper has of a mount of the host's. */
+interface OwnMount {
+  readonly id: number;
+  /** O_PATH, as the guest can rename the directories of a path; undefined while another mount lies upon it. */
+  readonly descriptor: number | undefined;
+  readonly isPlaceholder: boolean;
+}
 
 const TABLE_BYTES = 65_536;
 const ROOT = cString('/');
+/** How often a path is looked up that somebody renames meanwhile. */
+const ATTEMPTS = 20;
 
 export class MountFollower {
   private readonly mounts: FollowedMounts;
-  /**
-   * What the helper has of the host's mounts: an O_PATH descriptor of its own one by the identity of the host's, in the order
-   * in which they were mounted. Paths would not do, as the guest can rename directories.
-   */
-  private readonly followed = new Map<string, number>();
+  /** By the identity of the host's, in the order in which they were mounted. */
+  private readonly followed = new Map<string, OwnMount>();
+  private readonly self = openat(AT_FDCWD, cString('/proc/self'), O_PATH | O_DIRECTORY, 0);
   private readonly ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
   private readonly block = stableMemory(TABLE_BYTES);
   private readonly status = new FileStatus();
   private readonly attributes;
+  private readonly placeholderAttributes = attributesOf(true);
 
   /** Throws nothing; where the namespaces may not be entered nothing is followed. */
   constructor(mounts: FollowedMounts) {
     this.mounts = mounts;
     this.attributes = attributesOf(mounts.readOnly);
     ownRoot();
-    for (const { identity, path } of this.hostMounts()) {
-      if (mounts.known.includes(identity)) this.followed.set(identity, openBelow(mounts.ownDirectory, path));
+    // ours are a copy of the host's, in which something may have changed since
+    const { pairs, left } = pair(this.hostTree(), this.ownTree());
+    for (const { original, copy } of pairs) {
+      const opened = this.openOwn(copy.id);
+      const descriptor = opened < 0 ? undefined : opened;
+      this.followed.set(original.identity, { id: copy.id, descriptor, isPlaceholder: false });
     }
+    for (const { id } of [...left].reverse()) this.detach({ id, descriptor: undefined });
   }
 
   /** Makes the helper's mounts those of the host. */
   follow(): void {
-    const mounts = this.hostMounts();
-    const present = new Set(mounts.map(({ identity }) => identity));
+    const host = this.hostTree();
     for (const [identity, own] of [...this.followed].reverse()) {
-      if (present.has(identity)) continue;
+      if (host.get(identity) !== undefined) continue;
       this.detach(own);
       this.followed.delete(identity);
     }
-    const hidden: string[] = [];
-    for (const mount of mounts) {
-      if (this.followed.has(mount.identity)) continue;
-      const isHidden = hidden.some((path) => pathBelow(path, mount) !== undefined);
-      if (isHidden || NEVER_FOLLOWED.has(mount.fileSystem)) hidden.push(mount.path);
-      else this.attach(mount);
-    }
+    this.bring(host, host.root, mountId(this.mounts.ownDirectory, this.status));
   }
 
   /** Waits until the host mounts or unmounts anything. @returns whether the helper still runs */
@@ -114,9 +102,21 @@ export class MountFollower {
     return waitForMounts(this.mounts.table, this.mounts.helper);
   }
 
-  /** Those below the export, with their paths from there. */
-  private hostMounts(): readonly Mount[] {
-    const { table, path } = this.mounts;
+  private hostTree(): MountTree {
+    const { table, path, hostDirectory } = this.mounts;
+    return new MountTree(this.read(table), mountId(hostDirectory, this.status), path);
+  }
+
+  private ownTree(): MountTree {
+    const root = mountId(this.mounts.ownDirectory, this.status);
+    const entered = enterMounts(this.mounts.ownNamespace);
+    const table = entered < 0 ? entered : openat(this.self, cString('mountinfo'), 0, 0);
+    const mounts = this.read(table);
+    close(table);
+    return new MountTree(mounts, root, mounts.find(({ id }) => id === root)?.path ?? '/');
+  }
+
+  private read(table: number): readonly Mount[] {
     const parts: Buffer[] = [];
     let at = 0;
     for (;;) {
@@ -125,25 +125,90 @@ export class MountFollower {
       parts.push(Buffer.from(this.block.subarray(0, bytes)));
       at += bytes;
     }
-    return parseMountTable(Buffer.concat(parts).toString('latin1')).flatMap((mount) => {
-      const below = pathBelow(path, mount);
-      return below === undefined || below === '' ? [] : [{ ...mount, path: below }];
-    });
+    return parseMountTable(Buffer.concat(parts).toString('latin1'));
   }
 
-  private attach({ id, identity, path }: Mount): void {
-    const { hostNamespace, hostDirectory, ownNamespace, ownDirectory } = this.mounts;
-    if (enterMounts(hostNamespace) < 0) return;
-    const source = openBelow(hostDirectory, path);
-    // another one where the guest has moved a directory of the path meanwhile, or a later mount lies upon it
-    const own = mountId(source, this.status) === id && this.isStill(identity) ? copyOfMount(source) : -1;
+  /** @param parent a mount of the host's, which is `ownParent` in the helper's mounts */
+  private bring(host: MountTree, parent: number, ownParent: number): void {
+    for (const mount of host.on(parent)) this.bringTree(host, mount, ownParent);
+  }
+
+  private bringTree(host: MountTree, mount: Mount, ownParent: number): void {
+    const own = this.bringOne(host, mount, ownParent);
+    if (own?.isPlaceholder === false) this.bring(host, mount.id, own.id);
+    if (own !== undefined) return;
+    // no path leads to a mount that another one lies upon, which is brought in without it
+    for (const upper of this.upon(host, mount)) this.bringTree(host, upper, ownParent);
+  }
+
+  private upon(host: MountTree, { id, path }: Mount): readonly Mount[] {
+    return host.on(id).filter((mount) => mount.path === path);
+  }
+
+  private bringOne(host: MountTree, mount: Mount, ownParent: number): OwnMount | undefined {
+    const before = this.followed.get(mount.identity);
+    if (before?.isPlaceholder === false) return before;
+    if (isFollowed(mount) && this.upon(host, mount).length > 0) return before;
+    const restricted = this.copy(mount);
+    if (restricted < 0 && before !== undefined) return before;
+    if (before !== undefined) this.detach(before);
+    const own = this.attach(mount, restricted, ownParent);
+    if (own === undefined) this.followed.delete(mount.identity);
+    else this.followed.set(mount.identity, own);
+    return own;
+  }
+
+  /** A restricted copy of a mount of the host's, attached nowhere; negative where there is none. */
+  private copy(mount: Mount): number {
+    if (!isFollowed(mount) || enterMounts(this.mounts.hostNamespace) < 0) return -1;
+    const isIt = (opened: number): boolean =>
+      mountId(opened, this.status) === mount.id && this.isStill(mount.identity);
+    const source = this.open(this.mounts.hostDirectory, () => this.hostTree().get(mount.identity), isIt);
+    const copy = copyOfMount(source);
     close(source);
-    if (own < 0) return;
-    const ready = this.attributes.setOn(own) >= 0 && enterMounts(ownNamespace) >= 0;
-    const target = ready ? openBelow(ownDirectory, path) : -1;
-    if (target >= 0 && attachMount(own, target) >= 0) this.followed.set(identity, own);
-    else close(own);
+    return this.restrict(copy, this.attributes);
+  }
+
+  /**
+   * Attaches a copy where the host has the mount, or a placeholder.
+   *
+   * @param restricted the copy, or a negative number
+   */
+  private attach(mount: Mount, restricted: number, ownParent: number): OwnMount | undefined {
+    if (enterMounts(this.mounts.ownNamespace) < 0) return undefined;
+    const isOnParent = (opened: number): boolean => mountId(opened, this.status) === ownParent;
+    const find = (): Mount | undefined => this.hostTree().get(mount.identity);
+    const target = this.open(this.mounts.ownDirectory, find, isOnParent);
+    const isPlaceholder = restricted < 0;
+    const descriptor = isPlaceholder
+      ? this.restrict(copyOfMount(target), this.placeholderAttributes)
+      : restricted;
+    const attached = attachMount(descriptor, target) >= 0;
     close(target);
+    if (attached) return { id: mountId(descriptor, this.status), descriptor, isPlaceholder };
+    close(descriptor);
+    return undefined;
+  }
+
+  /** @returns the copy, or a negative number */
+  private restrict(copy: number, attributes: MountAttributes): number {
+    if (copy < 0) return copy;
+    const failed = attributes.setOn(copy);
+    if (failed >= 0) return copy;
+    close(copy);
+    return failed;
+  }
+
+  /** Opens the path of a mount, again and again while its directories are renamed. @returns negative when it cannot */
+  private open(directory: number, find: () => Mount | undefined, isIt: (opened: number) => boolean): number {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const mount = find();
+      if (mount === undefined) break;
+      const opened = openBelow(directory, mount.path);
+      if (isIt(opened)) return opened;
+      close(opened);
+    }
+    return -1;
   }
 
   /**
@@ -151,15 +216,24 @@ export class MountFollower {
    * come in the place of that one, with the same id, before it was opened: a procfs perhaps.
    */
   private isStill(identity: string): boolean {
-    const mount = this.hostMounts().find((found) => found.identity === identity);
-    return mount !== undefined && !NEVER_FOLLOWED.has(mount.fileSystem);
+    const mount = this.hostTree().get(identity);
+    return mount !== undefined && isFollowed(mount);
   }
 
-  private detach(own: number): void {
+  private openOwn(id: number): number {
+    const find = (): Mount | undefined => this.ownTree().byId(id);
+    return this.open(this.mounts.ownDirectory, find, (opened) => mountId(opened, this.status) === id);
+  }
+
+  private detach({ id, descriptor = this.openOwn(id) }: Pick<OwnMount, 'id' | 'descriptor'>): void {
     if (enterMounts(this.mounts.ownNamespace) >= 0 && fchdir(this.ownDescriptors) >= 0) {
-      detachMount(cString(String(own)));
+      detachMount(cString(String(descriptor)));
       chdir(ROOT);
     }
-    close(own);
+    close(descriptor);
   }
+}
+
+function isFollowed({ fileSystem }: Mount): boolean {
+  return !NEVER_FOLLOWED.has(fileSystem);
 }

@@ -33,8 +33,6 @@ export interface HostView {
   readonly directory: number;
   /** The real path of the export, a character for each byte. */
   readonly path: string;
-  /** The ids of what is mounted in the export. */
-  readonly mounts: readonly string[];
 }
 
 /**
@@ -68,7 +66,7 @@ function viewHost(directory: number, path: string): HostView | undefined {
     openat(AT_FDCWD, cString(`/proc/self/${name}`), 0, 0),
   );
   if (namespace < 0 || table < 0) return undefined;
-  return { namespace, table, directory, path, mounts: mountsIn(path).map(({ identity }) => identity) };
+  return { namespace, table, directory, path };
 }
 
 /** What is mounted at and below a path, a character for each byte. */

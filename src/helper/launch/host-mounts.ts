@@ -39,7 +39,6 @@ export function startMountFollower(
     ownDirectory: exported.directory,
     table: host.table,
     path: host.path,
-    known: host.mounts,
     readOnly,
     helper,
   };
