@@ -4,6 +4,7 @@ import { clientOptions, type ClientStart, controlPath } from '../helper/listenin
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import { complain } from '../startup/journal.js';
 import type { ListeningHandover } from '../helper/launch/listener.js';
+import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
 import { acceptClients } from '../helper/listening/acceptance.js';
@@ -101,6 +102,7 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
     clients.signal('SIGUSR1');
   });
   if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
+  if (handover.nullDevice !== undefined) replaceNullDevices(handover.nullDevice, handover.report);
   log.info({ export: configuration.exportPath }, 'waiting for clients');
   tellStatus();
 }

@@ -4,6 +4,7 @@ import { filterSystemCalls } from '../helper/confinement/seccomp.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import type { Handover } from '../helper/launch/handover.js';
 import { complain } from '../startup/journal.js';
+import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { acceptClients } from '../helper/listening/acceptance.js';
 import { statusFields, StatusSource } from '../observability/helper-status.js';
@@ -222,6 +223,7 @@ function start(
     log.info(statusFields(source.status()), 'statistics');
   });
   if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
+  if (handover.nullDevice !== undefined) replaceNullDevices(handover.nullDevice, handover.report);
   setNotDumpable();
   enterExport(handover, log);
   if (isContained(handover)) close(handover.export.directory);

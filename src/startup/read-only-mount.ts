@@ -29,6 +29,11 @@ export function openUnchangeable(directory: number, name: Uint8Array): number {
   return opened < 0 ? openat(directory, name, O_NOFOLLOW, 0) : opened;
 }
 
+/** The same for a device, with any access: a device is no part of the mount. @returns -errno where it cannot be had */
+export function openDeviceUnchangeable(directory: number, path: Uint8Array, access: number): number {
+  return openOnReadOnlyMount(directory, path, access, READ_ONLY);
+}
+
 function openOnReadOnlyMount(
   directory: number,
   path: Uint8Array,

@@ -8,6 +8,7 @@ const libc = {
   fcntl: declareInt('fcntl', 'int', 'int', 'int64'),
   ioctl: declareInt('ioctl', 'int', 'int64', 'void *'),
   dup2: declareInt('dup2', 'int', 'int'),
+  dup3: declareInt('dup3', 'int', 'int', 'int'),
   write: declare('write', 'int', 'void *', 'int64'),
   execve: declareInt('execve', 'void *', 'void *', 'void *'),
   execvp: declareInt('execvp', 'void *', 'void *'),
@@ -21,6 +22,7 @@ const libc = {
   setrlimit: declareInt('setrlimit', 'int', 'void *'),
 };
 
+const STDERR = 2;
 const FIONREAD = 0x541b;
 const F_SETFD = 2;
 const F_GETFL = 3;
@@ -149,6 +151,11 @@ export function duplicate(descriptor: number): number {
 /** Makes `target` the same as `descriptor`, open over exec. */
 export function duplicateTo(descriptor: number, target: number): number {
   return result(libc.dup2(descriptor, target));
+}
+
+/** Puts a copy of another descriptor in the place of one, open over exec only if it is a standard one: dup3(2). */
+export function replaceDescriptor(descriptor: number, by: number): number {
+  return result(libc.dup3(by, descriptor, descriptor > STDERR ? O_CLOEXEC : 0));
 }
 
 /** The ends of a new pipe to read from and to write to, closed on exec, or -errno: pipe(2). */

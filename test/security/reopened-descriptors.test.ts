@@ -1,13 +1,24 @@
 /** What code that has taken over a helper can do to the files of the host that the helper has open. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { commandLine, OURS, whyNotRoot } from '../support/helper-process.js';
+import { followerOf } from '../support/mounting-host.js';
+import { commandLine, helperForTest, OURS, whyNotRoot } from '../support/helper-process.js';
 import { patience } from '../support/patience.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
@@ -78,6 +89,24 @@ function fileOf(path: string): string {
   return `${major}:${minor}:${ino}`;
 }
 
+/** The devices that a process has open whose mode could be set through its descriptors, which here is only set to what it is. */
+function changeableDevices(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  const devices = readdirSync(directory)
+    .map((descriptor) => join(directory, descriptor))
+    .filter((path) => statSync(path).isCharacterDevice());
+  expect(devices.length).toBeGreaterThan(0);
+  return devices.filter((path) => {
+    try {
+      chmodSync(path, statSync(path).mode & 0o7777);
+      return true;
+    } catch (error) {
+      expect((error as NodeJS.ErrnoException).code).toBe('EROFS');
+      return false;
+    }
+  });
+}
+
 const isLocked = (path: string): boolean => spawnSync('flock', ['--nonblock', path, 'true']).status === 1;
 
 describe.skipIf(skipped !== undefined)(`code in a helper that was taken over${suffix}`, () => {
@@ -93,5 +122,41 @@ describe.skipIf(skipped !== undefined)(`code in a helper that was taken over${su
     for (const file of files) expect(file).toMatchObject(all);
     expect(readFileSync(pidfile, 'utf8')).toBe(`${pid}\n`);
     expect(isLocked(pidfile)).toBe(true);
+  });
+
+  it('cannot change the mode of /dev/null', async () => {
+    const directory = exportForTest();
+    helper(['-p', directory]);
+    const devices = (await attackIn(directory)).reopened.filter(({ type }) => type === 'device');
+    // the standard ones, and one of Node's
+    expect(devices.length).toBeGreaterThanOrEqual(3);
+    for (const device of devices) expect(device).toMatchObject({ file: fileOf('/dev/null'), chmod: EROFS });
+  });
+
+  it('has nothing of a file that was its standard input or output', async () => {
+    const directory = exportForTest();
+    const [input, output] = [join(exportForTest(), 'input'), join(exportForTest(), 'output')];
+    for (const path of [input, output]) writeFileSync(path, '');
+    helper(['-p', directory], ['sh', '-c', `exec "$0" "$@" <${input} >>${output}`]);
+    const files = (await attackIn(directory)).reopened.map(({ file }) => file);
+    for (const path of [input, output]) expect(files).not.toContain(fileOf(path));
+  });
+
+  it('finds no other /dev/null in the processes beside it either', async () => {
+    const socket = join(exportForTest(), 'socket');
+    const { pid } = helperForTest(['-n', '-p', exportForTest(), '-s', socket, '--keep-listening']);
+    await vi.waitFor(() => {
+      expect(existsSync(socket)).toBe(true);
+    }, WAIT);
+    const client = WireClient.connect(socket);
+    onTestFinished(() => {
+      client.close();
+    });
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+    const serving = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+    const processes = { listening: pid, serving, following: followerOf(serving)! };
+    for (const [what, process] of Object.entries(processes)) {
+      expect([what, changeableDevices(process)]).toEqual([what, []]);
+    }
   });
 });

@@ -31,6 +31,8 @@ export interface Handover {
   readonly notify: NotifyChannel | undefined;
   /** Undefined without one. */
   readonly pidfile: Pidfile | undefined;
+  /** What `null-device.ts` opens. */
+  readonly nullDevice: number | undefined;
   readonly readOnly: boolean;
   readonly ids: IdMappings | undefined;
   readonly model: ModelSettings;

@@ -9,6 +9,7 @@ import { enterMounts } from '../../syscalls/privileged/mounts.js';
 import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../../syscalls/process.js';
 import { complain } from '../../startup/journal.js';
 import type { Export, HostView } from './export.js';
+import { openNullDevice } from './null-device.js';
 import { restrictNextProgram } from './privileges.js';
 import { NextProgram } from '../../startup/program.js';
 
@@ -29,7 +30,7 @@ export function startMountFollower(
 ): number {
   const ends = pipe();
   const ownNamespace = openat(AT_FDCWD, cString('/proc/self/ns/mnt'), 0, 0);
-  const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
+  const devNull = openNullDevice() ?? openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
   if (typeof ends === 'number') throw failure(ends);
   const [helper, ours] = ends;
   const mounts: FollowedMounts = {

@@ -16,6 +16,7 @@ import { startMountFollower } from './host-mounts.js';
 import { stderrIsJournal } from '../../startup/journal.js';
 import { limitOpenFiles } from '../../startup/limits.js';
 import { notifyChannelOf } from './manager.js';
+import { openNullDevice } from './null-device.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { checkReportDescriptor, checkSocketIsApart } from './passed-descriptors.js';
 import { lockPidfile } from '../../startup/pidfile.js';
@@ -102,6 +103,7 @@ async function startServing(
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
+  const nullDevice = openNullDevice();
   const handover: Handover = {
     export: exported,
     socket,
@@ -114,6 +116,7 @@ async function startServing(
     report: channel?.toParent ?? readyDescriptor,
     notify,
     pidfile,
+    nullDevice,
     readOnly: configuration.readOnly,
     ids: configuration.ids,
     model: configuration.model,
@@ -137,6 +140,7 @@ async function startServing(
       notify?.socket,
       pidfile?.lock,
       pidfile?.writable,
+      nullDevice,
       control?.directory,
       registered,
     ],

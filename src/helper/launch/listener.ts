@@ -20,6 +20,7 @@ import { stderrIsJournal } from '../../startup/journal.js';
 import { notifyChannelOf } from './manager.js';
 import { lockPidfile, type Pidfile } from '../../startup/pidfile.js';
 import { clearGroups, restrictNextProgram } from './privileges.js';
+import { openNullDevice } from './null-device.js';
 import { NextProgram } from '../../startup/program.js';
 import { registerExport } from './served-exports.js';
 import { readySocket } from './socket.js';
@@ -35,6 +36,8 @@ export interface ListeningHandover {
   readonly report: number | undefined;
   readonly notify: NotifyChannel | undefined;
   readonly pidfile: Pidfile | undefined;
+  /** What `null-device.ts` opens. */
+  readonly nullDevice: number | undefined;
   /** The directory of the clients' control sockets; undefined without them. */
   readonly controlDirectory: number | undefined;
   /** Whether stderr is systemd's journal. */
@@ -69,6 +72,7 @@ export async function startListening(
     throw usageError('--keep-listening: needs a listening socket, this one is connected');
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
+  const nullDevice = openNullDevice();
   const handover: ListeningHandover = {
     client: {
       ...configuration,
@@ -83,6 +87,7 @@ export async function startListening(
     report: channel?.toParent ?? configuration.readyDescriptor,
     notify,
     pidfile,
+    nullDevice,
     controlDirectory,
     journal: !daemon && stderrIsJournal(),
   };
@@ -92,6 +97,7 @@ export async function startListening(
     notify?.socket,
     pidfile?.lock,
     pidfile?.writable,
+    nullDevice,
     controlDirectory,
     registered,
   ];
