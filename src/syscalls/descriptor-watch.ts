@@ -1,0 +1,83 @@
+import type koffiPackage from 'koffi';
+import { loadPackage } from '../native/load.js';
+
+const koffi = loadPackage('koffi') as typeof koffiPackage;
+
+/** What a descriptor is waited for, and what it is ready for. */
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** koffi's own declaration leaves out the first argument, which is libuv's status. */
+type PollCallback = (status: number, events: Readiness) => void;
+
+/**
+ * Tells when a descriptor becomes ready, from libuv's event loop: for what is neither a file nor one of Node's own
+ * sockets. As with poll(2) a descriptor that stays ready is told again in every turn, until the interest in it ends.
+ *
+ * There is at most one watch of a descriptor, and it makes the descriptor O_NONBLOCK. Close the watch before the
+ * descriptor.
+ */
+export class DescriptorWatch {
+  readonly #handle: ReturnType<typeof koffi.node.poll>;
+  readonly #callback: (ready: Readiness) => void;
+  #interest: Readiness;
+  #readable = false;
+  #writable = false;
+  #failed = false;
+  #scheduled = false;
+  #open = true;
+
+  /** @param callback also told of an error or the end of a connection: the next call on the descriptor says which */
+  constructor(descriptor: number, interest: Readiness, callback: (ready: Readiness) => void) {
+    this.#callback = callback;
+    this.#interest = interest;
+    this.#handle = koffi.node.poll(descriptor, interest, this.#polled as never);
+    if (!interest.readable && !interest.writable) this.#handle.stop();
+  }
+
+  /** From now on waits for this instead. */
+  change(interest: Readiness): void {
+    const { readable, writable } = this.#interest;
+    if (!this.#open || (interest.readable === readable && interest.writable === writable)) return;
+    this.#interest = interest;
+    if (interest.readable || interest.writable) this.#handle.start(interest, this.#polled as never);
+    else this.#handle.stop();
+  }
+
+  /** The callback is not called any more. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#handle.close();
+  }
+
+  /**
+   * koffi calls this outside of everything that Node knows of: promises would not go on afterwards, and what is thrown
+   * would be lost. An immediate is run in the same turn of the loop.
+   */
+  readonly #polled: PollCallback = (status, events) => {
+    // on an error of the descriptor libuv gives up, and says nothing of what is ready
+    if (status < 0) {
+      this.#failed = true;
+      this.#interest = { readable: false, writable: false };
+    }
+    this.#readable ||= events.readable;
+    this.#writable ||= events.writable;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#tell);
+  };
+
+  readonly #tell = (): void => {
+    // the interest may be another one since then
+    const readable = this.#failed || (this.#readable && this.#interest.readable);
+    const writable = this.#failed || (this.#writable && this.#interest.writable);
+    this.#scheduled = false;
+    this.#failed = false;
+    this.#readable = false;
+    this.#writable = false;
+    if (this.#open && (readable || writable)) this.#callback({ readable, writable });
+  };
+}
