@@ -2,6 +2,7 @@
 interface Architecture {
   readonly syscalls: {
     readonly clone: number;
+    readonly pidfd_open: number;
     readonly setresuid: number;
     readonly setresgid: number;
     readonly exit_group: number;
@@ -22,6 +23,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
   x64: {
     syscalls: {
       clone: 56,
+      pidfd_open: 434,
       setresuid: 117,
       setresgid: 119,
       exit_group: 231,
@@ -40,6 +42,7 @@ const architectures: Partial<Record<NodeJS.Architecture, Architecture>> = {
   arm64: {
     syscalls: {
       clone: 220,
+      pidfd_open: 434,
       setresuid: 147,
       setresgid: 149,
       exit_group: 94,

@@ -1,6 +1,7 @@
 import { endDebugger } from '../startup/no-debugger.js';
 import { enterRoot } from '../helper/confinement/root.js';
 import { filterSystemCalls } from '../helper/confinement/seccomp.js';
+import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import type { Handover } from '../helper/launch/handover.js';
 import { complain } from '../startup/journal.js';
@@ -226,6 +227,10 @@ function start(
   if (handover.nullDevice !== undefined) replaceNullDevices(handover.nullDevice, handover.report);
   setNotDumpable();
   enterExport(handover, log);
+  if (handover.mountFollower !== undefined && !introduceHelper(handover.mountFollower))
+    log.warn(
+      "the host's mounts in the export are not followed: the process that does it has ended, or hangs",
+    );
   if (isContained(handover)) close(handover.export.directory);
   filterSystemCalls(seccomp);
   endDebugger();

@@ -223,6 +223,11 @@ function cloneProcess(shared: number): number {
   return result(syscall(architecture.syscalls.clone, shared | SIGCHLD, 0, 0, 0, 0, 0));
 }
 
+/** A descriptor of a process, which can be read when it has ended, or -errno: pidfd_open(2). */
+export function openProcess(pid: number): number {
+  return result(syscall(architecture.syscalls.pidfd_open, pid, 0, 0, 0, 0, 0));
+}
+
 /** How a process ended: with an exit status, or by a signal; the other is null. */
 export interface ProcessEnd {
   readonly status: number | null;

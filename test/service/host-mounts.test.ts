@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
 import { countAt, followerOf, optionsOf, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
+import { pythonForTest } from '../support/python-program.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 
@@ -160,11 +161,9 @@ describe.skipIf(skipped !== undefined)(`what the host does otherwise${suffix}`, 
 describe.skipIf(skipped !== undefined)(`the process that follows the host's mounts${suffix}`, () => {
   it('has three capabilities and no descriptor of the client, and ends with the helper', async () => {
     const { helper } = await serve();
-    const follower = await vi.waitFor(() => {
-      const found = followerOf(helper.pid);
-      expect(found).toBeDefined();
-      return found!;
-    }, PATIENCE);
+    // the helper has answered a request: nothing is served before its mounts are followed
+    const follower = followerOf(helper.pid);
+    expect(follower).toBeDefined();
     const status = readFileSync(`/proc/${follower}/status`, 'utf8');
     // CAP_DAC_OVERRIDE, CAP_SYS_CHROOT, CAP_SYS_ADMIN
     expect(/^CapPrm:\s*(\w+)/m.exec(status)?.[1]).toBe('0000000000240002');
@@ -175,6 +174,28 @@ describe.skipIf(skipped !== undefined)(`the process that follows the host's moun
     await vi.waitFor(() => {
       expect(existsSync(`/proc/${follower}`)).toBe(false);
     }, PATIENCE);
+  });
+
+  it('ends with the helper, whoever else has what the helper had open', async () => {
+    const { helper } = await serve();
+    const follower = followerOf(helper.pid);
+    expect(follower).toBeDefined();
+    // as a helper that was taken over could give it all to QEMU
+    const taken = await pythonForTest(
+      [],
+      `
+import ctypes
+call = ctypes.CDLL(None, use_errno=True).syscall
+process = call(434, int(sys.argv[1]), 0)
+got = [call(438, process, int(number), 0) for number in os.listdir(f"/proc/{sys.argv[1]}/fd")]
+assert min(got) >= 0, got`,
+      String(helper.pid),
+    );
+    await helper.stop();
+    await vi.waitFor(() => {
+      expect(existsSync(`/proc/${follower}`)).toBe(false);
+    }, PATIENCE);
+    expect(taken.exitCode).toBeNull();
   });
 
   it('exchanges for another at once: the new one is seen, though the kernel may give it the id of the old', async () => {

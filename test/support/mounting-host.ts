@@ -1,7 +1,7 @@
 /** A mount namespace that stands for the host, with a helper that serves a directory of it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 import { type Session, sessionForTest } from './helper-process.js';
@@ -77,18 +77,15 @@ export function optionsOf({ helper }: Session, path: string): readonly string[] 
   return line?.split(' ')[3]?.split(',') ?? [];
 }
 
-/** The process that follows the host's mounts for a helper: it has the other end of a pipe of the helper's. */
+/** The process that follows the host's mounts for a helper, and has a pidfd of it. */
 export function followerOf(helper: number): number | undefined {
-  const pipesOf = (pid: number | string): string[] =>
-    readdirSync(`/proc/${pid}/fd`)
-      .map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`))
-      .filter((target) => target.startsWith('pipe:'));
-  const pipes = new Set(pipesOf(helper));
   const found = readdirSync('/proc').find((pid) => {
     try {
       return (
         readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('follow.js') &&
-        pipesOf(pid).some((pipe) => pipes.has(pipe))
+        readdirSync(`/proc/${pid}/fdinfo`).some((descriptor) =>
+          readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8').includes(`\nPid:\t${helper}\n`),
+        )
       );
     } catch {
       // not a process, or one that has just ended

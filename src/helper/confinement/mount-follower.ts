@@ -36,8 +36,6 @@ export interface FollowedMounts {
   readonly table: number;
   readonly path: string;
   readonly readOnly: boolean;
-  /** A pipe whose other end the helper has. */
-  readonly helper: number;
 }
 
 /** They show or govern the kernel, other processes or devices; whoever wants to share one mounts it before the start. */
@@ -97,9 +95,14 @@ export class MountFollower {
     this.bring(host, host.root, mountId(this.mounts.ownDirectory, this.status));
   }
 
-  /** Waits until the host mounts or unmounts anything. @returns whether the helper still runs */
-  wait(): boolean {
-    return waitForMounts(this.mounts.table, this.mounts.helper);
+  /**
+   * Waits until the host mounts or unmounts anything.
+   *
+   * @param helper a pidfd
+   * @returns whether it still runs
+   */
+  wait(helper: number): boolean {
+    return waitForMounts(this.mounts.table, helper);
   }
 
   private hostTree(): MountTree {

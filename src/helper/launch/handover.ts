@@ -19,6 +19,8 @@ export interface Handover {
   readonly control: Place | undefined;
   /** Undefined where an ordinary user may not change the root. */
   readonly rootChanger: RootChanger | undefined;
+  /** A socket to the process that follows the host's mounts; undefined without one. */
+  readonly mountFollower: number | undefined;
   /** Why there is no root changer. */
   readonly whyNoRoot: string | undefined;
   /** Whether to log there: in the background stderr is nobody's. */

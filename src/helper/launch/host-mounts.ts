@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../confinement/capabilities.js';
-import type { FollowedMounts } from '../confinement/mount-follower.js';
 import { ExitStatus, StartError } from '../../startup/exit-status.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { AT_FDCWD, close, O_RDWR, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import { enterMounts } from '../../syscalls/privileged/mounts.js';
-import { duplicateTo, exitNow, fork, pipe, waitForChild } from '../../syscalls/process.js';
+import { duplicateTo, exitNow, fork, waitForChild } from '../../syscalls/process.js';
 import { complain } from '../../startup/journal.js';
+import { socketPair } from '../../syscalls/sockets.js';
 import type { Export, HostView } from './export.js';
 import { openNullDevice } from './null-device.js';
 import { restrictNextProgram } from './privileges.js';
@@ -20,20 +20,20 @@ const KEPT = [CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_DAC_OVERRIDE];
  * Starts the program that follows the host's mounts. Throws a StartError.
  *
  * @param directory where the programs are
- * @returns one end of a pipe: that program ends when the last process has closed it
+ * @returns a socket to it, for `watched-helper.ts`; undefined where the mounts cannot be followed, which was told
  */
 export function startMountFollower(
   exported: Export,
   host: HostView,
   readOnly: boolean,
   directory: string,
-): number {
-  const ends = pipe();
+): number | undefined {
+  const ends = socketPair();
   const ownNamespace = openat(AT_FDCWD, cString('/proc/self/ns/mnt'), 0, 0);
   const devNull = openNullDevice() ?? openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
   if (typeof ends === 'number') throw failure(ends);
-  const [helper, ours] = ends;
-  const mounts: FollowedMounts = {
+  const [theirs, ours] = ends;
+  const mounts = {
     hostNamespace: host.namespace,
     ownNamespace,
     hostDirectory: host.directory,
@@ -41,9 +41,9 @@ export function startMountFollower(
     table: host.table,
     path: host.path,
     readOnly,
-    helper,
+    socket: theirs,
   };
-  const descriptors = [host.namespace, ownNamespace, host.directory, exported.directory, host.table, helper];
+  const descriptors = [host.namespace, ownNamespace, host.directory, exported.directory, host.table, theirs];
   const { NODE_OPTIONS } = process.env;
   const program = new NextProgram(join(directory, 'follow.js'), mounts, descriptors, { NODE_OPTIONS });
   const pid = fork();
@@ -62,14 +62,16 @@ export function startMountFollower(
       exitNow(ExitStatus.FAILURE);
     }
   }
-  if (waitForChild(pid).status !== ExitStatus.OK)
-    complain(
-      'warn',
-      "the host's mounts in the export are not followed: its mount namespace may not be entered",
-    );
-  for (const descriptor of [host.namespace, ownNamespace, host.directory, host.table, helper, devNull])
+  const isFollowed = waitForChild(pid).status === ExitStatus.OK;
+  for (const descriptor of [host.namespace, ownNamespace, host.directory, host.table, theirs, devNull])
     close(descriptor);
-  return ours;
+  if (isFollowed) return ours;
+  complain(
+    'warn',
+    "the host's mounts in the export are not followed: its mount namespace may not be entered",
+  );
+  close(ours);
+  return undefined;
 }
 
 function failure(error: number): StartError {

@@ -110,6 +110,7 @@ async function startServing(
     ownDescriptors,
     control,
     rootChanger,
+    mountFollower,
     whyNoRoot,
     syslog: daemon || client?.syslog === true,
     client: client?.number,
@@ -134,7 +135,6 @@ async function startServing(
       exported.directory,
       ownDescriptors,
       rootChanger?.socket,
-      // it ends when the serving program does, which is when this is closed
       mountFollower,
       handover.report,
       notify?.socket,

@@ -126,13 +126,14 @@ const pollfds = stableMemory(16);
 /**
  * Waits until something is mounted, unmounted or changed in the namespace of a mountinfo: proc_pid_mountinfo(5).
  *
- * @returns whether that came to pass before the other end of a pipe was closed
+ * @param process a pidfd
+ * @returns whether that came to pass before the process ended
  */
-export function waitForMounts(table: number, pipe: number): boolean {
+export function waitForMounts(table: number, process: number): boolean {
   const words = wordsOf(pollfds);
   const halves = new Uint16Array(pollfds.buffer, 0, 8);
   words[0] = table;
-  words[2] = pipe;
+  words[2] = process;
   halves[2] = POLLPRI;
   halves[6] = POLLIN;
   for (;;) {
