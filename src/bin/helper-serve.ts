@@ -1,6 +1,7 @@
 import { endDebugger } from '../startup/no-debugger.js';
 import { enterRoot } from '../helper/confinement/root.js';
-import { filterSystemCalls } from '../helper/confinement/seccomp.js';
+import { filterSystemCalls } from '../confinement/seccomp.js';
+import { helperPolicy } from '../helper/confinement/system-call-policy.js';
 import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import type { Handover } from '../helper/launch/handover.js';
@@ -232,7 +233,7 @@ function start(
       "the host's mounts in the export are not followed: the process that does it has ended, or hangs",
     );
   if (isContained(handover)) close(handover.export.directory);
-  filterSystemCalls(seccomp);
+  filterSystemCalls(seccomp, helperPolicy);
   endDebugger();
   return () => {
     begun = true;

@@ -1,15 +1,12 @@
 import { capabilitiesToKeep } from '../../confinement/capabilities.js';
-import { allowedCalls, forbiddenCalls } from './seccomp-calls.js';
-import { argumentRules } from './seccomp-rules.js';
+import { allowedCalls, argumentRules, forbiddenCalls } from './system-call-policy.js';
 import type { SeccompMode } from '../../confinement/seccomp-modes.js';
 
 /** The text of --print-privileges. */
 export function describePrivileges(seccomp: SeccompMode, fileCapabilities: boolean): string {
   const rules = Object.entries(argumentRules({ pid: process.pid, datagramSockets: [2] }));
   const checked = rules.map(([name, { only }]) => `  ${name.padEnd(18)} ${only}`).sort();
-  const unchecked = Object.keys(allowedCalls).filter(
-    (name) => !rules.some(([checkedName]) => checkedName === name),
-  );
+  const unchecked = allowedCalls.filter((name) => !rules.some(([checkedName]) => checkedName === name));
   const capabilities = capabilitiesToKeep(fileCapabilities).map(
     ({ name, why }) => `  ${name.padEnd(18)} ${why}`,
   );
@@ -34,7 +31,7 @@ system calls allowed
 system calls allowed with some arguments only; ENOSYS, or for clone, prlimit64, setresuid, setresgid and tgkill as below
 ${checked.join('\n')}
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}
-  ${Object.keys(forbiddenCalls).sort().join(' ')}
+  ${[...forbiddenCalls].sort().join(' ')}
 All others fail with ENOSYS.
 
 Beside it, with --host-mounts follow, a process that brings in what the host mounts in the export later, nosuid, nodev,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import { forkRootChanger } from '../confinement/root.js';
-import { refuseIoUring } from '../confinement/seccomp.js';
+import { refuseIoUring } from '../../confinement/seccomp.js';
 import { StartError } from '../../startup/exit-status.js';
 import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
 import { umask } from '../../syscalls/files.js';

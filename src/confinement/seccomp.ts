@@ -1,12 +1,12 @@
-import { StartError } from '../../startup/exit-status.js';
-import { describeErrno } from '../../abi/errno-text.js';
-import { addressOf } from '../../syscalls/libc.js';
-import { littleEndian, stableMemory } from '../../syscalls/memory.js';
-import { type FilteredThreads, installFilter } from '../../syscalls/process.js';
-import { datagramSockets } from '../../syscalls/sockets.js';
+import { StartError } from '../startup/exit-status.js';
+import { describeErrno } from '../abi/errno-text.js';
+import { addressOf } from '../syscalls/libc.js';
+import { littleEndian, stableMemory } from '../syscalls/memory.js';
+import { type FilteredThreads, installFilter } from '../syscalls/process.js';
+import { datagramSockets } from '../syscalls/sockets.js';
 import { compileFilter, compileRefusal, type Instruction } from './seccomp-filter.js';
-import { io_uring_setup } from './seccomp-calls.js';
-import type { SeccompMode } from '../../confinement/seccomp-modes.js';
+import type { SeccompMode } from './seccomp-modes.js';
+import type { FilteredProcess, SystemCallPolicy } from './system-call-policy.js';
 
 const LOG = 0x7ffc0000;
 const KILL_PROCESS = 0x80000000;
@@ -15,10 +15,13 @@ const KILL_PROCESS = 0x80000000;
  * Puts every thread of the process under the filter, for good. To be called when the descriptors are open that the
  * process needs from now on. Throws a StartError.
  */
-export function filterSystemCalls(mode: SeccompMode): void {
+export function filterSystemCalls(
+  mode: SeccompMode,
+  policy: (filtered: FilteredProcess) => SystemCallPolicy,
+): void {
   if (mode === 'none') return;
   const filtered = { pid: process.pid, datagramSockets: datagramSockets() };
-  install(compileFilter(filtered, mode === 'kill' ? KILL_PROCESS : LOG), 'all threads');
+  install(compileFilter(policy(filtered), mode === 'kill' ? KILL_PROCESS : LOG), 'all threads');
 }
 
 /**
@@ -30,7 +33,7 @@ export function filterSystemCalls(mode: SeccompMode): void {
  */
 export function refuseIoUring(mode: SeccompMode): void {
   if (mode === 'none') return;
-  install(compileRefusal(io_uring_setup), 'this thread');
+  install(compileRefusal('io_uring_setup'), 'this thread');
 }
 
 function install(instructions: readonly Instruction[], threads: FilteredThreads): void {

@@ -1,6 +1,6 @@
-import type { Matcher, Rule } from '../../confinement/argument-matchers.js';
-import { allowedCalls, type CallNumbers, forbiddenCalls } from './seccomp-calls.js';
-import { argumentRules, type FilteredProcess } from './seccomp-rules.js';
+import { type CallNumbers, type SystemCall, systemCalls } from '../abi/system-calls.js';
+import type { Matcher, Rule } from './argument-matchers.js';
+import type { SystemCallPolicy } from './system-call-policy.js';
 
 /** Classic BPF, bpf(4): an instruction is a code, two jump distances and a constant. */
 export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, constant: number];
@@ -77,18 +77,18 @@ function compileArguments(matchers: readonly Matcher[]): Instruction[] {
 }
 
 /** Runs `body`, which returns, when the call is this one. */
-function onCall(call: CallNumbers, body: readonly Instruction[]): Instruction[] {
+function onCall(name: SystemCall, body: readonly Instruction[]): Instruction[] {
+  const call: CallNumbers = systemCalls[name];
   const number = call[process.arch];
   return number === undefined ? [] : [[JUMP_EQUAL, 0, body.length, number], ...body];
 }
 
 /**
- * The filter of the serving program. It looks for the call in the order of the tables.
+ * The filter of a policy. It looks for the call in the order of the lists.
  *
  * @param forbidden the action for what must not happen
  */
-export function compileFilter(filtered: FilteredProcess, forbidden: number): Instruction[] {
-  const rules: Readonly<Record<string, Rule | undefined>> = argumentRules(filtered);
+export function compileFilter(policy: SystemCallPolicy, forbidden: number): Instruction[] {
   const decide = (rule: Rule | undefined): Instruction[] =>
     rule === undefined
       ? [give(ALLOW)]
@@ -100,14 +100,14 @@ export function compileFilter(filtered: FilteredProcess, forbidden: number): Ins
     [LOAD_WORD, 0, 0, NUMBER],
     [JUMP_GREATER_EQUAL, 0, 1, OTHER_ABI],
     give(forbidden),
-    ...Object.entries(allowedCalls).flatMap(([name, call]) => onCall(call, decide(rules[name]))),
-    ...Object.values(forbiddenCalls).flatMap((call) => onCall(call, [give(forbidden)])),
+    ...policy.allowed.flatMap((name) => onCall(name, decide(policy.rules[name]))),
+    ...policy.forbidden.flatMap((name) => onCall(name, [give(forbidden)])),
     // among them socket, connect and clone3, for which glibc then takes clone
     give(REFUSE),
   ];
 }
 
 /** A filter that answers ENOSYS to one call. */
-export function compileRefusal(call: CallNumbers): Instruction[] {
+export function compileRefusal(call: SystemCall): Instruction[] {
   return [[LOAD_WORD, 0, 0, NUMBER], ...onCall(call, [give(REFUSE)]), give(ALLOW)];
 }
