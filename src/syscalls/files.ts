@@ -1,7 +1,11 @@
 import { architecture } from '../abi/architecture.js';
 import * as errno from '../abi/errno.js';
+import { O_CLOEXEC } from '../abi/open-flags.js';
 import { addressOf, declareInt, type Pointer, result } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
+
+export * from '../abi/file-modes.js';
+export * from '../abi/open-flags.js';
 
 /** File system calls, one function per call, named as in section 2 of the manual. All return 0 or a value, or -errno. */
 
@@ -47,42 +51,9 @@ export const AT_EMPTY_PATH = 0x1000;
 /** The path that, with AT_EMPTY_PATH, means the descriptor itself. */
 export const EMPTY_PATH = addressOf(stableMemory(1));
 
-/** Open flags, `<fcntl.h>`. */
-export const O_RDONLY = 0;
-export const O_ACCMODE = 0o3;
-export const O_WRONLY = 0o1;
-export const O_RDWR = 0o2;
-export const O_CREAT = 0o100;
-export const O_EXCL = 0o200;
-export const O_NOCTTY = 0o400;
-export const O_TRUNC = 0o1000;
-export const O_APPEND = 0o2000;
-export const O_NONBLOCK = 0o4000;
-export const O_DSYNC = 0o10000;
-export const O_NOATIME = 0o1000000;
-export const O_CLOEXEC = 0o2000000;
-export const O_SYNC = 0o4010000;
-export const O_PATH = 0o10000000;
-export const { O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE } = architecture;
-
 const MFD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-
-/** File types in `st_mode`, inode(7). */
-export const S_IFMT = 0o170000;
-export const S_IFREG = 0o100000;
-export const S_IFDIR = 0o040000;
-export const S_IFLNK = 0o120000;
-export const S_IFCHR = 0o020000;
-export const S_IFBLK = 0o060000;
-export const S_IFIFO = 0o010000;
-export const S_IFSOCK = 0o140000;
-/** The rest of `st_mode`, and the set-id bits in it. */
-export const PERMISSIONS = 0o7777;
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
-export const S_IXGRP = 0o010;
 
 /** @returns the descriptor */
 export function openat(directory: number, path: Pointer, flags: number, mode: number): number {
