@@ -139,6 +139,8 @@ module.exports = {
       ],
       'Everything that needs full privileges.',
     ),
+    // the 9P server, from the guest to the helper
+    only('server/p9', ['abi'], 'Pure: bytes in, values out. No number of a guest is believed.'),
     only(
       'run',
       ['abi', 'cli', 'helper/cli', 'native', 'startup', 'syscalls'],
