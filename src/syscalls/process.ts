@@ -14,6 +14,7 @@ const libc = {
   execvp: declareInt('execvp', 'void *', 'void *'),
   closeRange: declareInt('close_range', 'uint32', 'uint32', 'int'),
   setsid: declareInt('setsid'),
+  getppid: declareInt('getppid'),
   getauxval: declare('getauxval', 'int64'),
   waitpid: declareInt('waitpid', 'int', 'void *', 'int'),
   clockGettime: declareInt('clock_gettime', 'int', 'void *'),
@@ -46,6 +47,7 @@ const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 const MADV_DOFORK = 11;
 const ADDRESS_SPACE = 2 ** 48 - 4096;
 const CLONE_FS = 0x200;
+const CLONE_FILES = 0x400;
 const SIGKILL = 9;
 const SIGCHLD = 17;
 const CLOCK_MONOTONIC = 1;
@@ -166,6 +168,11 @@ export function pipe(): readonly [number, number] | number {
   return failed < 0 ? failed : [readable, writable];
 }
 
+/** The pid of the process that this one was forked by; Node remembers that of its own start. */
+export function parentId(): number {
+  return libc.getppid();
+}
+
 /** Makes the process the leader of a new session without a terminal: setsid(2). */
 export function setSession(): number {
   return result(libc.setsid());
@@ -210,6 +217,11 @@ export function execvp(program: Uint8Array, argv: StringVector): number {
  */
 export function forkSharingRoot(): number {
   return cloneProcess(CLONE_FS);
+}
+
+/** The same, but what they share is the table of descriptors (CLONE_FILES). */
+export function forkSharingDescriptors(): number {
+  return cloneProcess(CLONE_FILES);
 }
 
 /** The same without sharing anything. */

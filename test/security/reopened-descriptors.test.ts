@@ -27,7 +27,9 @@ import type { Attack } from './programs/taken-over.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
-const { EROFS } = constants.errno;
+const { ENOENT, EROFS } = constants.errno;
+/** As in many containers, but that user namespaces may be made. */
+const WITHOUT_MOUNTS = ['setpriv', '--bounding-set', '-sys_admin'];
 const WAIT = { timeout: 10_000 * patience, interval: 20 };
 
 /** NODE_OPTIONS that have a helper taken over. */
@@ -158,5 +160,32 @@ describe.skipIf(skipped !== undefined)(`code in a helper that was taken over${su
     for (const [what, process] of Object.entries(processes)) {
       expect([what, changeableDevices(process)]).toEqual([what, []]);
     }
+  });
+
+  it.each([
+    ['with all rights of root', []],
+    ['without CAP_SYS_ADMIN', WITHOUT_MOUNTS],
+  ])('finds no way out of the export through its own /proc/self/fd: %s', async (_how, wrapper) => {
+    const directory = exportForTest();
+    helper(['-p', directory], wrapper);
+    expect((await attackIn(directory)).wayOut).toBe(ENOENT);
+  });
+
+  it('finds none where the helper has gone to the background either', async () => {
+    const [directory, beside] = [exportForTest(), exportForTest()];
+    const [socket, pidfile] = [join(beside, 'socket'), join(beside, 'pid')];
+    const [command, args] = commandLine(OURS, ['-p', directory, '-s', socket, '--pidfile', pidfile]);
+    const [first, ...rest] = [...WITHOUT_MOUNTS, command, ...args];
+    const env = { ...process.env, NODE_OPTIONS: takenOver };
+    const { status } = spawnSync(first!, rest, { env, timeout: WAIT.timeout });
+    expect(status).toBe(0);
+    const client = WireClient.connect(socket);
+    // which ends the helper
+    onTestFinished(() => {
+      client.close();
+    });
+    // through the directory of its own, not of the process that it is a fork of
+    expect(client.request(requests.open('/', 0)).errno).toBe(0);
+    expect((await attackIn(directory)).wayOut).toBe(ENOENT);
   });
 });

@@ -15,6 +15,7 @@ const libc = {
 
 const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
+const CLONE_NEWUSER = 0x10000000;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
@@ -40,6 +41,14 @@ const PROPAGATION = 4;
 
 const HERE = cString('.');
 const EMPTY = cString('');
+
+/**
+ * From now on this process, which must have one thread, has every capability over a copy of all mounts, in a user
+ * namespace of its own: user_namespaces(7).
+ */
+export function ownMountsInUserNamespace(): number {
+  return result(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS));
+}
 
 /**
  * From now on the calling thread has its own copy of all mounts. No change of it is seen elsewhere. What others mount on
