@@ -22,7 +22,7 @@ const DEFAULT = 'system.posix_acl_default';
 const someAcl = acl([1, 6, -1], [2, 6, 1000], [4, 4, -1], [16, 6, -1], [32, 0, -1]);
 const asText = (value: Buffer): string => value.toString('latin1');
 
-const metadataNames = ['.virtfs_metadata', '.virtfs_metadata_root'];
+const metadataNames = ['.virtfs_metadata', '.virtfs_metadata_root', '.virtfs_metadata_links'];
 
 export const differences: readonly Difference[] = [
   {

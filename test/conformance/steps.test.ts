@@ -18,7 +18,19 @@ const skip = skipUnlessRoot('failing system calls') || noInjection !== undefined
 
 /** Calls that change something, or give a descriptor. */
 const CALLS = [
-  ...['openat', 'openat2', 'mkdir', 'unlink', 'unlinkat', 'rmdir', 'linkat', 'renameat', 'write', 'pwrite64'],
+  ...[
+    'openat',
+    'openat2',
+    'mkdir',
+    'mkdirat',
+    'unlink',
+    'unlinkat',
+    'rmdir',
+    'linkat',
+    'renameat',
+    'write',
+    'pwrite64',
+  ],
   ...['ftruncate', 'setxattr', 'fsetxattr', 'lsetxattr', 'removexattr'],
 ];
 

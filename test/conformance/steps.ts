@@ -138,6 +138,23 @@ export const changes: readonly Change[] = [
     },
     act: (guest) => guest.chown('/a', 1000, 1000),
   },
+  {
+    title: 'chmod of a file of the host through the second of two names',
+    prepare: (guest) => {
+      hostFile(guest, '/a', 0o755);
+      linkSync(guest.host('/a'), guest.host('/b'));
+      guest.chown('/a', 1000, 1000);
+    },
+    act: (guest) => guest.chmod('/b', 0o4700),
+  },
+  {
+    title: 'chmod of a file of the guest to which the host gave a second name',
+    prepare: (guest) => {
+      file(guest, '/a', 0o4700, 1000);
+      linkSync(guest.host('/a'), guest.host('/b'));
+    },
+    act: (guest) => guest.chmod('/a', 0o4711),
+  },
 ];
 
 /** What a guest sees at each name. */

@@ -71,7 +71,8 @@ function mapped(
   { directory, contained, fileSystem, ownDescriptors, refused }: ModelSurroundings,
 ): SecurityModel {
   const hidden = name === 'mapped-file' ? metadataNames : [];
-  const paths = new NameResolver(hidden, contained ? undefined : directory);
+  const root = contained ? undefined : directory;
+  const paths = new NameResolver(hidden, root);
   const own = new OwnDescriptors(ownDescriptors);
   const parts = {
     inode: new Inode(paths, own),
@@ -82,6 +83,6 @@ function mapped(
     hostSymlinks,
     refused,
   };
-  if (name === 'mapped-file') return mappedFile(paths, parts);
+  if (name === 'mapped-file') return mappedFile(paths, parts, root);
   return mappedXattr(paths, parts);
 }

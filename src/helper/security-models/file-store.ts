@@ -7,8 +7,9 @@ import type { DescriptorOpener } from './descriptor-opener.js';
 import { GuestAttributes, NO_CAPABILITY } from './guest-attributes.js';
 import type { Inode } from './inode.js';
 import { LeftMetadata } from './left-metadata.js';
+import { LinkIndex } from './link-index.js';
 import { IN_DIRECTORY, MetadataDirectory, ROOT_FILE } from './metadata-directory.js';
-import { overwrite } from './metadata-files.js';
+import { overwrite, unrecorded } from './metadata-files.js';
 import { MetadataReplacement } from './metadata-replacement.js';
 import { format, MAX_TEXT_BYTES, parse } from './metadata-text.js';
 import { RecordMark } from './record-mark.js';
@@ -17,12 +18,8 @@ import { RecordMark } from './record-mark.js';
 const MAX_NAME_BYTES = 4096;
 const FILE_MODE = 0o600;
 const DOT = 0x2e;
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY } = files;
-
-/** What it means that a metadata file cannot be opened: not there, or something that is none. */
-const unrecorded = new Set(
-  [errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EACCES].map((code) => -code),
-);
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFDIR, S_IFMT } = files;
+const { NLINK } = FileStatus;
 
 /**
  * Keeps the guest's attributes in a text file of the same name in the directory `.virtfs_metadata` beside the object,
@@ -35,6 +32,7 @@ export class FileStore implements AttributeStore {
   readonly #replacement = new MetadataReplacement();
   readonly #left = new LeftMetadata();
   readonly #mark = new RecordMark();
+  readonly #index: LinkIndex;
   readonly #entry = stableMemory(IN_DIRECTORY.length + MAX_NAME_BYTES);
   readonly #text = stableMemory(MAX_TEXT_BYTES);
   readonly #merged = new GuestAttributes();
@@ -44,8 +42,10 @@ export class FileStore implements AttributeStore {
   readonly #old = new FileStatus();
   readonly #new = new FileStatus();
 
-  constructor(descriptors: DescriptorOpener) {
+  /** @param root as of LinkIndex */
+  constructor(descriptors: DescriptorOpener, root: number | undefined) {
     this.#descriptors = descriptors;
+    this.#index = new LinkIndex(root, descriptors, this.#mark);
     this.#entry.set(IN_DIRECTORY);
   }
 
@@ -53,14 +53,22 @@ export class FileStore implements AttributeStore {
     attributes.clear();
     const object = inode.known();
     if (typeof object === 'number') return object;
-    const descriptor = this.#descriptors.open(this.#entryOf(name), O_NOFOLLOW, this.#status);
+    let descriptor = this.#open(name, O_NOFOLLOW, object);
+    if (unrecorded.has(descriptor) && hasOtherNames(object)) descriptor = this.#index.open(object);
     if (descriptor < 0) return unrecorded.has(descriptor) ? 0 : descriptor;
-    const isLeft = this.#mark.isOfAnother(descriptor, this.#status, object);
-    const length = isLeft ? 0 : files.read(descriptor, this.#text, MAX_TEXT_BYTES);
+    const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
     this.#descriptors.close(descriptor);
     if (length < 0) return length === -errno.EISDIR ? 0 : length;
     parse(this.#text, length, attributes);
     return 0;
+  }
+
+  /** Opens the metadata file of a name. @returns a descriptor, -ENOENT also when it is left of another object, or -errno */
+  #open(name: Uint8Array, flags: number, object: FileStatus): number {
+    const descriptor = this.#descriptors.open(this.#entryOf(name), flags, this.#status);
+    if (descriptor < 0 || !this.#mark.isOfAnother(descriptor, this.#status, object)) return descriptor;
+    this.#descriptors.close(descriptor);
+    return -errno.ENOENT;
   }
 
   readCapability(inode: Inode, name: Uint8Array, value: Uint8Array): number {
@@ -80,25 +88,40 @@ export class FileStore implements AttributeStore {
   change(inode: Inode, name: Uint8Array, attributes: GuestAttributes): number {
     const object = inode.known();
     if (typeof object === 'number') return object;
-    const descriptor = this.#descriptors.open(this.#entryOf(name), O_RDWR | O_NOFOLLOW, this.#status);
+    let descriptor = this.#open(name, O_RDWR | O_NOFOLLOW, object);
+    if (descriptor === -errno.ENOENT && hasOtherNames(object)) {
+      const taken = this.#index.takeTo(name, object);
+      if (taken !== 0) descriptor = taken < 0 ? taken : this.#open(name, O_RDWR | O_NOFOLLOW, object);
+    }
     if (descriptor === -errno.ENOENT) return this.#record(name, attributes, object);
     if (descriptor < 0) return descriptor;
-    const isLeft = this.#mark.isOfAnother(descriptor, this.#status, object);
-    const changed = isLeft ? 0 : this.#rewrite(descriptor, attributes, object);
+    const changed = this.#rewrite(descriptor, name, attributes, object);
     this.#descriptors.close(descriptor);
-    return isLeft ? this.#record(name, attributes, object) : changed;
+    return changed;
   }
 
   /** In place: the files of hard links are one. */
-  #rewrite(descriptor: number, attributes: GuestAttributes, object: FileStatus): number {
+  #rewrite(descriptor: number, name: Uint8Array, attributes: GuestAttributes, object: FileStatus): number {
     const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
     if (length < 0) return length;
     this.#merged.clear();
     parse(this.#text, length, this.#merged);
     this.#merged.update(attributes);
+    const shared = hasOtherNames(object) ? this.#share(descriptor, name, object) : 0;
+    if (shared < 0) return shared;
     const written = this.#write(descriptor, this.#merged, length);
     if (written >= 0) this.#mark.set(descriptor, object);
+    else if (shared > 0) this.#index.remove(object);
     return written;
+  }
+
+  /** Sees to it that a change is seen through names without metadata file, at once when it is written. @returns as `add` */
+  #share(descriptor: number, name: Uint8Array, object: FileStatus): number {
+    const links = this.#status.words[NLINK] ?? 0;
+    const marked = this.#mark.set(descriptor, object, false);
+    return marked <= 0 || (object.words[NLINK] ?? 0) <= links
+      ? Math.min(marked, 0)
+      : this.#index.add(name, object);
   }
 
   prepare(name: Uint8Array): number {
@@ -124,11 +147,14 @@ export class FileStore implements AttributeStore {
       descriptor = failed < 0 ? failed : this.#createEntry(entry);
     }
     if (descriptor < 0) return descriptor;
-    const written = this.#write(descriptor, attributes, 0);
-    if (written >= 0) this.#mark.set(descriptor, object);
+    let failed = this.#write(descriptor, attributes, 0);
+    if (failed >= 0) {
+      const marked = this.#mark.set(descriptor, object);
+      if (hasOtherNames(object)) failed = marked <= 0 ? marked : this.#index.add(name, object);
+    }
     this.#descriptors.close(descriptor);
-    if (written < 0) files.unlink(entry);
-    return written;
+    if (failed < 0) files.unlink(this.#entryOf(name));
+    return Math.min(failed, 0);
   }
 
   /** What is recorded comes first: an object without it would be as on the host. */
@@ -215,6 +241,10 @@ export class FileStore implements AttributeStore {
     this.#entry[start + at] = 0;
     return this.#entry;
   }
+}
+
+function hasOtherNames(object: FileStatus): boolean {
+  return (object.words[NLINK] ?? 0) > 1 && (object.mode & S_IFMT) !== S_IFDIR;
 }
 
 function isSame({ words: first }: FileStatus, { words: second }: FileStatus): boolean {

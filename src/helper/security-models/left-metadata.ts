@@ -1,7 +1,7 @@
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import { stableMemory } from '../../syscalls/memory.js';
-import { DIRECTORY, metadataNames, ROOT_FILE } from './metadata-directory.js';
+import { DIRECTORY, LINKS, metadataNames, ROOT_FILE } from './metadata-directory.js';
 
 const { AT_FDCWD, AT_REMOVEDIR, O_DIRECTORY, O_NOFOLLOW } = files;
 const ENTRIES_BYTES = 32_768;
@@ -34,9 +34,22 @@ export class LeftMetadata {
     if (directory === -errno.ENOENT) return true;
     // something of the host's in its place, which the guest cannot see either
     if (directory < 0) return files.unlinkat(parent, DIRECTORY, 0) >= 0;
-    const removed = this.#forEach(directory, (name) => files.unlinkat(directory, name, 0) >= 0);
+    const removed = this.#removeLinks(directory) && this.#removeEntries(directory);
     files.close(directory);
     return removed && files.unlinkat(parent, DIRECTORY, AT_REMOVEDIR) >= 0;
+  }
+
+  /** The index that the metadata directory of an export may have. */
+  #removeLinks(parent: number): boolean {
+    const links = files.openat(parent, LINKS, O_DIRECTORY | O_NOFOLLOW, 0);
+    if (links < 0) return true;
+    const removed = this.#removeEntries(links);
+    files.close(links);
+    return removed && files.unlinkat(parent, LINKS, AT_REMOVEDIR) >= 0;
+  }
+
+  #removeEntries(directory: number): boolean {
+    return this.#forEach(directory, (name) => files.unlinkat(directory, name, 0) >= 0);
   }
 
   /** Goes through the names of a directory, each with its NUL, as long as `step` agrees. @returns whether to the end */

@@ -10,12 +10,13 @@ const rules: readonly XattrRule[] = [
   { guest: 'user.', host: 'user.' },
 ];
 
-/** What the guest gave to an object is kept in a file beside it. */
+/** What the guest gave to an object is kept in a file beside it. @param root as of LinkIndex */
 export function mappedFile(
   paths: NameResolver,
   parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
+  root: number | undefined,
 ): Mapped {
-  const store = new FileStore(parts.descriptors);
+  const store = new FileStore(parts.descriptors, root);
   const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store, parts.inode);
   return new Mapped({ ...parts, paths, store, xattrs });
 }

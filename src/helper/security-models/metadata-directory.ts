@@ -9,8 +9,10 @@ const ROOT_NAME = '.virtfs_metadata_root';
 export const DIRECTORY = cString(NAME);
 /** The metadata file of the export itself, in the export. */
 export const ROOT_FILE = cString(ROOT_NAME);
+/** Where the `LinkIndex` is, in the metadata directory of the export. */
+export const LINKS = cString('.virtfs_metadata_links');
 /** The names that the guest must not have. So no object has one, and in a metadata directory they are free. */
-export const metadataNames: readonly Uint8Array[] = [DIRECTORY, ROOT_FILE];
+export const metadataNames: readonly Uint8Array[] = [DIRECTORY, ROOT_FILE, LINKS];
 /** What begins the path of every metadata file. */
 export const IN_DIRECTORY = new TextEncoder().encode(`${NAME}/`);
 export const DIRECTORY_MODE = 0o700;

@@ -9,6 +9,11 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFMT, S_IFREG
 const FILE_MODE = 0o600;
 const LINE_FEED = 0x0a;
 
+/** What it means that a metadata file cannot be opened: not there, or something that is none. */
+export const unrecorded: ReadonlySet<number> = new Set(
+  [errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EACCES].map((code) => -code),
+);
+
 /** Metadata files by the descriptor of their directory. */
 export class MetadataFiles {
   /** What was read last. */
