@@ -12,6 +12,7 @@ import {
   waitForMounts,
 } from '../../syscalls/privileged/mounts.js';
 import { FileStatus, mountId } from '../../syscalls/status.js';
+import { isFollowed } from './followed-types.js';
 import { MountTree, pair } from './mount-tree.js';
 import { attributesOf } from './root.js';
 
@@ -38,13 +39,6 @@ export interface FollowedMounts {
   readonly readOnly: boolean;
 }
 
-/** They show or govern the kernel, other processes or devices; whoever wants to share one mounts it before the start. */
-const NEVER_FOLLOWED: ReadonlySet<string> = new Set([
-  ...['proc', 'sysfs', 'devtmpfs', 'devpts', 'cgroup', 'cgroup2', 'debugfs', 'tracefs', 'securityfs'],
-  ...['configfs', 'bpf', 'efivarfs', 'binfmt_misc', 'fusectl', 'mqueue', 'pstore', 'nsfs', 'rpc_pipefs'],
-  ...['selinuxfs', 'smackfs', 'nfsd', 'resctrl', 'functionfs', 'hugetlbfs'],
-]);
-
 /** What the helper has of a mount of the host's. */
 interface OwnMount {
   readonly id: number;
@@ -60,6 +54,7 @@ const ATTEMPTS = 20;
 
 export class MountFollower {
   private readonly mounts: FollowedMounts;
+  private readonly leftOut: (mount: Mount) => void;
   /** By the identity of the host's, in the order in which they were mounted. */
   private readonly followed = new Map<string, OwnMount>();
   private readonly self = openat(AT_FDCWD, cString('/proc/self'), O_PATH | O_DIRECTORY, 0);
@@ -69,9 +64,14 @@ export class MountFollower {
   private readonly attributes;
   private readonly placeholderAttributes = attributesOf(true);
 
-  /** Throws nothing; where the namespaces may not be entered nothing is followed. */
-  constructor(mounts: FollowedMounts) {
+  /**
+   * Throws nothing; where the namespaces may not be entered nothing is followed.
+   *
+   * @param leftOut is told once of each mount that gets a placeholder
+   */
+  constructor(mounts: FollowedMounts, leftOut: (mount: Mount) => void) {
     this.mounts = mounts;
+    this.leftOut = leftOut;
     this.attributes = attributesOf(mounts.readOnly);
     ownRoot();
     // ours are a copy of the host's, in which something may have changed since
@@ -158,6 +158,7 @@ export class MountFollower {
     const own = this.attach(mount, restricted, ownParent);
     if (own === undefined) this.followed.delete(mount.identity);
     else this.followed.set(mount.identity, own);
+    if (own?.isPlaceholder === true) this.leftOut(mount);
     return own;
   }
 
@@ -235,8 +236,4 @@ export class MountFollower {
     }
     close(descriptor);
   }
-}
-
-function isFollowed({ fileSystem }: Mount): boolean {
-  return !NEVER_FOLLOWED.has(fileSystem);
 }

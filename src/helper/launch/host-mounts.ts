@@ -6,6 +6,7 @@ import { AT_FDCWD, close, O_RDWR, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import { enterMounts } from '../../syscalls/privileged/mounts.js';
 import { duplicateTo, exitNow, fork, waitForChild } from '../../syscalls/process.js';
+import type { LogFormat } from '../../observability/levels.js';
 import { complain } from '../../startup/journal.js';
 import { socketPair } from '../../syscalls/sockets.js';
 import type { Export, HostView } from './export.js';
@@ -16,6 +17,22 @@ import { NextProgram } from '../../startup/program.js';
 /** To copy mounts, to enter the namespaces of mounts, and to get through the guest's directories. */
 const KEPT = [CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_DAC_OVERRIDE];
 
+/** Where that program tells what it does not follow: the helper's log. */
+export interface FollowersLog {
+  readonly format: LogFormat;
+  readonly syslog: boolean;
+  /** Whether stderr is systemd's journal. */
+  readonly journal: boolean;
+  /** Whether warnings are wanted. */
+  readonly warns: boolean;
+}
+
+/** How the mounts are to be followed. */
+interface Following {
+  readonly readOnly: boolean;
+  readonly log: FollowersLog;
+}
+
 /**
  * Starts the program that follows the host's mounts. Throws a StartError.
  *
@@ -25,7 +42,7 @@ const KEPT = [CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_DAC_OVERRIDE];
 export function startMountFollower(
   exported: Export,
   host: HostView,
-  readOnly: boolean,
+  { readOnly, log }: Following,
   directory: string,
 ): number | undefined {
   const ends = socketPair();
@@ -42,6 +59,7 @@ export function startMountFollower(
     path: host.path,
     readOnly,
     socket: theirs,
+    log,
   };
   const descriptors = [host.namespace, ownNamespace, host.directory, exported.directory, host.table, theirs];
   const { NODE_OPTIONS } = process.env;
@@ -54,8 +72,8 @@ export function startMountFollower(
       if (enterMounts(host.namespace) < 0) exitNow(ExitStatus.FAILURE);
       // a child of nobody who would have to wait for it
       if (fork() !== 0) exitNow(ExitStatus.OK);
-      // nobody shall wait for the end of a stream that only this program still has
-      for (const standard of [0, 1, 2]) duplicateTo(devNull, standard);
+      // stderr is kept for the log, and ends with the helper, as this program does
+      for (const standard of log.syslog ? [0, 1, 2] : [0, 1]) duplicateTo(devNull, standard);
       restrictNextProgram(KEPT);
       program.start();
     } catch {

@@ -96,10 +96,16 @@ async function startServing(
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
   const rootChanger = whyNoRoot === undefined ? forkRootChanger(exported, configuration.readOnly) : undefined;
+  const log = {
+    format: configuration.logFormat,
+    syslog: daemon || client?.syslog === true,
+    journal: !daemon && stderrIsJournal(),
+    warns: !['error', 'fatal', 'silent'].includes(configuration.logLevel),
+  };
   const mountFollower =
     rootChanger === undefined || exported.host === undefined
       ? undefined
-      : startMountFollower(exported, exported.host, configuration.readOnly, directory);
+      : startMountFollower(exported, exported.host, { readOnly: configuration.readOnly, log }, directory);
   const ownDescriptors = openOwnDescriptors();
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
@@ -112,7 +118,7 @@ async function startServing(
     rootChanger,
     mountFollower,
     whyNoRoot,
-    syslog: daemon || client?.syslog === true,
+    syslog: log.syslog,
     client: client?.number,
     report: channel?.toParent ?? readyDescriptor,
     notify,
@@ -125,7 +131,7 @@ async function startServing(
     pollCeiling: configuration.pollCeiling,
     logLevel: configuration.logLevel,
     logFormat: configuration.logFormat,
-    journal: !daemon && stderrIsJournal(),
+    journal: log.journal,
   };
   const program = new NextProgram(
     join(directory, 'serve.js'),
