@@ -45,7 +45,8 @@ describe('the Debian packages', { timeout: 180_000 }, () => {
     () => {
       expect(demo()).toEqual(expect.arrayContaining(list('--for=demo')));
       // the rest of the tests' list may be somebody's dependency, such as xz-utils
-      const unwanted = /libvirt|buildah|zsh|fish|strace|mandoc|mmdebstrap|lintian|aarch64|systemd-container/;
+      const unwanted =
+        /libvirt|buildah|zsh|fish|strace|mandoc|mmdebstrap|lintian|aarch64|systemd-container|user-mode|diod|socat/;
       expect(demo().filter((name) => unwanted.test(name))).toEqual([]);
     },
   );
