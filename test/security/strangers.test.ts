@@ -1,12 +1,12 @@
 /** What those who connect can do to others who want to: to a listener's next client, and to a helper's first. */
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { chmodSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { connectAs } from '../support/connect-as.js';
 import { type HelperProcess, helperForTest } from '../support/helper-process.js';
+import { patience } from '../support/patience.js';
 import { pythonForTest } from '../support/python-program.js';
 import { exportForTest } from '../support/tree.js';
-import { pause } from './process-usage.js';
 import { skipUnlessRoot } from './root-only.js';
 
 const skip = skipUnlessRoot('strangers');
@@ -53,14 +53,13 @@ interface Helper {
 async function helperFor(...args: string[]): Promise<Helper> {
   const path = join(exportForTest(), 'socket');
   const users = ['-u', String(ALLOWED), '--allow-uid', String(ALSO_ALLOWED)];
-  const pidfile = join(exportForTest(), 'pid');
-  const common = ['-n', '-p', exportForTest(), '-s', path, '--pidfile', pidfile];
-  const helper = helperForTest([...common, ...users, ...args]);
-  // it writes its pid when everything else is ready
-  for (const end = Date.now() + 15_000; !existsSync(pidfile) || readFileSync(pidfile, 'utf8') === '';) {
-    if (Date.now() > end) throw new Error(`no start: ${helper.stderr()}`);
-    await pause(10);
-  }
+  const report = join(exportForTest(), 'report');
+  const common = ['-n', '-p', exportForTest(), '-s', path, '--ready-fd', '3'];
+  const helper = helperForTest([...common, ...users, ...args], { inherit: [openSync(report, 'w')] });
+  // stopped before it is ready, it would miss what it waits for itself
+  await vi.waitFor(() => {
+    expect(readFileSync(report, 'utf8'), helper.stderr()).toBe('ready\n');
+  }, 15_000 * patience);
   chmodSync(path, 0o777);
   return { helper, path };
 }
