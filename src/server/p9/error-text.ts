@@ -133,6 +133,7 @@ const texts: ReadonlyMap<number, string> = new Map([
   [130, 'Owner died'],
   [131, 'State not recoverable'],
   [132, 'Operation not possible due to RF-kill'],
+  [133, 'Memory page has hardware error'],
 ]);
 
 export function errorText(errno: number): string {
