@@ -140,6 +140,11 @@ module.exports = {
       'Everything that needs full privileges.',
     ),
     // the 9P server, from the guest to the helper
+    only(
+      'server/transports',
+      ['abi', 'cli', 'startup', 'syscalls'],
+      'Where clients come from, and the bytes to and from one of them.',
+    ),
     only('server/p9', ['abi'], 'Pure: bytes in, values out. No number of a guest is believed.'),
     only(
       'run',

@@ -32,6 +32,7 @@ const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 const SCM_RIGHTS = 1;
 const SO_SNDBUF = 7;
 const SO_RCVTIMEO = 20;
@@ -58,7 +59,7 @@ export function socketPair(): readonly [number, number] | number {
 }
 
 /** Longer paths do not fit into `struct sockaddr_un` with their final NUL: unix(7). */
-const MAX_PATH_BYTES = 107;
+export const MAX_PATH_BYTES = 107;
 
 /** `struct sockaddr_un` of a path. */
 function unixAddress(path: string): Uint8Array {
@@ -123,7 +124,8 @@ export function fchmod(descriptor: number, mode: number): number {
 const optionValue = stableMemory(12);
 const optionLength = stableMemory(4);
 
-function socketOption(socket: number, option: number): number {
+/** An option of SOL_SOCKET that is an int, or -errno: socket(7). */
+export function socketOption(socket: number, option: number): number {
   wordsOf(optionLength)[0] = 4;
   const failed = result(libc.getsockopt(socket, SOL_SOCKET, option, optionValue, optionLength));
   return failed < 0 ? failed : (wordsOf(optionValue)[0] ?? 0);
@@ -182,6 +184,11 @@ export function receiveWaiting(socket: number, into: Pointer, size: number): num
 /** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
 export function send(socket: number, from: Pointer, size: number): number {
   return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/** The same where more follows at once, for which TCP waits: send(2), MSG_MORE. */
+export function sendMore(socket: number, from: Pointer, size: number): number {
+  return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE));
 }
 
 /** How much may be sent that the other end has not received. The kernel doubles it, for its own needs: socket(7). */

@@ -1,0 +1,93 @@
+import * as errno from '../../abi/errno.js';
+import { describeErrno } from '../../abi/errno-text.js';
+import { StartError } from '../../startup/exit-status.js';
+import { openPlace, pathIn } from '../../startup/place.js';
+import { NEW, Staging } from '../../startup/staging.js';
+import { removeStale } from '../../startup/stale-socket.js';
+import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../../syscalls/files.js';
+import { cString } from '../../syscalls/memory.js';
+import {
+  type StreamKind,
+  type StreamSocketState,
+  streamSocketState,
+  tcpSocket,
+  vsockSocket,
+} from '../../syscalls/network-sockets.js';
+import { bindUnix, fchmod, listen, SOCK_STREAM, unixSocket } from '../../syscalls/sockets.js';
+import type { ListenAddress } from './address.js';
+
+/** A socket that clients come from. */
+export interface ClientSocket {
+  readonly descriptor: number;
+  /** Or connected. */
+  readonly listening: boolean;
+  readonly kind: StreamKind;
+}
+
+/** Who owns the file of a unix socket. */
+export interface SocketOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** How many clients may wait. */
+const BACKLOG = 128;
+/** Owner and group may connect. */
+const SOCKET_MODE = 0o770;
+
+/** Makes the socket of an address, or checks the one that was passed. The umask has to be 0. Throws a StartError. */
+export function openClientSocket(address: ListenAddress, owner: SocketOwner): ClientSocket {
+  const fail = (reason: string): StartError => new StartError(`${address.origin}: ${reason}`);
+  const check = (result: number): number => {
+    if (result < 0) throw fail(describeErrno(result));
+    return result;
+  };
+  switch (address.kind) {
+    case 'unix':
+      return { descriptor: listenAt(address.path, owner), listening: true, kind: 'unix' };
+    case 'tcp':
+    case 'vsock': {
+      const { kind, port } = address;
+      const descriptor = check(kind === 'tcp' ? tcpSocket(address.address, port) : vsockSocket(port));
+      check(listen(descriptor, BACKLOG));
+      return { descriptor, listening: true, kind };
+    }
+    case 'descriptor':
+      return { descriptor: address.descriptor, ...inheritedSocket(address.descriptor, fail) };
+  }
+}
+
+function inheritedSocket(descriptor: number, fail: (reason: string) => StartError): StreamSocketState {
+  const state = streamSocketState(descriptor);
+  if (state === -errno.EBADF) throw fail('no such descriptor was passed');
+  if (typeof state === 'object') return state;
+  throw fail('must be a connected or listening stream socket (unix, TCP or AF_VSOCK)');
+}
+
+/** Nobody else can enter the staging directory, so the socket has its owner before anybody can see it. */
+function listenAt(path: string, { uid, gid }: SocketOwner): number {
+  const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
+  const check = (result: number): number => {
+    if (result < 0) throw fail(describeErrno(result));
+    return result;
+  };
+  const socket = check(unixSocket(SOCK_STREAM));
+  fchmod(socket, SOCKET_MODE);
+  const place = openPlace(path, fail);
+  Staging.run(place, (staging) => {
+    check(bindUnix(socket, pathIn(staging.directory, NEW)));
+    const file = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
+    const failed = chownDescriptor(file, uid, gid);
+    close(file);
+    check(failed);
+    check(listen(socket, BACKLOG));
+    let published = staging.publish();
+    if (published === -errno.EEXIST) {
+      removeStale(place, staging, { mode: SOCKET_MODE, uid, gid });
+      published = staging.publish();
+    }
+    check(published);
+  });
+  close(place.directory);
+  return socket;
+}

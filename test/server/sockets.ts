@@ -1,0 +1,50 @@
+/** Sockets of the 9P server's transports, for one test. */
+import { closeSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { acceptClients, type AllowedPeers, type Peer } from '../../src/server/transports/acceptance.js';
+import { parseListenAddress } from '../../src/server/transports/address.js';
+import { type ClientSocket, openClientSocket } from '../../src/server/transports/listening.js';
+
+export const own = { uid: process.getuid!(), gid: process.getgid!() };
+
+export function listening(text: string): ClientSocket {
+  return openClientSocket(parseListenAddress(text, false), own);
+}
+
+export function accepting(
+  socket: ClientSocket,
+  allowed: AllowedPeers = { uids: undefined, cids: undefined },
+  goOn = true,
+): { peers: Peer[]; refused: Peer[]; descriptors: number[]; close: () => void } {
+  const [peers, refused, descriptors]: [Peer[], Peer[], number[]] = [[], [], []];
+  const acceptance = acceptClients(socket, allowed, {
+    connected: (descriptor, peer) => {
+      descriptors.push(descriptor);
+      peers.push(peer);
+      return goOn;
+    },
+    refused: (peer) => refused.push(peer),
+  });
+  onTestFinished(() => {
+    acceptance.close();
+    for (const descriptor of descriptors) closeSync(descriptor);
+  });
+  return {
+    peers,
+    refused,
+    descriptors,
+    close: () => {
+      acceptance.close();
+    },
+  };
+}
+
+export function client(...to: [string] | [number, string]): Socket {
+  const socket = to.length === 1 ? connect(to[0]) : connect(to[0], to[1]);
+  socket.on('error', () => undefined);
+  onTestFinished(() => {
+    socket.destroy();
+  });
+  return socket;
+}
