@@ -51,8 +51,29 @@ export class Frame {
     return this.#view.getBigInt64(at, littleEndian);
   }
 
+  /** The same for what is never negative. */
+  uint64(at: number): number | bigint {
+    const high = this.#view.getUint32(at + 4, littleEndian);
+    if (high < 0x200000) return high * 0x1_0000_0000 + this.#view.getUint32(at, littleEndian);
+    return this.#view.getBigUint64(at, littleEndian);
+  }
+
   setUint16(at: number, value: number): void {
     this.#view.setUint16(at, value, littleEndian);
+  }
+
+  /** Also for negative numbers, which look the same in 32 bits. */
+  setUint32(at: number, value: number): void {
+    this.#view.setUint32(at, value, littleEndian);
+  }
+
+  setInt64(at: number, value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.#view.setBigInt64(at, value, littleEndian);
+    } else {
+      this.#view.setInt32(at, value, littleEndian);
+      this.#view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), littleEndian);
+    }
   }
 }
 

@@ -1,9 +1,9 @@
 import { type Frame, HEADER_BYTES } from './frame.js';
-import type { ReplyKind } from './requests.js';
+import type { ReplyKind, RequestName, requests } from './requests.js';
 
 /** The two types of a reply with a header. */
-const SUCCESS = 0;
-const ERROR = 1;
+export const SUCCESS = 0;
+export const ERROR = 1;
 
 /** The four bytes that come with a descriptor, where an error has a negative errno: QEMU, V9FS_FD_VALID. */
 export const DESCRIPTOR_FOLLOWS = 0x7fffffff;
@@ -16,7 +16,7 @@ export const PAYLOAD = HEADER_BYTES;
 export const STRING = HEADER_BYTES + 2;
 
 /** What is sent instead of a header when the reply is a descriptor, or the lack of one. */
-const DESCRIPTOR_BYTES = 4;
+export const DESCRIPTOR_BYTES = 4;
 
 /**
  * Makes the reply of an operation, whose payload is in place already.
@@ -38,39 +38,70 @@ export function encodeReply(reply: Frame, kind: ReplyKind, result: number): numb
   return HEADER_BYTES + length;
 }
 
-/** Word indices in the reply frame of the fields of LSTAT; those of 64 bits take the next word too. */
-export const StatReply = {
-  BYTES: 116,
-  DEV: 2,
-  INO: 4,
-  NLINK: 6,
-  MODE: 8,
-  UID: 9,
-  GID: 10,
-  RDEV: 11,
-  SIZE: 13,
-  BLKSIZE: 15,
-  BLOCKS: 17,
-  ATIME: 19,
-  ATIME_NSEC: 21,
-  MTIME: 23,
-  MTIME_NSEC: 25,
-  CTIME: 27,
-  CTIME_NSEC: 29,
-} as const;
+/** What a field of a payload is; a `time` is the seconds and the nanoseconds, 64 bits each. */
+export type PayloadFieldKind = 'uint32' | 'int64' | 'uint64' | 'time';
+export type PayloadFields = Readonly<Record<string, PayloadFieldKind>>;
 
-/** The same for STATFS, all fields of 64 bits. */
-export const StatfsReply = {
-  BYTES: 88,
-  TYPE: 2,
-  BSIZE: 4,
-  BLOCKS: 6,
-  BFREE: 8,
-  BAVAIL: 10,
-  FILES: 12,
-  FFREE: 14,
-  FSID_0: 16,
-  FSID_1: 18,
-  NAMELEN: 20,
-  FRSIZE: 22,
-} as const;
+/** The requests that are answered with a payload. */
+export type PayloadName = {
+  [Name in RequestName]: (typeof requests)[Name]['reply'] extends 'payload' ? Name : never;
+}[RequestName];
+
+/**
+ * What is in the payload of each reply that has one, declared once: fields in wire order; a `number` of 64 bits; a
+ * `string` with its length in front; or a `value`, which is such a string, but its length alone, in 32 bits, when it was
+ * asked for with size 0.
+ */
+export const payloads = {
+  lstat: {
+    device: 'uint64',
+    inode: 'uint64',
+    links: 'uint64',
+    mode: 'uint32',
+    uid: 'uint32',
+    gid: 'uint32',
+    rdev: 'uint64',
+    size: 'int64',
+    blockSize: 'uint64',
+    blocks: 'uint64',
+    atime: 'time',
+    mtime: 'time',
+    ctime: 'time',
+  },
+  readlink: 'string',
+  statfs: {
+    type: 'uint64',
+    blockSize: 'uint64',
+    blocks: 'uint64',
+    freeBlocks: 'uint64',
+    availableBlocks: 'uint64',
+    files: 'uint64',
+    freeFiles: 'uint64',
+    fsid0: 'int64',
+    fsid1: 'int64',
+    nameLength: 'uint64',
+    fragmentSize: 'uint64',
+  },
+  lgetxattr: 'value',
+  llistxattr: 'value',
+  getversion: 'number',
+} as const satisfies Record<PayloadName, PayloadFields | 'number' | 'string' | 'value'>;
+
+const WORDS = { uint32: 1, int64: 2, uint64: 2, time: 4 } as const satisfies Record<PayloadFieldKind, number>;
+
+/** Where the fields of a payload are. */
+export interface PayloadLayout<Fields extends PayloadFields> {
+  readonly bytes: number;
+  /** Word indices in the reply frame; a field of 64 bits takes the next word too, a time the next three. */
+  readonly words: { readonly [Name in keyof Fields]: number };
+}
+
+export function layoutOf<const Fields extends PayloadFields>(fields: Fields): PayloadLayout<Fields> {
+  const words: Record<string, number> = {};
+  let next = PAYLOAD / 4;
+  for (const [name, kind] of Object.entries(fields)) {
+    words[name] = next;
+    next += WORDS[kind];
+  }
+  return { bytes: 4 * next - PAYLOAD, words: words as PayloadLayout<Fields>['words'] };
+}

@@ -1,4 +1,4 @@
-import { StatfsReply, StatReply } from '../../proxy-protocol/replies.js';
+import { layoutOf, payloads } from '../../proxy-protocol/replies.js';
 import { FileStatus, FileSystemStatus } from '../../syscalls/status.js';
 import type { OperationContext } from './context.js';
 import type { Handler } from './handler.js';
@@ -18,35 +18,47 @@ function layout(fields: readonly (readonly [from: number, to: number, width: Wid
   );
 }
 
+const statPayload = layoutOf(payloads.lstat);
+const { words: at } = statPayload;
+
 const statLayout = layout([
-  [FileStatus.INO, StatReply.INO, 2],
-  [FileStatus.NLINK, StatReply.NLINK, 'widened'],
-  [FileStatus.UID, StatReply.UID, 1],
-  [FileStatus.GID, StatReply.GID, 1],
-  [FileStatus.SIZE, StatReply.SIZE, 2],
-  [FileStatus.BLKSIZE, StatReply.BLKSIZE, 'widened'],
-  [FileStatus.BLOCKS, StatReply.BLOCKS, 2],
-  [FileStatus.ATIME, StatReply.ATIME, 2],
-  [FileStatus.ATIME + 2, StatReply.ATIME_NSEC, 'widened'],
-  [FileStatus.MTIME, StatReply.MTIME, 2],
-  [FileStatus.MTIME + 2, StatReply.MTIME_NSEC, 'widened'],
-  [FileStatus.CTIME, StatReply.CTIME, 2],
-  [FileStatus.CTIME + 2, StatReply.CTIME_NSEC, 'widened'],
+  [FileStatus.INO, at.inode, 2],
+  [FileStatus.NLINK, at.links, 'widened'],
+  [FileStatus.UID, at.uid, 1],
+  [FileStatus.GID, at.gid, 1],
+  [FileStatus.SIZE, at.size, 2],
+  [FileStatus.BLKSIZE, at.blockSize, 'widened'],
+  [FileStatus.BLOCKS, at.blocks, 2],
+  [FileStatus.ATIME, at.atime, 2],
+  [FileStatus.ATIME + 2, at.atime + 2, 'widened'],
+  [FileStatus.MTIME, at.mtime, 2],
+  [FileStatus.MTIME + 2, at.mtime + 2, 'widened'],
+  [FileStatus.CTIME, at.ctime, 2],
+  [FileStatus.CTIME + 2, at.ctime + 2, 'widened'],
 ]);
 
+const statfsPayload = layoutOf(payloads.statfs);
+const { words: of } = statfsPayload;
+
 const statfsLayout = layout([
-  [FileSystemStatus.TYPE, StatfsReply.TYPE, 2],
-  [FileSystemStatus.BSIZE, StatfsReply.BSIZE, 2],
-  [FileSystemStatus.BLOCKS, StatfsReply.BLOCKS, 2],
-  [FileSystemStatus.BFREE, StatfsReply.BFREE, 2],
-  [FileSystemStatus.BAVAIL, StatfsReply.BAVAIL, 2],
-  [FileSystemStatus.FILES, StatfsReply.FILES, 2],
-  [FileSystemStatus.FFREE, StatfsReply.FFREE, 2],
-  [FileSystemStatus.FSID, StatfsReply.FSID_0, 1],
-  [FileSystemStatus.FSID + 1, StatfsReply.FSID_1, 1],
-  [FileSystemStatus.NAMELEN, StatfsReply.NAMELEN, 2],
-  [FileSystemStatus.FRSIZE, StatfsReply.FRSIZE, 2],
+  [FileSystemStatus.TYPE, of.type, 2],
+  [FileSystemStatus.BSIZE, of.blockSize, 2],
+  [FileSystemStatus.BLOCKS, of.blocks, 2],
+  [FileSystemStatus.BFREE, of.freeBlocks, 2],
+  [FileSystemStatus.BAVAIL, of.availableBlocks, 2],
+  [FileSystemStatus.FILES, of.files, 2],
+  [FileSystemStatus.FFREE, of.freeFiles, 2],
+  [FileSystemStatus.FSID, of.fsid0, 1],
+  [FileSystemStatus.FSID + 1, of.fsid1, 1],
+  [FileSystemStatus.NAMELEN, of.nameLength, 2],
+  [FileSystemStatus.FRSIZE, of.fragmentSize, 2],
 ]);
+
+/** What is filled in otherwise, as constants: this is the way of most requests. */
+const { bytes: STAT_BYTES } = statPayload;
+const { mode: MODE, device: DEVICE, rdev: RDEV } = at;
+const { bytes: STATFS_BYTES } = statfsPayload;
+const { fsid0: FSID_0, fsid1: FSID_1 } = of;
 
 function fill(reply: Int32Array, struct: Uint32Array, fields: Layout): void {
   for (let index = 0; index < fields.length; index += 2) {
@@ -69,10 +81,10 @@ export function lstat({ model, devices, reply, status }: OperationContext): Hand
     const hidden = devices.show(status);
     if (hidden < 0) return hidden;
     fill(to, from, statLayout);
-    to[StatReply.MODE] = status.mode;
-    setDevice(to, StatReply.DEV, from[FileStatus.DEV_MAJOR] ?? 0, from[FileStatus.DEV_MINOR] ?? 0);
-    setDevice(to, StatReply.RDEV, from[FileStatus.RDEV_MAJOR] ?? 0, from[FileStatus.RDEV_MINOR] ?? 0);
-    return StatReply.BYTES;
+    to[MODE] = status.mode;
+    setDevice(to, DEVICE, from[FileStatus.DEV_MAJOR] ?? 0, from[FileStatus.DEV_MINOR] ?? 0);
+    setDevice(to, RDEV, from[FileStatus.RDEV_MAJOR] ?? 0, from[FileStatus.RDEV_MINOR] ?? 0);
+    return STAT_BYTES;
   };
 }
 
@@ -84,9 +96,9 @@ export function statfs({ model, reply, fileSystem }: OperationContext): Handler<
     if (failed < 0) return failed;
     fill(to, from, statfsLayout);
     // the reference sends the two ints of f_fsid as signed numbers of 64 bits
-    to[StatfsReply.FSID_0 + 1] = (from[FileSystemStatus.FSID] ?? 0) >> 31;
-    to[StatfsReply.FSID_1 + 1] = (from[FileSystemStatus.FSID + 1] ?? 0) >> 31;
-    return StatfsReply.BYTES;
+    to[FSID_0 + 1] = (from[FileSystemStatus.FSID] ?? 0) >> 31;
+    to[FSID_1 + 1] = (from[FileSystemStatus.FSID + 1] ?? 0) >> 31;
+    return STATFS_BYTES;
   };
 }
 
