@@ -147,6 +147,11 @@ module.exports = {
     ),
     only('server/p9', ['abi'], 'Pure: bytes in, values out. No number of a guest is believed.'),
     only(
+      'server/helper-client',
+      ['abi', 'proxy-protocol', 'syscalls'],
+      'Requests to the helper and its replies.',
+    ),
+    only(
       'run',
       ['abi', 'cli', 'helper/cli', 'native', 'startup', 'syscalls'],
       'Starts programs beside the command that uses them.',
