@@ -1,5 +1,5 @@
 import type { IdMappings } from '../security-models/id-map.js';
-import type { RootChanger } from '../confinement/root.js';
+import type { RootChanger } from '../../confinement/root-changer.js';
 import type { SeccompMode } from '../../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../../observability/levels.js';
 import type { NotifyChannel } from '../../service/notifications.js';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { argumentsOfNode } from '../../cli/command-line.js';
 import type { Configuration } from '../cli/configuration.js';
-import { forkRootChanger } from '../confinement/root.js';
+import { forkExportRoot } from '../confinement/root.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { StartError } from '../../startup/exit-status.js';
 import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
@@ -20,7 +21,8 @@ import { openNullDevice } from './null-device.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { checkReportDescriptor, checkSocketIsApart } from './passed-descriptors.js';
 import { lockPidfile } from '../../startup/pidfile.js';
-import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
+import { checkPrivileges, isRoots, type Privileges } from './privileges.js';
+import { clearGroups, restrictNextProgram } from '../../confinement/rights.js';
 import { NextProgram } from '../../startup/program.js';
 import { report } from '../../startup/report.js';
 import { registerExport } from './served-exports.js';
@@ -78,7 +80,7 @@ async function startServing(
   // few starts need it, and all would pay for node:child_process
   const whyNoRoot = privileges.canConfine
     ? undefined
-    : (await import('./user-namespace.js')).enterUserNamespace();
+    : (await import('../../confinement/user-namespace.js')).enterUserNamespace(argumentsOfNode());
   const { daemon, readyDescriptor } = configuration;
   const found = findExport(configuration.exportPath, configuration.pathBase);
   const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
@@ -95,7 +97,7 @@ async function startServing(
     configuration.control === undefined ? undefined : prepareControlSocket(configuration.control);
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
-  const rootChanger = whyNoRoot === undefined ? forkRootChanger(exported, configuration.readOnly) : undefined;
+  const rootChanger = whyNoRoot === undefined ? forkExportRoot(exported, configuration.readOnly) : undefined;
   const log = {
     format: configuration.logFormat,
     syslog: daemon || client?.syslog === true,
