@@ -38,6 +38,20 @@ export function declareInt<const Arguments extends Types>(
   return libc.func(name, 'int', [...types]);
 }
 
+/**
+ * Declares a libc function that is called on a thread of libuv's pool, and tells that it is done. Such a thread has the
+ * credentials of the process, whatever those of the calling thread are just then.
+ */
+export function declareElsewhere<Argument extends keyof ArgumentTypes>(
+  name: string,
+  type: Argument,
+): (value: ArgumentTypes[Argument], done: () => void) => void {
+  const called = libc.func(name, 'int', [type]);
+  return (value, done) => {
+    called.async(value, done);
+  };
+}
+
 /** Turns libc's "-1 and errno" into a negated errno. To be called directly around the call: errno does not last. */
 export function result(value: number): number {
   return value < 0 ? -koffi.errno() : value;

@@ -15,7 +15,7 @@ import { findExport } from './export-path.js';
 import type { Handover } from './handover.js';
 import { startMountFollower } from './host-mounts.js';
 import { stderrIsJournal } from '../../startup/journal.js';
-import { limitOpenFiles } from '../../startup/limits.js';
+import { limitOpenFiles, requireOpenFiles } from '../../startup/limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openNullDevice } from './null-device.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
@@ -27,6 +27,9 @@ import { NextProgram } from '../../startup/program.js';
 import { report } from '../../startup/report.js';
 import { registerExport } from './served-exports.js';
 import { readySocket } from './socket.js';
+
+/** Room for all descriptors that a message can carry, while as many others are being closed. */
+const DESCRIPTOR_REQUESTS_OPEN_FILES = 1024;
 
 /** Which of a listener's clients is served. */
 export interface ListenersClient {
@@ -91,6 +94,7 @@ async function startServing(
   if (isRoot) clearGroups();
   umask(0);
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
+  if (configuration.descriptorRequests) await requireOpenFiles(DESCRIPTOR_REQUESTS_OPEN_FILES);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   const control =
@@ -127,6 +131,7 @@ async function startServing(
     pidfile,
     nullDevice,
     readOnly: configuration.readOnly,
+    descriptorRequests: configuration.descriptorRequests,
     ids: configuration.ids,
     model: configuration.model,
     seccomp: configuration.seccomp,
