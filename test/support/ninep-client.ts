@@ -154,7 +154,13 @@ export class NinepClient {
 
   /** Sends any bytes that begin like a frame, and waits for the frame that has the same tag. */
   raw(frame: Uint8Array): Promise<Buffer | undefined> {
-    const tag = Buffer.from(frame).readUInt16LE(5);
+    const reply = this.expect(Buffer.from(frame).readUInt16LE(5), messageName(frame[4] ?? 0));
+    this.#socket.write(frame);
+    return reply;
+  }
+
+  /** Waits for a reply to what is sent in another way. */
+  expect(tag: number, request = 'a request'): Promise<Buffer | undefined> {
     if (this.#pending.has(tag)) throw new Error(`tag ${tag} is in use`);
     if (this.#pending.size === 0) this.trips++;
     this.requests++;
@@ -165,11 +171,9 @@ export class NinepClient {
       }
       const timer = setTimeout(() => {
         this.#pending.delete(tag);
-        const name = messageName(frame[4] ?? 0) ?? `type ${frame[4] ?? 0}`;
-        reject(new Error(`no reply to ${name} within ${TIMEOUT / 1000} s`));
+        reject(new Error(`no reply to ${request} within ${TIMEOUT / 1000} s`));
       }, TIMEOUT);
       this.#pending.set(tag, { resolve, reject, timer });
-      this.#socket.write(frame);
     });
   }
 
