@@ -152,6 +152,30 @@ module.exports = {
       'Requests to the helper and its replies.',
     ),
     only(
+      'server/fids',
+      ['abi', 'proxy-protocol', 'server/p9', 'syscalls'],
+      'What a client knows of the tree, and has open.',
+    ),
+    only(
+      'server/operations',
+      ['abi', 'proxy-protocol', 'server/fids', 'server/helper-client', 'server/p9', 'syscalls'],
+      'One table: message to handler.',
+    ),
+    only(
+      'server/session',
+      [
+        'abi',
+        'observability',
+        'server/fids',
+        'server/helper-client',
+        'server/operations',
+        'server/p9',
+        'server/transports',
+        'syscalls',
+      ],
+      'One client: order, limits, replies.',
+    ),
+    only(
       'run',
       ['abi', 'cli', 'helper/cli', 'native', 'startup', 'syscalls'],
       'Starts programs beside the command that uses them.',

@@ -39,17 +39,24 @@ export function declareInt<const Arguments extends Types>(
 }
 
 /**
- * Declares a libc function that is called on a thread of libuv's pool, and tells that it is done. Such a thread has the
- * credentials of the process, whatever those of the calling thread are just then.
+ * Declares a libc function that returns a `long` and runs on a thread of libuv's pool: for what waits for a disk. It has
+ * to be one for which it makes no difference which thread makes the call.
+ *
+ * @returns a function whose promise settles with the result, or -errno
  */
-export function declareElsewhere<Argument extends keyof ArgumentTypes>(
+export function declarePooled<const Arguments extends Types>(
   name: string,
-  type: Argument,
-): (value: ArgumentTypes[Argument], done: () => void) => void {
-  const called = libc.func(name, 'int', [type]);
-  return (value, done) => {
-    called.async(value, done);
-  };
+  ...types: Arguments
+): (...values: Values<Arguments>) => Promise<number> {
+  const call = libc.func(name, 'int64', [...types]);
+  return (...values) =>
+    new Promise((resolve, reject) => {
+      call.async(...values, (error: unknown, value: number) => {
+        // koffi keeps the errno of the thread for just this callback
+        if (error === null) resolve(result(value));
+        else reject(new Error(`${name} did not run: ${JSON.stringify(error)}`));
+      });
+    });
 }
 
 /** Turns libc's "-1 and errno" into a negated errno. To be called directly around the call: errno does not last. */

@@ -1,0 +1,89 @@
+import { seekDirectory } from '../../syscalls/file-data.js';
+import { getdents } from '../../syscalls/files.js';
+import { littleEndian, stableMemory } from '../../syscalls/memory.js';
+
+/** One entry of a directory as the kernel lists it: `struct linux_dirent64`, getdents(2). */
+export interface Entry {
+  readonly inode: bigint;
+  /** Where reading goes on behind it. */
+  readonly offset: bigint;
+  /** DT_* of readdir(3) */
+  readonly type: number;
+  readonly name: Uint8Array;
+}
+
+const CHUNK_BYTES = 32_768;
+const INODE = 0;
+const OFFSET = 8;
+const LENGTH = 16;
+const TYPE = 18;
+const NAME = 19;
+
+/** Reads an open directory from any offset that it has told before. */
+export class DirectoryStream {
+  readonly #descriptor: number;
+  #entries: readonly Entry[] = [];
+  #next = 0;
+  /** Bytes of records that a client of 9P2000 has read: where it goes on. */
+  told = 0;
+  /** Where the next entry is. */
+  #position = 0n;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** Goes to an offset: 0, or that of an entry. @returns 0, or -errno */
+  seek(offset: number | bigint): number {
+    const position = BigInt(offset);
+    if (position === this.#position) return 0;
+    // an entry that was read and did not fit into a reply
+    const at = this.#entries.findIndex((entry) => entry.offset === position);
+    if (position !== 0n && at >= 0) {
+      this.#next = at + 1;
+      this.#position = position;
+      return 0;
+    }
+    const failed = seekDirectory(this.#descriptor, position);
+    if (failed < 0) return failed;
+    this.#entries = [];
+    this.#next = 0;
+    this.#position = position;
+    return 0;
+  }
+
+  /** The entries from here on that are in memory; none at the end of the directory. @returns -errno when it cannot be read */
+  peek(): readonly Entry[] | number {
+    if (this.#next === this.#entries.length) {
+      const failed = this.#read();
+      if (failed < 0) return failed;
+    }
+    return this.#next === 0 ? this.#entries : this.#entries.slice(this.#next);
+  }
+
+  /** Goes past some of what `peek` returned. */
+  skip(count: number): void {
+    this.#next += count;
+    this.#position = this.#entries[this.#next - 1]?.offset ?? this.#position;
+  }
+
+  #read(): number {
+    const chunk = stableMemory(CHUNK_BYTES);
+    const bytes = getdents(this.#descriptor, chunk);
+    if (bytes < 0) return bytes;
+    const view = new DataView(chunk.buffer);
+    const entries: Entry[] = [];
+    for (let at = 0; at < bytes; at += view.getUint16(at + LENGTH, littleEndian)) {
+      const end = chunk.indexOf(0, at + NAME);
+      entries.push({
+        inode: view.getBigUint64(at + INODE, littleEndian),
+        offset: view.getBigInt64(at + OFFSET, littleEndian),
+        type: view.getUint8(at + TYPE),
+        name: chunk.subarray(at + NAME, end),
+      });
+    }
+    this.#entries = entries;
+    this.#next = 0;
+    return 0;
+  }
+}

@@ -1,0 +1,104 @@
+import * as errno from '../../abi/errno.js';
+import type { FileStatus } from '../../syscalls/status.js';
+import type { Attributes, QidVersions } from '../fids/attributes.js';
+import type { Fid, FidTable } from '../fids/fid-table.js';
+import type { Locks } from '../fids/locks.js';
+import type { Node } from '../fids/node.js';
+import type { OpenFiles } from '../fids/open-files.js';
+import type { HelperClient } from '../helper-client/helper-client.js';
+import type { Dialect, ReplyOf, ReplyType, RequestOf, RequestType } from '../p9/messages.js';
+import type { MessageBuffer, MessageBuffers } from './message-buffers.js';
+
+/** What the operator chose, and what follows from it. */
+export interface Settings {
+  readonly versions: QidVersions;
+  /** Whether the types of directory entries are the kernel's, or have to be asked of the helper: the mapped models'. */
+  readonly entryTypes: 'kernel' | 'attributes';
+  /** Names that the guest is not to see in listings: those of mapped-file's metadata. */
+  readonly hiddenNames: ReadonlySet<string>;
+  /** Bytes of one attribute that is being written, and of all together. */
+  readonly maxAttributeBytes: number;
+}
+
+/** What the handlers of one session work with. */
+export interface Context {
+  readonly helper: HelperClient;
+  readonly settings: Settings;
+  readonly fids: FidTable;
+  readonly files: OpenFiles;
+  readonly locks: Locks;
+  readonly buffers: MessageBuffers;
+  readonly status: FileStatus;
+  dialect: Dialect;
+  msize: number;
+  /** The root of the export, once somebody has attached. */
+  root: Node | undefined;
+  /** How often something was changed: what was learned before may be out of date. */
+  changes: number;
+  /** Bytes of attributes that fids hold. */
+  attributeBytes: number;
+}
+
+/** A reply whose fields are to be encoded. */
+export interface FieldsReply {
+  readonly type: ReplyType;
+  readonly fields: ReplyOf<ReplyType>;
+}
+
+/** A reply whose data are in a buffer already, behind the place of their header. */
+export interface DataReply {
+  readonly type: 'Rread' | 'Rreaddir';
+  readonly buffer: MessageBuffer;
+  readonly count: number;
+}
+
+/** What a request is answered with: a reply, or -errno. */
+export type Outcome = FieldsReply | DataReply | number;
+
+/**
+ * Carries out one kind of request.
+ *
+ * @param message the memory that the request is in
+ */
+export type Handler<Type extends RequestType> = (
+  request: RequestOf<Type>,
+  context: Context,
+  message: MessageBuffer,
+) => Outcome | Promise<Outcome>;
+
+export function reply<Type extends ReplyType>(type: Type, fields: ReplyOf<Type>): FieldsReply {
+  return { type, fields };
+}
+
+/** A fid that stands for a file, or -errno. */
+export function fidOf({ fids }: Context, number: number): Fid | number {
+  const fid = fids.get(number);
+  return fid === undefined || fid.transfer !== undefined ? -errno.EBADF : fid;
+}
+
+export const isFailure = (result: unknown): result is number => typeof result === 'number' && result < 0;
+
+/** What a request about a file names it by. */
+export interface Target {
+  readonly path: Uint8Array;
+  /** The open file that the request is about, where the path is empty; else -1. */
+  readonly descriptor: number;
+}
+
+const EMPTY = new Uint8Array();
+
+/** The open file of a fid, whatever its name leads to now; else its path. @returns -errno where there is neither */
+export function targetOf(fid: Fid): Target | number {
+  if (fid.file !== undefined) return { path: EMPTY, descriptor: fid.file.descriptor };
+  const path = fid.node.path();
+  return typeof path === 'number' ? path : { path, descriptor: -1 };
+}
+
+/** Asks for the attributes of a fid's file. @returns -errno: ESTALE when the name leads to another file now */
+export async function attributesOf(fid: Fid, { helper }: Context): Promise<Attributes | number> {
+  const target = targetOf(fid);
+  if (typeof target === 'number') return target;
+  const attributes = await helper.request('lstat', { path: target.path }, target.descriptor);
+  if (typeof attributes === 'number') return attributes;
+  return fid.node.isSame(attributes) ? attributes : -errno.ESTALE;
+}

@@ -1,0 +1,66 @@
+import * as errno from '../../abi/errno.js';
+import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
+import type { Node } from '../fids/node.js';
+import { UNLINKAT_REMOVEDIR } from '../p9/numbers.js';
+import { type Context, fidOf, type Handler, reply } from './context.js';
+import { placeOf } from './making.js';
+
+/** Gives a name to what has another one. Nodes follow. @returns 0, or -errno */
+export async function moveTo(
+  directory: Node,
+  name: Uint8Array,
+  newDirectory: Node,
+  newName: Uint8Array,
+  context: Context,
+): Promise<number> {
+  const existing = directory.pathOf(name);
+  if (typeof existing === 'number') return existing;
+  const path = newDirectory.pathOf(newName);
+  if (typeof path === 'number') return path;
+  context.changes++;
+  const failed = await context.helper.request('rename', { existing, path });
+  if (failed >= 0) directory.moveChild(name, newDirectory, newName);
+  return failed;
+}
+
+export const rename: Handler<'Trename'> = async ({ fid: number, dfid, name }, context) => {
+  const fid = fidOf(context, number);
+  if (typeof fid === 'number') return fid;
+  const directory = fidOf(context, dfid);
+  if (typeof directory === 'number') return directory;
+  const { node } = fid;
+  if (node.isRoot) return -errno.EBUSY;
+  if (node.isRemoved) return -errno.ESTALE;
+  const failed = await moveTo(node.parent, node.name, directory.node, name, context);
+  return failed < 0 ? failed : reply('Rrename', {});
+};
+
+export const renameat: Handler<'Trenameat'> = async (request, context) => {
+  const from = fidOf(context, request.olddirfid);
+  if (typeof from === 'number') return from;
+  const to = fidOf(context, request.newdirfid);
+  if (typeof to === 'number') return to;
+  const failed = await moveTo(from.node, request.oldname, to.node, request.newname, context);
+  return failed < 0 ? failed : reply('Rrenameat', {});
+};
+
+/** The helper removes what the name leads to, so what kind of thing it is has to be looked at before. */
+export const unlinkat: Handler<'Tunlinkat'> = async ({ dirfid, name, flags }, context) => {
+  const place = placeOf(dirfid, name, context);
+  if (typeof place === 'number') return place;
+  const { directory, path } = place;
+  let mode = directory.node.known(name)?.mode;
+  if (mode === undefined) {
+    const attributes = await context.helper.request('lstat', { path });
+    if (typeof attributes === 'number') return attributes;
+    ({ mode } = attributes);
+  }
+  const isDirectory = (mode & S_IFMT) === S_IFDIR;
+  const wantsDirectory = (flags & UNLINKAT_REMOVEDIR) !== 0;
+  if (isDirectory !== wantsDirectory) return isDirectory ? -errno.EISDIR : -errno.ENOTDIR;
+  context.changes++;
+  const failed = await context.helper.request('remove', { path });
+  if (failed < 0) return failed;
+  directory.node.forget(name);
+  return reply('Runlinkat', {});
+};

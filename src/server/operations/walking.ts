@@ -1,0 +1,183 @@
+import * as errno from '../../abi/errno.js';
+import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
+import { type Attributes, qidOf } from '../fids/attributes.js';
+import { Node, ROOT_PATH } from '../fids/node.js';
+import { isDotDot } from '../p9/names.js';
+import { NOFID, NONUNAME } from '../p9/numbers.js';
+import type { Qid } from '../p9/fields.js';
+import { type Context, fidOf, type Handler, isFailure, reply } from './context.js';
+import { finishTransfer } from './extended-attributes.js';
+
+/** Who attaches without a number: plain 9P2000 has none. */
+const NOBODY = 65_534;
+const ROOT_NAME = 'root';
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+const isDirectory = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
+
+export const auth: Handler<'Tauth'> = () => -errno.EOPNOTSUPP;
+
+export const attach: Handler<'Tattach'> = async ({ fid, afid, uname, aname, nUname }, context) => {
+  if (afid !== NOFID) return -errno.EOPNOTSUPP;
+  const taken = context.fids.check(fid);
+  if (taken < 0) return taken;
+  const attributes = await context.helper.request('lstat', { path: ROOT_PATH });
+  if (typeof attributes === 'number') return attributes;
+  // an export that was replaced is another one, of which nothing is known
+  if (context.root?.isSame(attributes) !== true)
+    context.root = Node.root(attributes, attributes.mode).retain();
+  const names = namesIn(aname);
+  if (typeof names === 'number') return names;
+  const found = await walkFrom(context.root, names, context);
+  if (typeof found === 'number') return found;
+  if (found.node === undefined) return -errno.ENOENT;
+  const uid = nUname === NONUNAME ? uidOf(uname) : nUname;
+  context.fids.add(fid, found.node, uid);
+  return reply('Rattach', { qid: found.qids.at(-1) ?? qidOf(attributes, context.settings.versions) });
+};
+
+function uidOf(uname: Uint8Array): number {
+  const text = Buffer.from(uname).toString('latin1');
+  if (text === ROOT_NAME) return 0;
+  return /^\d{1,9}$/.test(text) ? Number(text) : NOBODY;
+}
+
+/** The names of a path that a client attaches to. @returns -errno for one that leads upwards */
+function namesIn(path: Uint8Array): readonly Uint8Array[] | number {
+  const names: Uint8Array[] = [];
+  let start = 0;
+  for (let at = 0; at <= path.length; at++) {
+    if (at < path.length && path[at] !== SLASH) continue;
+    const name = path.subarray(start, at);
+    start = at + 1;
+    if (name.length === 0 || (name.length === 1 && name[0] === DOT)) continue;
+    if (isDotDot(name)) return -errno.EINVAL;
+    names.push(name);
+  }
+  return names;
+}
+
+interface Found {
+  /** One for each name that leads somewhere. */
+  readonly qids: readonly Qid[];
+  /** Where all names lead; `undefined` if they do not. */
+  readonly node: Node | undefined;
+  readonly attributes: Attributes | undefined;
+}
+
+interface Step {
+  readonly name: Uint8Array;
+  readonly attributes: Attributes;
+}
+
+/**
+ * Follows names, each of which has to be in a directory; a symbolic link is not followed. All of them are asked for in one
+ * trip.
+ *
+ * @returns -errno when the first one leads nowhere
+ */
+async function walkFrom(
+  start: Node,
+  names: readonly Uint8Array[],
+  context: Context,
+): Promise<Found | number> {
+  if (names.length === 0) return { qids: [], node: start, attributes: undefined };
+  if (!isDirectory(start.mode)) return -errno.ENOTDIR;
+  // `..` is taken by its text alone: where it leads in the guest's tree, whatever the host moved
+  const places: { readonly base: Node; readonly below: readonly Uint8Array[] }[] = [];
+  let base = start;
+  let below: readonly Uint8Array[] = [];
+  for (const name of names) {
+    if (!isDotDot(name)) below = [...below, name];
+    else if (below.length > 0) below = below.slice(0, -1);
+    else base = base.parent;
+    places.push({ base, below });
+  }
+  const answers = places.map(async (place) => {
+    const path = pathOf(place.base, place.below);
+    return typeof path === 'number' ? path : context.helper.request('lstat', { path });
+  });
+  const steps: Step[] = [];
+  const qids: Qid[] = [];
+  for (const [index, answer] of (await Promise.all(answers)).entries()) {
+    const isLast = index === names.length - 1;
+    if (typeof answer === 'number')
+      return index === 0 ? answer : { qids, node: undefined, attributes: undefined };
+    qids.push(qidOf(answer, context.settings.versions));
+    const name = names[index] ?? new Uint8Array();
+    if (!isDotDot(name)) steps.push({ name, attributes: answer });
+    else steps.pop();
+    if (!isLast && !isDirectory(answer.mode)) return { qids, node: undefined, attributes: undefined };
+    if (isLast) return { qids, node: nodeOf(base, steps), attributes: answer };
+  }
+  return -errno.EIO;
+}
+
+function pathOf(base: Node, below: readonly Uint8Array[]): Uint8Array | number {
+  const [first, ...rest] = below;
+  if (first === undefined) return base.path();
+  const path = base.pathOf(first);
+  if (typeof path === 'number' || rest.length === 0) return path;
+  const parts: Uint8Array[] = [path];
+  for (const name of rest) parts.push(Uint8Array.of(SLASH), name);
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+function nodeOf(base: Node, steps: readonly Step[]): Node {
+  return steps.reduce((node, { name, attributes }) => node.child(name, attributes, attributes.mode), base);
+}
+
+export const walk: Handler<'Twalk'> = async ({ fid: number, newfid, names }, context) => {
+  const { fids } = context;
+  const fid = fidOf(context, number);
+  if (typeof fid === 'number') return fid;
+  if (newfid !== number) {
+    const taken = fids.check(newfid);
+    if (taken < 0) return taken;
+  }
+  const found = await walkFrom(fid.node, names, context);
+  if (typeof found === 'number') return found;
+  const { node, qids, attributes } = found;
+  if (node !== undefined && (newfid !== number || names.length > 0)) {
+    const { uid } = fid;
+    node.retain();
+    if (newfid === number) fids.remove(number);
+    const made = fids.add(newfid, node, uid);
+    node.release();
+    if (attributes !== undefined)
+      made.walked = { attributes, at: performance.now(), changes: context.changes };
+  }
+  return reply('Rwalk', { qids });
+};
+
+/** Ends a fid, also when what is to happen then fails. */
+export const clunk: Handler<'Tclunk'> = async ({ fid: number }, context) => {
+  const fid = context.fids.get(number);
+  if (fid === undefined) return -errno.EBADF;
+  let failed = 0;
+  if (fid.transfer !== undefined) failed = await finishTransfer(fid, context);
+  else if (fid.removeOnClunk) failed = await removeNode(fid.node, context);
+  context.fids.remove(number);
+  return isFailure(failed) ? failed : reply('Rclunk', {});
+};
+
+/** Removes a file or an empty directory, and ends the fid whether that succeeds or not. */
+export const remove: Handler<'Tremove'> = async ({ fid: number }, context) => {
+  const fid = context.fids.get(number);
+  if (fid === undefined) return -errno.EBADF;
+  const failed = fid.transfer === undefined ? await removeNode(fid.node, context) : -errno.EBADF;
+  context.fids.remove(number);
+  return failed < 0 ? failed : reply('Rremove', {});
+};
+
+/** @returns 0, or -errno */
+async function removeNode(node: Node, context: Context): Promise<number> {
+  if (node.isRoot) return -errno.EBUSY;
+  const path = node.path();
+  if (typeof path === 'number') return path;
+  context.changes++;
+  const failed = await context.helper.request('remove', { path });
+  if (failed >= 0) node.parent.forget(node.name);
+  return failed;
+}

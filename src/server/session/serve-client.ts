@@ -1,0 +1,85 @@
+import type { Logger } from '../../observability/log.js';
+import { Refusals } from '../../observability/refusals.js';
+import { HelperClient } from '../helper-client/helper-client.js';
+import type { StreamFactory } from '../transports/stream.js';
+import { Session } from './session.js';
+
+/** What the operator chose for a session, and what follows from it. */
+export interface SessionSettings {
+  /** The types of directory entries are the kernel's, or have to be asked of the helper: those of the mapped models. */
+  readonly types: 'kernel' | 'attributes';
+  /** What the guest is not to see: the directories of mapped-file. */
+  readonly hidden: 'virtfs_metadata' | 'none';
+  readonly coherent: boolean;
+  /** The longest message, in bytes. */
+  readonly msize: number;
+  readonly limits: {
+    readonly fids: number;
+    readonly requests: number;
+    readonly descriptors: number;
+    readonly attributeBytes: number;
+  };
+}
+
+/** How a session ended: the client left, we were told to stop, the helper was lost, or the client broke the protocol. */
+export type SessionEnd = 'closed' | 'stopped' | 'failed' | 'violation';
+
+export interface ServedClient {
+  readonly ended: Promise<SessionEnd>;
+  /** Ends the session from our side. */
+  end(): void;
+}
+
+export interface ServedBy {
+  /** A connected socket, which the session owns from now on. */
+  readonly helper: number;
+  readonly settings: SessionSettings;
+  readonly log: Logger;
+}
+
+/** Names of mapped-file's own. */
+const METADATA = ['.virtfs_metadata', '.virtfs_metadata_root'];
+
+/** Serves one client until either end is gone. */
+export function serveClient(open: StreamFactory, { helper: socket, settings, log }: ServedBy): ServedClient {
+  const { types, hidden, coherent, msize, limits } = settings;
+  let tell: (end: SessionEnd) => void = () => undefined;
+  const ended = new Promise<SessionEnd>((resolve) => {
+    tell = resolve;
+  });
+  const helper = new HelperClient(socket, {
+    onLost: (reason) => {
+      log.error({ reason }, 'the helper is gone');
+      session.end();
+      tell('failed');
+    },
+  });
+  const session = new Session(open, helper, {
+    limits: {
+      messageBytes: msize,
+      fids: limits.fids,
+      openFiles: limits.descriptors,
+      requests: limits.requests,
+    },
+    settings: {
+      versions: coherent ? 'coherent' : 'change',
+      entryTypes: types,
+      hiddenNames: new Set(hidden === 'none' ? [] : METADATA),
+      maxAttributeBytes: limits.attributeBytes,
+    },
+    log,
+    refusals: new Refusals(log),
+    ended: (reason) => {
+      helper.close();
+      if (reason !== undefined) log.error({ requests: session.served, reason }, 'the client was sent away');
+      tell(reason === undefined ? 'closed' : 'violation');
+    },
+  });
+  return {
+    ended,
+    end: () => {
+      tell('stopped');
+      session.end();
+    },
+  };
+}
