@@ -1,5 +1,6 @@
 /** What every 9P server is to do, whoever wrote it: a function of the server. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from 'vitest';
+import type { NinepClient } from '../support/ninep-client.js';
 import { attributes } from './acceptance/attributes.js';
 import { connections } from './acceptance/connections.js';
 import { data } from './acceptance/data.js';
@@ -32,29 +33,38 @@ export interface Expectations {
   readonly deviations?: Readonly<Record<string, string>>;
   /** Cases that are not tried, with the reason: they would end this server, or wait in vain. */
   readonly fatal?: Readonly<Record<string, string>>;
+  /** Why the server cannot be tried here at all. */
+  readonly skip?: string | undefined;
 }
 
 export function acceptance(
   name: string,
   start: () => Promise<Running>,
-  { deviations = {}, fatal = {} }: Expectations = {},
+  { deviations = {}, fatal = {}, skip }: Expectations = {},
 ): void {
   const titles = new Set(Object.values(topics).flatMap((cases) => cases.map(({ title }) => title)));
   const unknown = Object.keys({ ...deviations, ...fatal }).filter((title) => !titles.has(title));
   if (unknown.length > 0) throw new Error(`no such cases: ${unknown.join(', ')}`);
 
-  describe(name, () => {
+  if (skip !== undefined) console.warn(`the acceptance of ${name} skipped: ${skip}`);
+
+  describe.skipIf(skip !== undefined)(name, () => {
     let server: Running;
     let scene: Scene;
+    let connection: NinepClient | undefined;
     beforeAll(async () => {
       server = await start();
     });
-    afterAll(() => server.stop());
+    afterAll(async () => {
+      connection?.close();
+      await server.stop();
+    });
     beforeEach(async () => {
-      scene = await Scene.enter(server);
+      scene = await Scene.enter(server, connection);
+      if (scene.client !== connection) connection?.close();
     });
     afterEach(() => {
-      scene.leave();
+      connection = scene.leave();
     });
 
     for (const [topic, cases] of Object.entries(topics)) {

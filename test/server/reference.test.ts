@@ -52,6 +52,7 @@ async function startDiod(): Promise<Running> {
     export: directory,
     aname: directory,
     unknownFid: 'EIO',
+    remembers: true,
     stop: async () => {
       diod.kill('SIGKILL');
       await ended;
@@ -61,5 +62,8 @@ async function startDiod(): Promise<Running> {
   };
 }
 
-if (existsSync(DIOD)) acceptance('diod', startDiod, { deviations: diodDeviations, fatal: diodFatal });
-else console.warn(`${DIOD} is not installed (Debian: diod)`);
+acceptance('diod', startDiod, {
+  deviations: diodDeviations,
+  fatal: diodFatal,
+  skip: existsSync(DIOD) ? undefined : `${DIOD} is not installed (Debian: diod)`,
+});

@@ -97,6 +97,11 @@ export class NinepClient {
     });
   }
 
+  /** Whether nothing is under way on a connection that is still there. */
+  get idle(): boolean {
+    return this.#end === undefined && this.#pending.size === 0 && this.#received.length === 0;
+  }
+
   /** A fid that this connection has not had. */
   newFid(): number {
     return this.#nextFid++;

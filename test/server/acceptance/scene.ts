@@ -15,6 +15,8 @@ export interface Running {
   readonly aname?: string;
   /** The error for a fid that is not there; EBADF unless told. */
   readonly unknownFid?: string;
+  /** Whether Tversion leaves something of what was before, so that every case needs a connection of its own. */
+  readonly remembers?: boolean;
   readonly stop: () => Promise<void>;
 }
 
@@ -95,10 +97,15 @@ export class Scene {
     this.directory = directory;
   }
 
-  static async enter(server: Running): Promise<Scene> {
+  /** @param before a connection of an earlier case, which is taken over when it is idle: Tversion ends all its fids */
+  static async enter(server: Running, before?: NinepClient): Promise<Scene> {
     const name = `case-${++cases}`;
     mkdirSync(join(server.export, name));
-    const client = await attached(server, 0);
+    const client = await attached(
+      server,
+      0,
+      before?.idle === true && server.remembers !== true ? before : undefined,
+    );
     const directory = client.newFid();
     await client.request('Twalk', { fid: ROOT, newfid: directory, names: [name] });
     return new Scene(client, server, name, directory);
@@ -124,8 +131,10 @@ export class Scene {
     return client;
   }
 
-  leave(): void {
-    for (const client of [this.client, ...this.#others]) client.close();
+  /** @returns the case's own connection */
+  leave(): NinepClient {
+    for (const client of this.#others) client.close();
+    return this.client;
   }
 
   /** A path on the host. */
@@ -230,8 +239,8 @@ export class Scene {
   }
 }
 
-async function attached(server: Running, uid: number): Promise<NinepClient> {
-  const client = await server.connect();
+async function attached(server: Running, uid: number, before?: NinepClient): Promise<NinepClient> {
+  const client = before ?? (await server.connect());
   await client.version();
   await client.attach(ROOT, uid, server.aname);
   return client;
