@@ -38,6 +38,7 @@ export default tseslint.config(
       'src/helper/cli/**',
       'src/helper/launch/**',
       'src/run/**',
+      'src/confinement/user-namespace.ts',
       'src/helper/status/**',
       'src/bin/helper.ts',
       'src/helper/listening/client-processes.ts',

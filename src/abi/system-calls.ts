@@ -78,6 +78,7 @@ export const systemCalls = {
   lgetxattr: { x64: 192, arm64: 9 },
   link: { x64: 86 },
   linkat: { x64: 265, arm64: 37 },
+  listxattr: { x64: 194, arm64: 11 },
   llistxattr: { x64: 195, arm64: 12 },
   lremovexattr: { x64: 198, arm64: 15 },
   lseek: { x64: 8, arm64: 62 },

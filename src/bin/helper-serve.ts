@@ -1,10 +1,10 @@
 import { endDebugger } from '../startup/no-debugger.js';
 import { enterRoot } from '../helper/confinement/root.js';
 import { filterSystemCalls } from '../confinement/seccomp.js';
-import { helperPolicy } from '../helper/confinement/system-call-policy.js';
+import { descriptorRequestsPolicy, helperPolicy } from '../helper/confinement/system-call-policy.js';
 import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
-import type { Handover } from '../helper/launch/handover.js';
+import { containment, type Handover, hasOwnMount, isContained } from '../helper/launch/handover.js';
 import { complain } from '../startup/journal.js';
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
@@ -18,6 +18,8 @@ import { Syslog } from '../observability/syslog.js';
 import type { OperationContext } from '../helper/operations/context.js';
 import { Frame, MAX_FRAME_BYTES } from '../proxy-protocol/frame.js';
 import { STRING } from '../proxy-protocol/replies.js';
+import { ExportMount } from '../helper/paths/export-mount.js';
+import { PassedDescriptor } from '../helper/paths/passed-descriptor.js';
 import { chooseModel } from '../helper/security-models/choose-model.js';
 import { Devices } from '../helper/security-models/devices.js';
 import type { Multidevs } from '../helper/security-models/model-names.js';
@@ -38,6 +40,7 @@ import { exitNow, MonotonicClock, setNotDumpable } from '../syscalls/process.js'
 import { peerCredentials } from '../syscalls/sockets.js';
 import { FileStatus, FileSystemStatus, fstat, fstatfs } from '../syscalls/status.js';
 import { Connection } from '../helper/transport/connection.js';
+import { DescriptorConnection } from '../helper/transport/descriptor-connection.js';
 
 /** The serving program: confines itself to the export and serves one client. Started by `launch/`, never by hand. */
 
@@ -52,20 +55,6 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 interface Logging {
   readonly log: Logger;
   readonly lines: LogLines;
-}
-
-/** Whether being in the export as the root is all it takes to stay in it. */
-function isContained({ export: { path, isMount, hasProcfs }, rootChanger }: Handover): boolean {
-  return ((isMount && rootChanger !== undefined) || path === '/') && !hasProcfs;
-}
-
-/** What keeps requests in the export, for the log. */
-function containment(handover: Handover): Readonly<Record<string, string>> {
-  const paths = isContained(handover) ? {} : { paths: 'checked' };
-  if (handover.rootChanger !== undefined) {
-    return { root: handover.export.isMount ? 'a mount of its own' : 'changed', ...paths };
-  }
-  return { root: 'not changed', why: handover.whyNoRoot ?? '', ...paths };
 }
 
 /** Makes the export the root directory, or only the working directory where that is not allowed. Throws a StartError. */
@@ -84,7 +73,12 @@ function enterExport({ rootChanger, export: { directory } }: Handover, log: Logg
 }
 
 /** Wires what carries out the operations. */
-function operationContext(handover: Handover, log: Logger, refusals: Refusals): OperationContext {
+function operationContext(
+  handover: Handover,
+  log: Logger,
+  refusals: Refusals,
+  passed: PassedDescriptor | undefined,
+): OperationContext {
   const { directory } = handover.export;
   const fileSystem = new FileSystemStatus();
   let failed = fstatfs(directory, fileSystem);
@@ -103,6 +97,7 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
     idRefused: (request, refused) => {
       refusals.report('refused an id that is not mapped', { request, error: 'EPERM', ...refused });
     },
+    passed,
     die: (reason) => {
       log.fatal(reason);
       return exitNow(ExitStatus.UNSAFE);
@@ -128,6 +123,24 @@ function operationContext(handover: Handover, log: Logger, refusals: Refusals): 
   };
 }
 
+type MakeConnection = (socket: number, reply: Frame) => Connection;
+
+/** What requests about a descriptor take beside others; undefined without them. */
+function descriptorRequests(
+  handover: Handover,
+  log: Logger,
+): { passed: PassedDescriptor; makeConnection: MakeConnection } | undefined {
+  if (!handover.descriptorRequests) return undefined;
+  const mount = new ExportMount(hasOwnMount(handover) ? handover.export.directory : undefined);
+  if (!mount.isKnown) log.warn('the export has no mount of its own: requests about descriptors are refused');
+  const passed = new PassedDescriptor();
+  const check = (descriptor: number): number => mount.check(descriptor);
+  return {
+    passed,
+    makeConnection: (socket, reply) => new DescriptorConnection(socket, reply, passed, check),
+  };
+}
+
 /** Ends the process without Node's own clean-up, which takes milliseconds and has nothing to clean up here. */
 function leave(status: number, readiness: Readiness): never {
   readiness.notifier.stopping();
@@ -136,6 +149,7 @@ function leave(status: number, readiness: Readiness): never {
 
 function startSession(
   descriptor: number,
+  makeConnection: MakeConnection,
   handover: Handover,
   statistics: Statistics,
   context: OperationContext,
@@ -145,7 +159,7 @@ function startSession(
 ): Session {
   const { path } = handover.export;
   const { notifier } = readiness;
-  const connection = new Connection(descriptor, context.reply);
+  const connection = makeConnection(descriptor, context.reply);
   const clock = new MonotonicClock();
   const wait = new InputWait(connection, clock, handover.pollCeiling);
   const ended = (end: SessionEnd): never => {
@@ -193,11 +207,23 @@ function start(
   const source = new StatusSource(identity, statistics, lines);
   if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
   const refusals = new Refusals(log);
-  const context = operationContext(handover, log, refusals);
+  const aboutDescriptors = descriptorRequests(handover, log);
+  const makeConnection =
+    aboutDescriptors?.makeConnection ?? ((client, reply): Connection => new Connection(client, reply));
+  const context = operationContext(handover, log, refusals, aboutDescriptors?.passed);
   let session: Session | undefined;
   let begun = false;
   const connected = (descriptor: number): void => {
-    session = startSession(descriptor, handover, statistics, context, log, refusals, readiness);
+    session = startSession(
+      descriptor,
+      makeConnection,
+      handover,
+      statistics,
+      context,
+      log,
+      refusals,
+      readiness,
+    );
     source.connected(peerCredentials(descriptor));
     if (begun) session.begin();
   };
@@ -233,7 +259,7 @@ function start(
       "the host's mounts in the export are not followed: the process that does it has ended, or hangs",
     );
   if (isContained(handover)) close(handover.export.directory);
-  filterSystemCalls(seccomp, helperPolicy);
+  filterSystemCalls(seccomp, handover.descriptorRequests ? descriptorRequestsPolicy : helperPolicy);
   endDebugger();
   return () => {
     begun = true;

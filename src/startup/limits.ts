@@ -1,4 +1,4 @@
-import { usageError } from './exit-status.js';
+import { StartError, usageError } from './exit-status.js';
 
 /**
  * Sets the limit on open descriptors, the hard one with it: Node raises the soft one to that whenever it starts. Throws
@@ -14,4 +14,15 @@ export async function limitOpenFiles(limit: number): Promise<void> {
     );
   }
   posix.setrlimit('nofile', { soft: limit, hard: limit });
+}
+
+/** Sees to it that so many descriptors may be open. Throws a StartError. */
+export async function requireOpenFiles(least: number): Promise<void> {
+  const { posix } = await import('../native/posix.js');
+  const { hard } = posix.getrlimit('nofile');
+  if (hard !== null && hard < least) {
+    throw new StartError(
+      `--descriptor-requests needs a limit of at least ${least} open files, not ${hard}; raise that (ulimit -Hn, LimitNOFILE=)`,
+    );
+  }
 }

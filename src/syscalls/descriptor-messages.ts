@@ -97,11 +97,20 @@ export class DescriptorReceiver {
 
   /** Takes what is there without waiting. @param into an address. @returns bytes, 0 at the end of the stream, or -errno */
   receive(socket: number, into: bigint, size: number): number {
+    return this.#receive(socket, into, size, MSG_DONTWAIT);
+  }
+
+  /** Waits for bytes as `receiveWaiting` of sockets does. */
+  receiveWaiting(socket: number, into: bigint, size: number): number {
+    return this.#receive(socket, into, size, 0);
+  }
+
+  #receive(socket: number, into: bigint, size: number, flags: number): number {
     const message = this.#message;
     this.descriptors.length = 0;
     message.controlBytes = CONTROL_BYTES;
     message.setData(into, size);
-    const bytes = result(libc.recvmsg(socket, message.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+    const bytes = result(libc.recvmsg(socket, message.address, flags | MSG_CMSG_CLOEXEC));
     if (bytes > 0 && message.controlBytes > 0) this.#collect(CONTROL + message.controlBytes);
     return bytes;
   }

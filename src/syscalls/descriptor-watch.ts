@@ -54,8 +54,8 @@ export class DescriptorWatch {
   }
 
   /**
-   * koffi calls this outside of everything that Node knows of: promises would not go on afterwards, and what is thrown
-   * would be lost. An immediate is run in the same turn of the loop.
+   * koffi calls this outside of everything that Node knows of: what is thrown would be lost, and promises would go on at
+   * no certain time. An immediate is run in the same turn of the loop.
    */
   readonly #polled: PollCallback = (status, events) => {
     // on an error of the descriptor libuv gives up, and says nothing of what is ready

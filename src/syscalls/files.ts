@@ -163,6 +163,11 @@ export function readlink(path: Pointer, target: Pointer, size: number): number {
   return result(libc.readlink(path, target, size));
 }
 
+/** The same for a path below a directory. */
+export function readlinkat(directory: number, path: Pointer, target: Pointer, size: number): number {
+  return result(libc.readlinkat(directory, path, target, size));
+}
+
 /** The same of a link that is open: an O_PATH descriptor with O_NOFOLLOW. */
 export function readlinkOf(link: number, target: Pointer, size: number): number {
   return result(libc.readlinkat(link, EMPTY_PATH, target, size));
@@ -180,6 +185,11 @@ export function fchmodat(directory: number, path: Pointer, mode: number): number
 /** An id of 0xffffffff leaves that id as it is. */
 export function lchown(path: Pointer, uid: number, gid: number): number {
   return result(libc.lchown(path, uid, gid));
+}
+
+/** The same, but of what a symbolic link leads to. */
+export function chown(path: Pointer, uid: number, gid: number): number {
+  return result(libc.fchownat(AT_FDCWD, path, uid, gid, 0));
 }
 
 /** The owner of what a descriptor (also an O_PATH one) refers to. */

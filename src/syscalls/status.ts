@@ -67,6 +67,11 @@ export function lstat(path: Pointer, status: FileStatus, directory = AT_FDCWD): 
   return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.address));
 }
 
+/** `stat(2)`, by statx. */
+export function stat(path: Pointer, status: FileStatus): number {
+  return result(libc.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status.address));
+}
+
 /** `fstat(2)`, by statx. */
 export function fstat(descriptor: number, status: FileStatus): number {
   return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address));
@@ -113,6 +118,20 @@ export function mountId(descriptor: number, status: FileStatus): number {
   const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
   const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, STATX_MNT_ID, status.address));
   return failed < 0 ? failed : (status.words[FileStatus.MOUNT_ID] ?? 0);
+}
+
+/**
+ * As `mountId`, with the file type, which is part of the inode in memory.
+ *
+ * @returns 0 where the kernel does not tell the mount (before Linux 5.8)
+ */
+export function mountIdAndType(descriptor: number, status: FileStatus): number {
+  const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  const mask = STATX_MNT_ID | STATX_TYPE;
+  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, mask, status.address));
+  if (failed < 0) return failed;
+  const told = ((status.words[FileStatus.MASK] ?? 0) & STATX_MNT_ID) !== 0;
+  return told ? (status.words[FileStatus.MOUNT_ID] ?? 0) : 0;
 }
 
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */

@@ -1,5 +1,8 @@
 import { close } from './files.js';
+import { declarePooled } from './libc.js';
 import { TimeLimit } from './time-limit.js';
+
+const closeElsewhere = declarePooled('close', 'int');
 
 /** Long enough for a close that waits for nothing. */
 const CLOSE_MS = 5;
@@ -25,4 +28,41 @@ export function withoutLinger(close: () => void): void {
 /** Closes the socket of a client. */
 export function closeStranger(socket: number): void {
   withoutLinger(() => close(socket));
+}
+
+/** So many that wait to be closed are too many. The table of descriptors has room for those of a message besides. */
+const MAX_WAITING = 512;
+/** As many threads as libuv's pool has: nothing else is done there. */
+const THREADS = 4;
+
+/**
+ * Closes descriptors of somebody who is not trusted on other threads, where it may take as long as it will: a file of a
+ * FUSE file system is asked to flush it, and its server need not answer, whatever signal comes.
+ *
+ * Which credentials those threads have makes no difference to a close.
+ */
+export class StrangerCloser {
+  readonly #waiting: number[] = [];
+  #closing = 0;
+
+  /** Whether there are too many that wait. */
+  get isBusy(): boolean {
+    return this.#waiting.length > MAX_WAITING;
+  }
+
+  close(descriptor: number): void {
+    this.#waiting.push(descriptor);
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#closing === THREADS) return;
+    const descriptor = this.#waiting.pop();
+    if (descriptor === undefined) return;
+    this.#closing++;
+    void closeElsewhere(descriptor).finally(() => {
+      this.#closing--;
+      this.#next();
+    });
+  }
 }

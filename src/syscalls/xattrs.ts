@@ -11,6 +11,7 @@ const libc = {
   fsetxattr: declareInt('fsetxattr', 'int', 'void *', 'void *', 'int64', 'int'),
   setxattr: declareInt('setxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
   removexattr: declareInt('removexattr', 'void *', 'void *'),
+  listxattr: declareInt('listxattr', 'void *', 'void *', 'int64'),
   lgetxattr: declareInt('lgetxattr', 'void *', 'void *', 'void *', 'int64'),
   llistxattr: declareInt('llistxattr', 'void *', 'void *', 'int64'),
   lsetxattr: declareInt('lsetxattr', 'void *', 'void *', 'void *', 'int64', 'int'),
@@ -38,6 +39,11 @@ export function lremovexattr(path: Pointer, name: Pointer): number {
 /** As `lgetxattr`. */
 export function getxattr(path: Pointer, name: Pointer, value: Pointer, size: number): number {
   return result(libc.getxattr(path, name, value, size));
+}
+
+/** As `llistxattr`. */
+export function listxattr(path: Pointer, list: Pointer, size: number): number {
+  return result(libc.listxattr(path, list, size));
 }
 
 export function setxattr(path: Pointer, name: Pointer, value: Pointer, size: number, flags: number): number {

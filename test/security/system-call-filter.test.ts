@@ -6,7 +6,11 @@ import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { helperNode } from '../guest/helper.js';
 import { systemCalls } from '../../src/abi/system-calls.js';
-import { allowedCalls, forbiddenCalls } from '../../src/helper/confinement/system-call-policy.js';
+import {
+  allowedCalls,
+  descriptorRequestCalls,
+  forbiddenCalls,
+} from '../../src/helper/confinement/system-call-policy.js';
 import { absent, ends, type Form, forms } from './system-call-forms.js';
 
 /** A program that goes under the filter and then makes system calls, given by their numbers and arguments. */
@@ -17,7 +21,7 @@ const filtered = buildSync({
     contents: `
       import { stat } from 'node:fs';
       import { filterSystemCalls, refuseIoUring } from './confinement/seccomp.js';
-      import { helperPolicy } from './helper/confinement/system-call-policy.js';
+      import { descriptorRequestsPolicy, helperPolicy } from './helper/confinement/system-call-policy.js';
       import { addressOf, result, syscall } from './syscalls/libc.js';
       import { cString, stableMemory } from './syscalls/memory.js';
       import { execve, keepOverExec, setNoNewPrivileges, StringVector } from './syscalls/process.js';
@@ -34,7 +38,8 @@ const filtered = buildSync({
       const values = {
         self: process.pid, other: process.ppid, stream: unix(1), datagram: unix(2), memory: addressOf(stableMemory(64)),
       };
-      filterSystemCalls(mode, helperPolicy);
+      if (mode === 'descriptor requests') filterSystemCalls('kill', descriptorRequestsPolicy);
+      else filterSystemCalls(mode, helperPolicy);
       if (calls === 'thread') stat('/', (error) => process.stdout.write(JSON.stringify(error)));
       else process.stdout.write(JSON.stringify(calls.map(([number, ...args]) => {
         const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args.map((value) => values[value] ?? value);
@@ -133,6 +138,14 @@ describe('the system call filter', { timeout: 120_000 }, () => {
     const { results } = underFilter('kill', calls);
     expect(calls.filter((_, index) => results[index] !== ENOSYS).map(describeCall)).toEqual([]);
     expect(results).toHaveLength(calls.length);
+  });
+
+  it('lets descriptors be received only where there are requests about them', () => {
+    const calls = descriptorRequestCalls.map((name): Call => [name, NONSENSE]);
+    expect(underFilter('kill', calls).results).toEqual(calls.map(() => ENOSYS));
+    const { results } = underFilter('descriptor requests', [...calls, ['socket', [1, 1, 0]]]);
+    expect(results.slice(0, -1)).not.toContain(ENOSYS);
+    expect(results.at(-1)).toBe(ENOSYS);
   });
 
   it('kills where a form reaches beyond the process', () => {

@@ -91,6 +91,24 @@ describe('a watch of a descriptor', () => {
     closeSync(theirs);
   });
 
+  it('does not lose what its callback throws', async () => {
+    // those of the test runner
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = new Promise<Error>((resolve) => process.once('uncaughtException', resolve));
+    const { theirs } = watched(READ, (watch) => {
+      watch.close();
+      throw new Error('a bug');
+    });
+    writeSync(theirs, 'x');
+    const late = turn().then(() => turn());
+    const error = await Promise.race([thrown, late]);
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+    expect(error).toEqual(new Error('a bug'));
+    closeSync(theirs);
+  });
+
   it('tells of the end of a connection', async () => {
     const { theirs, told } = watched(READ, (watch) => {
       watch.change(NEITHER);

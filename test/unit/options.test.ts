@@ -34,6 +34,7 @@ describe('the command line', () => {
     expect(expected).toEqual({
       given: { path: '/srv', socket: '/run/s', uid: 'qemu', gid: '9', nodaemon: true },
       exportPath: '/srv',
+      descriptorRequests: false,
       followMounts: true,
       endpoint: { kind: 'path', path: '/run/s', uid: 'qemu', gid: '9', allowed: [] },
       control: undefined,

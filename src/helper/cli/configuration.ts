@@ -52,6 +52,8 @@ export interface Configuration {
   /** The limit on open descriptors; undefined for the hard limit. */
   readonly openFiles: number | undefined;
   readonly readOnly: boolean;
+  /** Whether requests can be about a descriptor that comes with them. */
+  readonly descriptorRequests: boolean;
   /** Whether what the host mounts in the export later shall be seen. */
   readonly followMounts: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
@@ -185,6 +187,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     pidfile: pidfile === undefined ? undefined : absolutePath(pidfile),
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
+    descriptorRequests: values['descriptor-requests'] === true,
     followMounts: oneOf('host-mounts', text(values, 'host-mounts') ?? 'follow', hostMountsModes) === 'follow',
     ids: idMappings(values),
     model: modelSettings(values),

@@ -97,6 +97,9 @@ export const options = {
     choices: hostMountsModes,
     help: 'what the host mounts or unmounts in the export later: follow (default) or ignore it',
   },
+  'descriptor-requests': {
+    help: 'take requests about open files that the client passes back, as the 9P server makes them; QEMU makes none',
+  },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,

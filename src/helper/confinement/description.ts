@@ -1,5 +1,5 @@
 import { capabilitiesToKeep } from '../../confinement/capabilities.js';
-import { allowedCalls, argumentRules, forbiddenCalls } from './system-call-policy.js';
+import { allowedCalls, argumentRules, descriptorRequestCalls, forbiddenCalls } from './system-call-policy.js';
 import type { SeccompMode } from '../../confinement/seccomp-modes.js';
 
 /** The text of --print-privileges. */
@@ -28,6 +28,7 @@ seccomp              ${seccomp}
 
 system calls allowed
   ${unchecked.sort().join(' ')}
+  with --descriptor-requests ${descriptorRequestCalls.join(' and ')}
 system calls allowed with some arguments only; ENOSYS, or for clone, prlimit64, setresuid, setresgid and tgkill as below
 ${checked.join('\n')}
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}

@@ -5,7 +5,7 @@ import type { FilteredProcess, SystemCallPolicy } from '../../confinement/system
 
 /**
  * What the serving program may call, some of it only with the arguments that the rules allow. Anything else is ENOSYS,
- * unless it is in `forbiddenCalls`. No receiving of descriptors: no recvmsg.
+ * unless it is in `forbiddenCalls`. No receiving of descriptors: no recvmsg, but for requests about them.
  */
 export const allowedCalls = [
   // The requests themselves, the most frequent first.
@@ -65,6 +65,9 @@ export const allowedCalls = [
   ...runTimeCalls,
 ] as const satisfies readonly SystemCall[];
 
+/** What requests about descriptors take besides. */
+export const descriptorRequestCalls = ['recvmsg', 'listxattr'] as const satisfies readonly SystemCall[];
+
 export const forbiddenCalls: readonly SystemCall[] = forbiddenToAll;
 
 /** The id -1 of setresuid(2) and setresgid(2): stays as it is. */
@@ -84,4 +87,10 @@ export function argumentRules(filtered: FilteredProcess): Readonly<Partial<Recor
 /** The policy of the serving program. */
 export function helperPolicy(filtered: FilteredProcess): SystemCallPolicy {
   return { allowed: allowedCalls, rules: argumentRules(filtered), forbidden: forbiddenCalls };
+}
+
+/** The same where the client passes descriptors. */
+export function descriptorRequestsPolicy(filtered: FilteredProcess): SystemCallPolicy {
+  const { allowed, ...others } = helperPolicy(filtered);
+  return { allowed: [...descriptorRequestCalls, ...allowed], ...others };
 }

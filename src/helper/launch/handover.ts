@@ -1,5 +1,5 @@
 import type { IdMappings } from '../security-models/id-map.js';
-import type { RootChanger } from '../confinement/root.js';
+import type { RootChanger } from '../../confinement/root-changer.js';
 import type { SeccompMode } from '../../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../../observability/levels.js';
 import type { NotifyChannel } from '../../service/notifications.js';
@@ -36,6 +36,8 @@ export interface Handover {
   /** What `null-device.ts` opens. */
   readonly nullDevice: number | undefined;
   readonly readOnly: boolean;
+  /** Whether requests can be about a descriptor. */
+  readonly descriptorRequests: boolean;
   readonly ids: IdMappings | undefined;
   readonly model: ModelSettings;
   readonly seccomp: SeccompMode;
@@ -45,4 +47,24 @@ export interface Handover {
   readonly logFormat: LogFormat;
   /** Whether stderr is systemd's journal. */
   readonly journal: boolean;
+}
+
+/** Whether the export is the root, and a mount in a namespace of its own. */
+export function hasOwnMount({ export: { isMount }, rootChanger }: Handover): boolean {
+  return isMount && rootChanger !== undefined;
+}
+
+/** Whether being in the export as the root is all it takes to stay in it. */
+export function isContained(handover: Handover): boolean {
+  const { path, hasProcfs } = handover.export;
+  return (hasOwnMount(handover) || path === '/') && !hasProcfs;
+}
+
+/** What keeps requests in the export, for the log. */
+export function containment(handover: Handover): Readonly<Record<string, string>> {
+  const paths = isContained(handover) ? {} : { paths: 'checked' };
+  if (handover.rootChanger !== undefined) {
+    return { root: handover.export.isMount ? 'a mount of its own' : 'changed', ...paths };
+  }
+  return { root: 'not changed', why: handover.whyNoRoot ?? '', ...paths };
 }

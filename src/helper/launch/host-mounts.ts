@@ -11,7 +11,7 @@ import { complain } from '../../startup/journal.js';
 import { socketPair } from '../../syscalls/sockets.js';
 import type { Export, HostView } from './export.js';
 import { openNullDevice } from './null-device.js';
-import { restrictNextProgram } from './privileges.js';
+import { restrictNextProgram } from '../../confinement/rights.js';
 import { NextProgram } from '../../startup/program.js';
 
 /** To copy mounts, to enter the namespaces of mounts, and to get through the guest's directories. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { argumentsOfNode } from '../../cli/command-line.js';
 import type { Configuration } from '../cli/configuration.js';
-import { forkRootChanger } from '../confinement/root.js';
+import { forkExportRoot } from '../confinement/root.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { StartError } from '../../startup/exit-status.js';
 import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
@@ -14,17 +15,21 @@ import { findExport } from './export-path.js';
 import type { Handover } from './handover.js';
 import { startMountFollower } from './host-mounts.js';
 import { stderrIsJournal } from '../../startup/journal.js';
-import { limitOpenFiles } from '../../startup/limits.js';
+import { limitOpenFiles, requireOpenFiles } from '../../startup/limits.js';
 import { notifyChannelOf } from './manager.js';
 import { openNullDevice } from './null-device.js';
 import { openOwnDescriptors, renewOwnDescriptors } from './own-descriptors.js';
 import { checkReportDescriptor, checkSocketIsApart } from './passed-descriptors.js';
 import { lockPidfile } from '../../startup/pidfile.js';
-import { checkPrivileges, clearGroups, isRoots, type Privileges, restrictNextProgram } from './privileges.js';
+import { checkPrivileges, isRoots, type Privileges } from './privileges.js';
+import { clearGroups, restrictNextProgram } from '../../confinement/rights.js';
 import { NextProgram } from '../../startup/program.js';
 import { report } from '../../startup/report.js';
 import { registerExport } from './served-exports.js';
 import { readySocket } from './socket.js';
+
+/** Room for all descriptors that a message can carry, while as many others are being closed. */
+const DESCRIPTOR_REQUESTS_OPEN_FILES = 1024;
 
 /** Which of a listener's clients is served. */
 export interface ListenersClient {
@@ -78,7 +83,7 @@ async function startServing(
   // few starts need it, and all would pay for node:child_process
   const whyNoRoot = privileges.canConfine
     ? undefined
-    : (await import('./user-namespace.js')).enterUserNamespace();
+    : (await import('../../confinement/user-namespace.js')).enterUserNamespace(argumentsOfNode());
   const { daemon, readyDescriptor } = configuration;
   const found = findExport(configuration.exportPath, configuration.pathBase);
   const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
@@ -89,13 +94,14 @@ async function startServing(
   if (isRoot) clearGroups();
   umask(0);
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
+  if (configuration.descriptorRequests) await requireOpenFiles(DESCRIPTOR_REQUESTS_OPEN_FILES);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   const control =
     configuration.control === undefined ? undefined : prepareControlSocket(configuration.control);
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
-  const rootChanger = whyNoRoot === undefined ? forkRootChanger(exported, configuration.readOnly) : undefined;
+  const rootChanger = whyNoRoot === undefined ? forkExportRoot(exported, configuration.readOnly) : undefined;
   const log = {
     format: configuration.logFormat,
     syslog: daemon || client?.syslog === true,
@@ -125,6 +131,7 @@ async function startServing(
     pidfile,
     nullDevice,
     readOnly: configuration.readOnly,
+    descriptorRequests: configuration.descriptorRequests,
     ids: configuration.ids,
     model: configuration.model,
     seccomp: configuration.seccomp,

@@ -19,7 +19,7 @@ import { findExport } from './export-path.js';
 import { stderrIsJournal } from '../../startup/journal.js';
 import { notifyChannelOf } from './manager.js';
 import { lockPidfile, type Pidfile } from '../../startup/pidfile.js';
-import { clearGroups, restrictNextProgram } from './privileges.js';
+import { clearGroups, restrictNextProgram } from '../../confinement/rights.js';
 import { openNullDevice } from './null-device.js';
 import { NextProgram } from '../../startup/program.js';
 import { registerExport } from './served-exports.js';

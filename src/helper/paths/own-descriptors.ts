@@ -12,8 +12,9 @@ const SLASH = 0x2f;
 export class OwnDescriptors {
   /** An O_PATH descriptor of /proc/self/fd. */
   readonly directory: number;
-  readonly #name = stableMemory(NAME_BYTES);
-  readonly #nameAddress = addressOf(this.#name);
+  /** Where `name` writes. */
+  readonly nameBytes: Uint8Array = stableMemory(NAME_BYTES);
+  readonly #nameAddress = addressOf(this.nameBytes);
 
   constructor(directory: number) {
     this.directory = directory;
@@ -28,10 +29,10 @@ export class OwnDescriptors {
     let end = 1;
     for (let rest = descriptor; rest >= 10; rest = Math.trunc(rest / 10)) end++;
     for (let at = end - 1, rest = descriptor; at >= 0; at--, rest = Math.trunc(rest / 10)) {
-      this.#name[at] = 0x30 + (rest % 10);
+      this.nameBytes[at] = 0x30 + (rest % 10);
     }
-    if (asDirectory) this.#name[end++] = SLASH;
-    this.#name[end] = 0;
+    if (asDirectory) this.nameBytes[end++] = SLASH;
+    this.nameBytes[end] = 0;
     return this.#nameAddress;
   }
 }

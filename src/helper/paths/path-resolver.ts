@@ -11,6 +11,7 @@ import {
   openat2,
   RESOLVE_NO_MAGICLINKS,
 } from '../../syscalls/files.js';
+import { type InodeCalls, ofLinks } from '../../syscalls/inode-calls.js';
 import { addressOf, type Pointer } from '../../syscalls/libc.js';
 import { cString, stableMemory } from '../../syscalls/memory.js';
 
@@ -34,6 +35,8 @@ export const HERE = cString('.');
  * no capabilities. What has to begin there fails then, as it would in a lookup, and every operation tries to go back.
  */
 export class PathResolver {
+  /** What takes a path of `resolve`. */
+  readonly calls: InodeCalls = ofLinks;
   readonly #first = stableMemory(MAX_STRING_BYTES + 1);
   readonly #second = stableMemory(MAX_STRING_BYTES + 1);
   readonly #data = stableMemory(MAX_STRING_BYTES + 1);
@@ -196,6 +199,14 @@ export class PathResolver {
     // a path that ended in the cut slash names the directory itself
     return start >= length ? HERE : path.subarray(start, length + 1);
   }
+}
+
+/** A resolver whose paths are bytes, and names in the working directory: the mapped models look at them. */
+export interface ByteResolver extends PathResolver {
+  resolve(path: ByteSpan): Uint8Array | number;
+  resolveToOpen(path: ByteSpan): Uint8Array | number;
+  resolveName(path: ByteSpan): Uint8Array | number;
+  resolveOld(path: ByteSpan): Uint8Array | number;
 }
 
 /** Up to this length a loop is faster than `set`, and it allocates no view. */

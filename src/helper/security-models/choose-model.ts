@@ -1,15 +1,21 @@
 import { GuestCredentials } from '../credentials/guest-credentials.js';
 import { OptionalCredentials } from '../credentials/optional-credentials.js';
 import { CheckedPathResolver } from '../paths/checked-path-resolver.js';
+import { DescriptorResolver } from '../paths/descriptor-resolver.js';
 import { NameResolver } from '../paths/name-resolver.js';
 import { OwnDescriptors } from '../paths/own-descriptors.js';
-import { PathResolver } from '../paths/path-resolver.js';
+import type { PassedDescriptor } from '../paths/passed-descriptor.js';
+import { type ByteResolver, PathResolver } from '../paths/path-resolver.js';
+import { RecordResolver } from '../paths/record-resolver.js';
 import { DescriptorOpener } from './descriptor-opener.js';
+import { DescriptorRequests } from './descriptor-requests.js';
+import { FileStore } from './file-store.js';
 import { GenerationReader } from './generation-reader.js';
 import { IdMap, type IdMappings } from './id-map.js';
-import { mappedFile } from './mapped-file.js';
+import { mappedFile, mappedFileOfDescriptors } from './mapped-file.js';
 import { Inode } from './inode.js';
 import { type IdRefusal, MappedIds } from './mapped-ids.js';
+import type { MappedParts } from './mapped.js';
 import { mappedXattr } from './mapped-xattr.js';
 import { metadataNames } from './metadata-directory.js';
 import type { ModelSettings } from './model-names.js';
@@ -30,6 +36,8 @@ export interface ModelSurroundings {
   /** Is told of every special file that was not opened. */
   readonly refused: () => void;
   readonly idRefused: IdRefusal;
+  /** What requests about a descriptor are about; undefined where there are none. */
+  readonly passed: PassedDescriptor | undefined;
   /** Ends the process at once. */
   readonly die: (reason: string) => never;
 }
@@ -40,49 +48,68 @@ export function chooseModel(
   ids: IdMappings | undefined,
   surroundings: ModelSurroundings,
 ): SecurityModel {
-  return settings.name === 'mapped-xattr' || settings.name === 'mapped-file'
-    ? mapped(settings, surroundings)
-    : unmapped(settings, ids, surroundings);
+  const [byPath, byDescriptor] =
+    settings.name === 'mapped-xattr' || settings.name === 'mapped-file'
+      ? mapped(settings, surroundings)
+      : unmapped(settings, ids, surroundings);
+  const { passed } = surroundings;
+  if (passed === undefined || byDescriptor === undefined) return byPath;
+  return new DescriptorRequests(byPath, byDescriptor, passed);
 }
+
+/** A model for paths, and for descriptors where there are requests about them. */
+type Models = readonly [byPath: SecurityModel, byDescriptor: SecurityModel | undefined];
 
 function unmapped(
   { name, fileCapabilities }: ModelSettings,
   ids: IdMappings | undefined,
-  { directory, contained, fileSystem, ownDescriptors, refused, idRefused, die }: ModelSurroundings,
-): SecurityModel {
+  surroundings: ModelSurroundings,
+): Models {
+  const { directory, contained, fileSystem, ownDescriptors, refused, idRefused, passed, die } = surroundings;
   const Credentials = name === 'none' ? OptionalCredentials : GuestCredentials;
   const own = new OwnDescriptors(ownDescriptors);
-  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, own);
-  const parts = {
-    paths,
-    credentials: new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die),
-    descriptors: new DescriptorOpener(paths, own, refused),
-    generations: new GenerationReader(fileSystem, true),
+  const credentials = new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
+  const make = (paths: PathResolver): SecurityModel => {
+    const descriptors = new DescriptorOpener(paths, own, refused);
+    const parts = { paths, credentials, descriptors, generations: new GenerationReader(fileSystem, true) };
+    if (name === 'none') return new None(parts);
+    if (ids === undefined) return new Passthrough(parts);
+    const [uids, gids] = [new IdMap(ids.uids), new IdMap(ids.gids)];
+    const inode = new Inode(paths, own);
+    return new MappedIds({ ...parts, uids, gids, inode, fileCapabilities, refused: idRefused });
   };
-  if (name === 'none') return new None(parts);
-  if (ids === undefined) return new Passthrough(parts);
-  const [uids, gids] = [new IdMap(ids.uids), new IdMap(ids.gids)];
-  const inode = new Inode(paths, own);
-  return new MappedIds({ ...parts, uids, gids, inode, fileCapabilities, refused: idRefused });
+  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, own);
+  const byPath = make(paths);
+  if (passed === undefined) return [byPath, undefined];
+  return [byPath, make(new DescriptorResolver(paths, passed, ownDescriptors))];
 }
 
 function mapped(
   { name, fileMode, directoryMode, hostSymlinks }: ModelSettings,
-  { directory, contained, fileSystem, ownDescriptors, refused }: ModelSurroundings,
-): SecurityModel {
+  { directory, contained, fileSystem, ownDescriptors, refused, passed }: ModelSurroundings,
+): Models {
   const hidden = name === 'mapped-file' ? metadataNames : [];
   const root = contained ? undefined : directory;
-  const paths = new NameResolver(hidden, root);
+  const names = new NameResolver(hidden, root);
   const own = new OwnDescriptors(ownDescriptors);
-  const parts = {
+  const common = { fileMode, directoryMode, hostSymlinks, refused };
+  const partsFor = (paths: ByteResolver, objects: PathResolver): Omit<MappedParts, 'store' | 'xattrs'> => ({
+    ...common,
+    paths,
+    objects,
     inode: new Inode(paths, own),
     descriptors: new DescriptorOpener(paths, own, refused),
-    generations: new GenerationReader(fileSystem, false),
-    fileMode,
-    directoryMode,
-    hostSymlinks,
-    refused,
-  };
-  if (name === 'mapped-file') return mappedFile(paths, parts, root);
-  return mappedXattr(paths, parts);
+    generations: new GenerationReader(fileSystem, objects !== names),
+  });
+  const parts = partsFor(names, names);
+  const objects = passed && new DescriptorResolver(names, passed, ownDescriptors);
+  if (name === 'mapped-xattr') {
+    return [mappedXattr(parts), objects && mappedXattr(partsFor(objects, objects))];
+  }
+  const store = new FileStore(parts.descriptors, root);
+  const records = passed && new RecordResolver(names, passed, ownDescriptors);
+  return [
+    mappedFile({ ...parts, store }),
+    records && objects && mappedFileOfDescriptors({ ...partsFor(records, objects), store }),
+  ];
 }

@@ -1,6 +1,7 @@
-import type { NameResolver } from '../paths/name-resolver.js';
-import { FileStore } from './file-store.js';
-import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
+import type { Request } from '../../proxy-protocol/decoder.js';
+import * as errno from '../../abi/errno.js';
+import { HERE } from '../paths/path-resolver.js';
+import { GuestXattrs, ACL, type XattrRule } from './guest-xattrs.js';
 import { Mapped, type MappedParts } from './mapped.js';
 import { RecordedCapability } from './recorded-capability.js';
 
@@ -10,13 +11,43 @@ const rules: readonly XattrRule[] = [
   { guest: 'user.', host: 'user.' },
 ];
 
-/** What the guest gave to an object is kept in a file beside it. @param root as of LinkIndex */
-export function mappedFile(
-  paths: NameResolver,
-  parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
-  root: number | undefined,
-): Mapped {
-  const store = new FileStore(parts.descriptors, root);
-  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store, parts.inode);
-  return new Mapped({ ...parts, paths, store, xattrs });
+/** With a FileStore. */
+export type MappedFileParts = Omit<MappedParts, 'xattrs'>;
+
+/** What the guest gave to an object is kept in a file beside it. */
+export function mappedFile(parts: MappedFileParts): Mapped {
+  return new Mapped(withXattrs(parts));
+}
+
+/** The same for descriptors, with a RecordResolver. */
+export function mappedFileOfDescriptors(parts: MappedFileParts): Mapped {
+  return new PerhapsUnnamed(withXattrs(parts));
+}
+
+function withXattrs(parts: MappedFileParts): MappedParts {
+  const { objects, paths, store, inode } = parts;
+  return { ...parts, xattrs: new RecordedCapability(new GuestXattrs(objects, rules), paths, store, inode) };
+}
+
+/**
+ * Objects that may have lost their last name, and with it all that was recorded of them: ESTALE for what takes that. Their
+ * content is as good as before.
+ */
+class PerhapsUnnamed extends Mapped {
+  readonly #descriptors: MappedParts['descriptors'];
+
+  constructor(parts: MappedParts) {
+    super(parts);
+    this.#descriptors = parts.descriptors;
+  }
+
+  override open(request: Request<'open'>): number {
+    const opened = super.open(request);
+    return opened === -errno.ESTALE ? this.#descriptors.open(HERE, request.flags) : opened;
+  }
+
+  override truncate(request: Request<'truncate'>): number {
+    const result = super.truncate(request);
+    return result === -errno.ESTALE ? this.#descriptors.truncate(HERE, request.length) : result;
+  }
 }

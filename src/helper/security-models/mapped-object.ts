@@ -1,4 +1,4 @@
-import type { NameResolver } from '../paths/name-resolver.js';
+import type { ByteResolver } from '../paths/path-resolver.js';
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
@@ -12,7 +12,7 @@ const { close, read, readlinkOf, O_ACCMODE, O_NOFOLLOW, O_TRUNC, S_IFDIR, S_IFLN
 
 /** What it takes to look at an object and to open it. */
 export interface ObjectParts {
-  readonly paths: NameResolver;
+  readonly paths: ByteResolver;
   readonly inode: Inode;
   readonly descriptors: DescriptorOpener;
   readonly store: AttributeStore;

@@ -1,5 +1,4 @@
 import * as errno from '../../abi/errno.js';
-import type { NameResolver } from '../paths/name-resolver.js';
 import { ACL, GuestXattrs, type XattrRule } from './guest-xattrs.js';
 import { Mapped, type MappedParts } from './mapped.js';
 import { RecordedCapability } from './recorded-capability.js';
@@ -13,11 +12,9 @@ const rules: readonly XattrRule[] = [
 ];
 
 /** What the guest gave to an object is kept in extended attributes of it. */
-export function mappedXattr(
-  paths: NameResolver,
-  parts: Omit<MappedParts, 'paths' | 'store' | 'xattrs'>,
-): Mapped {
+export function mappedXattr(parts: Omit<MappedParts, 'store' | 'xattrs'>): Mapped {
+  const { objects, paths, inode } = parts;
   const store = new XattrStore();
-  const xattrs = new RecordedCapability(new GuestXattrs(paths, rules), paths, store, parts.inode);
-  return new Mapped({ ...parts, paths, store, xattrs });
+  const xattrs = new RecordedCapability(new GuestXattrs(objects, rules), paths, store, inode);
+  return new Mapped({ ...parts, store, xattrs });
 }

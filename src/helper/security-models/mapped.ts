@@ -1,4 +1,4 @@
-import type { NameResolver } from '../paths/name-resolver.js';
+import type { ByteResolver, PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../../proxy-protocol/decoder.js';
 import type { ByteSpan } from '../../proxy-protocol/frame.js';
 import * as errno from '../../abi/errno.js';
@@ -22,6 +22,8 @@ const RACE_ATTEMPTS = 10;
 
 /** What the parts of a mapped model are. */
 export interface MappedParts extends ObjectParts {
+  /** Resolves what takes nothing that is recorded: `paths`, but for descriptors. */
+  readonly objects: PathResolver;
   readonly generations: GenerationReader;
   readonly xattrs: XattrModel;
   /** Modes on the host of what is made. */
@@ -35,7 +37,8 @@ export interface MappedParts extends ObjectParts {
  */
 export class Mapped implements SecurityModel {
   readonly #parts: MappedParts;
-  readonly #paths: NameResolver;
+  readonly #paths: ByteResolver;
+  readonly #objects: PathResolver;
   readonly #object: MappedObject;
   readonly #store: AttributeStore;
   readonly #wanted = new GuestAttributes();
@@ -44,6 +47,7 @@ export class Mapped implements SecurityModel {
   constructor(parts: MappedParts) {
     this.#parts = parts;
     this.#paths = parts.paths;
+    this.#objects = parts.objects;
     this.#object = new MappedObject(parts);
     this.#store = parts.store;
   }
@@ -132,9 +136,9 @@ export class Mapped implements SecurityModel {
   }
 
   generation({ path }: Request<'getversion'>, generation: Int32Array, index: number): number {
-    const at = this.#paths.resolve(path);
+    const at = this.#objects.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#parts.generations.read(at, generation, index));
+    return this.#objects.done(this.#parts.generations.read(at, generation, index));
   }
 
   chmod({ path, mode }: Request<'chmod'>): number {
@@ -176,11 +180,9 @@ export class Mapped implements SecurityModel {
   }
 
   utime(request: Request<'utime'>): number {
-    const at = this.#paths.resolve(request.path);
+    const at = this.#objects.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(
-      files.utimensat(files.AT_FDCWD, at, this.#times.of(request), files.AT_SYMLINK_NOFOLLOW),
-    );
+    return this.#objects.done(this.#objects.calls.utime(at, this.#times.of(request)));
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {

@@ -4,9 +4,8 @@ import type { Request } from '../../proxy-protocol/decoder.js';
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import type { Destination, Pointer } from '../../syscalls/libc.js';
-import { type FileStatus, type FileSystemStatus, lstat, statfs } from '../../syscalls/status.js';
+import { type FileStatus, type FileSystemStatus, statfs } from '../../syscalls/status.js';
 import { TimeLimit } from '../../syscalls/time-limit.js';
-import * as xattrs from '../../syscalls/xattrs.js';
 import type { DescriptorOpener } from './descriptor-opener.js';
 import type { GenerationReader } from './generation-reader.js';
 import type { SecurityModel } from './security-model.js';
@@ -106,7 +105,7 @@ export class Passthrough implements SecurityModel {
   lstat({ path }: Request<'lstat'>, status: FileStatus): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(lstat(at, status));
+    return this.#paths.done(this.#paths.calls.status(at, status));
   }
 
   readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
@@ -136,7 +135,7 @@ export class Passthrough implements SecurityModel {
   chown({ path, uid, gid }: Request<'chown'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.lchown(at, uid, gid));
+    return this.#paths.done(this.#paths.calls.chown(at, uid, gid));
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
@@ -159,21 +158,19 @@ export class Passthrough implements SecurityModel {
   utime(request: Request<'utime'>): number {
     const at = this.#paths.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(
-      files.utimensat(files.AT_FDCWD, at, this.#times.of(request), files.AT_SYMLINK_NOFOLLOW),
-    );
+    return this.#paths.done(this.#paths.calls.utime(at, this.#times.of(request)));
   }
 
   getxattr({ path, name }: Request<'lgetxattr'>, value: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.lgetxattr(at, this.#paths.string(name), value.address, size));
+    return this.#paths.done(this.#paths.calls.getxattr(at, this.#paths.string(name), value.address, size));
   }
 
   listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.llistxattr(at, list.address, size));
+    return this.#paths.done(this.#paths.calls.listxattr(at, list.address, size));
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
@@ -182,12 +179,12 @@ export class Passthrough implements SecurityModel {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const bytes = this.#paths.data(value);
-    return this.#paths.done(xattrs.lsetxattr(at, this.#paths.string(name), bytes, size, flags));
+    return this.#paths.done(this.#paths.calls.setxattr(at, this.#paths.string(name), bytes, size, flags));
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(xattrs.lremovexattr(at, this.#paths.string(name)));
+    return this.#paths.done(this.#paths.calls.removexattr(at, this.#paths.string(name)));
   }
 }

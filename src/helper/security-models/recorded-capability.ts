@@ -1,4 +1,4 @@
-import type { NameResolver } from '../paths/name-resolver.js';
+import type { ByteResolver } from '../paths/path-resolver.js';
 import type { Request } from '../../proxy-protocol/decoder.js';
 import type { ByteSpan } from '../../proxy-protocol/frame.js';
 import * as errno from '../../abi/errno.js';
@@ -22,14 +22,14 @@ const XATTR_REPLACE = 2;
  */
 export class RecordedCapability implements XattrModel {
   readonly #others: XattrModel;
-  readonly #paths: NameResolver;
+  readonly #paths: ByteResolver;
   readonly #store: AttributeStore;
   readonly #inode: Inode;
   readonly #recorded = new GuestAttributes();
   readonly #wanted = new GuestAttributes();
   readonly #found = new Uint8Array(CAPABILITY_BYTES);
 
-  constructor(others: XattrModel, paths: NameResolver, store: AttributeStore, inode: Inode) {
+  constructor(others: XattrModel, paths: ByteResolver, store: AttributeStore, inode: Inode) {
     this.#others = others;
     this.#paths = paths;
     this.#store = store;

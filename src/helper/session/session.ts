@@ -1,4 +1,3 @@
-import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Logger } from '../../observability/log.js';
 import type { Refusals } from '../../observability/refusals.js';
 import type { Statistics } from '../../observability/statistics.js';
@@ -8,11 +7,12 @@ import { encodeReply } from '../../proxy-protocol/replies.js';
 import * as errno from '../../abi/errno.js';
 import { errnoName } from '../../abi/errno-text.js';
 import { EventLoop } from '../../syscalls/event-loop.js';
-import { elapsedMicroseconds, type MonotonicClock, setBlocking } from '../../syscalls/process.js';
+import { elapsedMicroseconds, type MonotonicClock } from '../../syscalls/process.js';
 import { setReceiveTimeout } from '../../syscalls/sockets.js';
 import { closeStranger } from '../../syscalls/stranger.js';
 import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from './dispatcher.js';
+import { idleWait, type IdleWait } from './idle-wait.js';
 import type { InputWait } from './input-wait.js';
 import { resultText } from './trace-text.js';
 
@@ -45,7 +45,7 @@ export class Session {
   readonly #refusals: Refusals;
   readonly #context: OperationContext;
   readonly #operations: readonly (Operation | undefined)[];
-  readonly #socket: Socket;
+  readonly #idle: IdleWait;
   readonly #eventLoop = new EventLoop();
   readonly #descriptor: number;
   readonly #ended: (end: SessionEnd) => never;
@@ -88,30 +88,24 @@ export class Session {
     };
     const isTracing = log.isLevelEnabled('trace');
     this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
-    const onread: OnReadOpts = {
-      buffer: connection.landing,
-      callback: (bytes) => {
-        connection.landed(bytes);
+    this.#idle = idleWait(descriptor, connection, {
+      arrived: () => {
         woken?.();
         return this.#serve();
       },
-    };
-    // `onread` is documented for `connect` only, but works for any socket; `manualStart` is what Node's own code uses
-    this.#socket = new Socket({ fd: descriptor, onread, manualStart: true } as SocketConstructorOpts);
-    // libuv made it O_NONBLOCK, but it never reads before there is something
-    setBlocking(descriptor);
+      ended: () => {
+        this.#disconnected();
+      },
+      failed: (reason) => {
+        this.#failed(reason);
+      },
+    });
     setReceiveTimeout(descriptor, SLEEP_MS);
-    this.#socket.on('end', () => {
-      this.#disconnected();
-    });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#failed(error.code ?? error.message);
-    });
   }
 
   /** Looks at the first request. */
   begin(): void {
-    this.#socket.resume();
+    this.#idle.resume();
   }
 
   /** Requests answered so far. */
@@ -254,7 +248,7 @@ export class Session {
       if (descriptor >= 0) failed = this.#concludeDescriptor(this.#last, descriptor, failed);
       if (failed < 0) this.#failed(errnoName(failed));
       else if (this.#connection.blocked) this.#retryLater(Math.min(2 * delay, MAX_RETRY_MS));
-      else if (this.#serve()) this.#socket.resume();
+      else if (this.#serve()) this.#idle.resume();
     }, delay);
   }
 

@@ -33,12 +33,12 @@ export class Connection {
   readonly reply: Frame;
   /** Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves. */
   readonly landing = stableMemory(LANDING_BYTES);
-  readonly #requestAddress = addressOf(this.request.bytes);
+  protected readonly requestAddress = addressOf(this.request.bytes);
   readonly #replyAddress: bigint;
-  readonly #socket: number;
+  protected readonly socket: number;
   readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
   /** Bytes received and not yet consumed, from the start of the request frame's memory. */
-  #filled = 0;
+  protected filled = 0;
   /** The part of the reply that the socket did not take yet. */
   #unsent = 0;
   #unsentFrom = 0;
@@ -48,7 +48,7 @@ export class Connection {
   #widened = false;
 
   constructor(socket: number, reply: Frame) {
-    this.#socket = socket;
+    this.socket = socket;
     this.reply = reply;
     this.#replyAddress = addressOf(reply.bytes);
     setSendBuffer(socket, UNREAD_BYTES);
@@ -61,47 +61,47 @@ export class Connection {
 
   /** Whether the client stopped in the middle of a request. */
   get partial(): boolean {
-    return this.#filled > 0;
+    return this.filled > 0;
   }
 
   /** Takes over the bytes that came to `landing`. */
   landed(bytes: number): void {
-    this.request.bytes.set(this.landing.subarray(0, bytes), this.#filled);
-    this.#filled += bytes;
+    this.request.bytes.set(this.landing.subarray(0, bytes), this.filled);
+    this.filled += bytes;
   }
 
   /** Receives what is there. @returns bytes, 0 at the end of the stream, or -errno (EAGAIN: nothing there) */
   receive(): number {
-    return this.#received(receive(this.#socket, this.#rest(), MAX_FRAME_BYTES - this.#filled));
+    return this.received(receive(this.socket, this.#rest(), MAX_FRAME_BYTES - this.filled));
   }
 
   /** As `receive`, but waits for a while: at most the socket's receive time-out. */
   receiveWaiting(): number {
-    return this.#received(receiveWaiting(this.#socket, this.#rest(), MAX_FRAME_BYTES - this.#filled));
+    return this.received(receiveWaiting(this.socket, this.#rest(), MAX_FRAME_BYTES - this.filled));
   }
 
   #rest(): Pointer {
-    return this.#filled === 0 ? this.#requestAddress : this.request.bytes.subarray(this.#filled);
+    return this.filled === 0 ? this.requestAddress : this.request.bytes.subarray(this.filled);
   }
 
-  #received(bytes: number): number {
-    if (bytes > 0) this.#filled += bytes;
+  protected received(bytes: number): number {
+    if (bytes > 0) this.filled += bytes;
     return bytes;
   }
 
   /** Looks whether a whole request has come. Its bytes stay in `request` until `consume`. */
   take(): Received {
-    if (this.#filled < HEADER_BYTES) return 'incomplete';
+    if (this.filled < HEADER_BYTES) return 'incomplete';
     if (this.request.payloadBytes > MAX_PAYLOAD_BYTES) return 'oversized';
-    return this.#filled < HEADER_BYTES + this.request.payloadBytes ? 'incomplete' : 'frame';
+    return this.filled < HEADER_BYTES + this.request.payloadBytes ? 'incomplete' : 'frame';
   }
 
   /** Drops the request at the head. */
   consume(): void {
     const end = HEADER_BYTES + this.request.payloadBytes;
     // a client that waits for its replies, as QEMU does, never has more in the buffer
-    if (this.#filled > end) this.request.bytes.copyWithin(0, end, this.#filled);
-    this.#filled -= end;
+    if (this.filled > end) this.request.bytes.copyWithin(0, end, this.filled);
+    this.filled -= end;
   }
 
   /** Sends the first `bytes` of the reply frame. @returns 0, or -errno; when the client does not read, `blocked` */
@@ -130,14 +130,14 @@ export class Connection {
   /** Goes on with a reply that was blocked. @returns 0, or -errno */
   flush(): number {
     if (this.#unsentDescriptor >= 0) {
-      const sent = this.#message.send(this.#socket, this.#unsentDescriptor);
+      const sent = this.#message.send(this.socket, this.#unsentDescriptor);
       if (sent === -errno.EAGAIN || sent === -errno.EINTR) return 0;
       this.#unsentDescriptor = -1;
       return Math.min(sent, 0);
     }
     while (this.#unsent > 0) {
       const from = this.#unsentFrom === 0 ? this.#replyAddress : this.reply.bytes.subarray(this.#unsentFrom);
-      const sent = send(this.#socket, from, this.#unsent);
+      const sent = send(this.socket, from, this.#unsent);
       if (sent < 0) {
         if (passing.has(sent)) return 0;
         this.#unsent = 0;
@@ -152,6 +152,6 @@ export class Connection {
 
   #widen(widened: boolean): void {
     this.#widened = widened;
-    setSendBuffer(this.#socket, widened ? 2 * MAX_FRAME_BYTES : UNREAD_BYTES);
+    setSendBuffer(this.socket, widened ? 2 * MAX_FRAME_BYTES : UNREAD_BYTES);
   }
 }

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { argumentsOfNode } from '../../cli/command-line.js';
-import { StartError } from '../../startup/exit-status.js';
-import { describeErrno } from '../../abi/errno-text.js';
-import { cString } from '../../syscalls/memory.js';
-import { execvp, keepOverExec, StringVector } from '../../syscalls/process.js';
+import { StartError } from '../startup/exit-status.js';
+import { describeErrno } from '../abi/errno-text.js';
+import { cString } from '../syscalls/memory.js';
+import { execvp, keepOverExec, StringVector } from '../syscalls/process.js';
 
 /**
  * unshare(1) makes a user namespace in which the caller has the ids that he has outside, no others, and every
@@ -26,9 +25,10 @@ const TRIED = 'VIRTFS_PROXY_HELPER_NAMESPACE';
  * Starts the same program again as the same process, in a user namespace of its own: with all arguments, descriptors
  * and variables, byte for byte.
  *
+ * @param argumentsOfNode what Node was given behind its own name
  * @returns only when that is not possible: the reason
  */
-export function enterUserNamespace(): string {
+export function enterUserNamespace(argumentsOfNode: readonly string[]): string {
   if (process.env[TRIED] !== undefined) return 'no capabilities in the user namespace';
   const [unshare, ...flags] = UNSHARE;
   const trial = spawnSync(unshare, [...flags, ...USE], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -40,7 +40,7 @@ export function enterUserNamespace(): string {
   for (const descriptor of readdirSync('/proc/self/fd')) keepOverExec(Number(descriptor));
   const failed = execvp(
     cString(unshare),
-    new StringVector([...UNSHARE, process.execPath, ...argumentsOfNode()]),
+    new StringVector([...UNSHARE, process.execPath, ...argumentsOfNode]),
   );
   throw new StartError(`cannot start ${unshare}: ${describeErrno(failed)}`);
 }

@@ -1,0 +1,49 @@
+import { describeErrno } from '../abi/errno-text.js';
+import { StartError } from '../startup/exit-status.js';
+import { CapabilitySets } from '../syscalls/privileged/credentials.js';
+import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
+import type { Capability } from './capabilities.js';
+
+/** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
+const MAX_CAPABILITY = 63;
+
+/** Drops the caller's supplementary groups on every thread: the guest's users have none of them. */
+export function clearGroups(): void {
+  if (process.getgroups?.().length === 0) return;
+  try {
+    process.setgroups?.([]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `cannot drop the supplementary groups: ${code}; see setgroups in user_namespaces(7)`,
+    );
+  }
+}
+
+/**
+ * Makes the next exec of this thread one that leaves only the kept capabilities: a program started by root gets what
+ * the bounding set holds and what is inheritable, and no more may be gained ever after. Throws a StartError.
+ */
+export function restrictNextProgram(kept: readonly Capability[], canConfine = true): void {
+  const sets = new CapabilitySets();
+  sets.read();
+  sets.clearInheritable();
+  const refused = sets.apply();
+  if (refused < 0)
+    throw new StartError(`cannot clear the inheritable capabilities: ${describeErrno(refused)}`);
+  // without the right to: with no_new_privs and nothing inheritable the next program gets nothing of it either
+  if (canConfine) emptyBoundingSet(kept);
+  const failed = setNoNewPrivileges();
+  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
+}
+
+function emptyBoundingSet(kept: readonly Capability[]): void {
+  const numbers = new Set(kept.map(({ number }) => number));
+  for (let number = 0; number <= MAX_CAPABILITY && boundingSetHas(number) >= 0; number++) {
+    if (numbers.has(number) || boundingSetHas(number) === 0) continue;
+    const failed = dropFromBoundingSet(number);
+    // an ordinary user gets nothing of it by an exec, with nothing inheritable
+    if (failed < 0 && kept.length > 0)
+      throw new StartError(`cannot drop capability ${number}: ${describeErrno(failed)}`);
+  }
+}
