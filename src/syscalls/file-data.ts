@@ -1,5 +1,5 @@
 import * as errno from '../abi/errno.js';
-import { declare, declareInt, declarePooled, result } from './libc.js';
+import { declare, declareInt, declareElsewhere, result } from './libc.js';
 import { littleEndian, stableMemory } from './memory.js';
 
 const libc = {
@@ -11,10 +11,10 @@ const libc = {
 
 /** What may wait for a disk runs on a thread of libuv's pool. */
 const pooled = {
-  pread: declarePooled('pread', 'int', 'void *', 'int64', 'int64'),
-  pwrite: declarePooled('pwrite', 'int', 'void *', 'int64', 'int64'),
-  fsync: declarePooled('fsync', 'int'),
-  fdatasync: declarePooled('fdatasync', 'int'),
+  pread: declareElsewhere('pread', 'int', 'void *', 'int64', 'int64'),
+  pwrite: declareElsewhere('pwrite', 'int', 'void *', 'int64', 'int64'),
+  fsync: declareElsewhere('fsync', 'int'),
+  fdatasync: declareElsewhere('fdatasync', 'int'),
 };
 
 const RWF_NOWAIT = 8;

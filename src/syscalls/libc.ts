@@ -39,12 +39,12 @@ export function declareInt<const Arguments extends Types>(
 }
 
 /**
- * Declares a libc function that returns a `long` and runs on a thread of libuv's pool: for what waits for a disk. It has
- * to be one for which it makes no difference which thread makes the call.
+ * Declares a libc function that returns a `long` and is called on a thread of libuv's pool: for what may wait. Such a thread
+ * has the credentials of the process, whatever those of the calling thread are just then.
  *
  * @returns a function whose promise settles with the result, or -errno
  */
-export function declarePooled<const Arguments extends Types>(
+export function declareElsewhere<const Arguments extends Types>(
   name: string,
   ...types: Arguments
 ): (...values: Values<Arguments>) => Promise<number> {
@@ -52,9 +52,9 @@ export function declarePooled<const Arguments extends Types>(
   return (...values) =>
     new Promise((resolve, reject) => {
       call.async(...values, (error: unknown, value: number) => {
-        // koffi keeps the errno of the thread for just this callback
+        // koffi keeps the errno of that thread for just this callback
         if (error === null) resolve(result(value));
-        else reject(new Error(`${name} did not run: ${JSON.stringify(error)}`));
+        else reject(new Error(`${name} was not called: ${JSON.stringify(error)}`));
       });
     });
 }

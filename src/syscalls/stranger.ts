@@ -1,8 +1,8 @@
 import { close } from './files.js';
-import { declarePooled } from './libc.js';
+import { declareElsewhere } from './libc.js';
 import { TimeLimit } from './time-limit.js';
 
-const closeElsewhere = declarePooled('close', 'int');
+const closeElsewhere = declareElsewhere('close', 'int');
 
 /** Long enough for a close that waits for nothing. */
 const CLOSE_MS = 5;
@@ -60,7 +60,7 @@ export class StrangerCloser {
     const descriptor = this.#waiting.pop();
     if (descriptor === undefined) return;
     this.#closing++;
-    void closeElsewhere(descriptor).finally(() => {
+    void closeElsewhere(descriptor).then(() => {
       this.#closing--;
       this.#next();
     });

@@ -4,7 +4,15 @@ import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
 import * as p9 from '../p9/numbers.js';
 import type { Time } from '../p9/fields.js';
-import { attributesOf, type Context, fidOf, type Handler, reply, type Target, targetOf } from './context.js';
+import {
+  attributesOf,
+  type Context,
+  fidOf,
+  type Handler,
+  reply,
+  ownTargetOf,
+  type Target,
+} from './context.js';
 
 /** How long the attributes that came with a walk answer for. Linux asks within microseconds, if it does. */
 const FRESH_MS = 10;
@@ -72,7 +80,7 @@ const timeOf = (time: Time | 'now' | undefined): Time => (time === 'now' ? NOW :
  * @returns 0, or -errno of the first that fails
  */
 export async function changeAttributes(fid: Fid, changes: Changes, context: Context): Promise<number> {
-  const target = targetOf(fid);
+  const target = await ownTargetOf(fid, context);
   if (typeof target === 'number') return target;
   context.changes++;
   for (const change of [changeSize, changeOwner, changeMode, changeTimes]) {

@@ -102,3 +102,16 @@ export async function attributesOf(fid: Fid, { helper }: Context): Promise<Attri
   if (typeof attributes === 'number') return attributes;
   return fid.node.isSame(attributes) ? attributes : -errno.ESTALE;
 }
+
+/**
+ * What a request that changes a fid's file names it by. Somebody else may have given the name to another file, so that is
+ * looked at first where the fid is not open.
+ *
+ * @returns -errno: ESTALE when the name leads to another file now
+ */
+export async function ownTargetOf(fid: Fid, context: Context): Promise<Target | number> {
+  const target = targetOf(fid);
+  if (typeof target === 'number' || target.descriptor >= 0) return target;
+  const attributes = await attributesOf(fid, context);
+  return typeof attributes === 'number' ? attributes : target;
+}

@@ -1,6 +1,7 @@
 import * as errno from '../../abi/errno.js';
 import type { Fid } from '../fids/fid-table.js';
-import { type Context, fidOf, type Handler, reply, type Target, targetOf } from './context.js';
+import { XATTR_REPLACE } from '../p9/numbers.js';
+import { type Context, fidOf, type Handler, ownTargetOf, reply, type Target, targetOf } from './context.js';
 
 /** The longest value that a reply of the helper can carry: a 16-bit length within its frame. */
 const MAX_VALUE_BYTES = 65_534;
@@ -59,13 +60,15 @@ export async function finishTransfer(fid: Fid, context: Context): Promise<number
   context.attributeBytes -= transfer.value.length;
   if (transfer.kind === 'read') return 0;
   fid.transfer = undefined;
-  const target = targetOf(fid);
+  const target = await ownTargetOf(fid, context);
   if (typeof target === 'number') return target;
   const { path, descriptor } = target;
   const { name, value, flags, filled } = transfer;
   // a client that left in the middle of a value has set none
   if (filled < value.length) return -errno.EINVAL;
   context.changes++;
-  if (value.length === 0) return context.helper.request('lremovexattr', { path, name }, descriptor);
+  // Linux asks for a removal in this way: an empty value that replaces the one there is
+  if (value.length === 0 && (flags & XATTR_REPLACE) !== 0)
+    return context.helper.request('lremovexattr', { path, name }, descriptor);
   return context.helper.request('lsetxattr', { path, name, value, size: value.length, flags }, descriptor);
 }

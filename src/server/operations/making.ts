@@ -11,6 +11,9 @@ import { isFileOf } from './opening.js';
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xf_ffff;
 
+/** No id: what there is stays. */
+export const NO_GROUP = 0xffff_ffff;
+
 /** A directory's fid, and the path of a name in it. */
 export interface Place {
   readonly directory: Fid;
@@ -66,11 +69,36 @@ export function deviceOf(major: number, minor: number): number {
   return (minor & 0xff) + major * 0x100 + (minor >>> 8) * 0x10_0000;
 }
 
+/** What a new node is to be. */
+export interface NewNode {
+  readonly uid: number;
+  readonly gid: number;
+  readonly path: Uint8Array;
+  readonly mode: number;
+  readonly device: number;
+}
+
+/**
+ * Makes a node. The helper acts for root of another group without the right to make devices, as the C helper did; so root's
+ * get their group afterwards, in the same trip.
+ *
+ * @returns 0, or -errno
+ */
+export async function makeNode(node: NewNode, { helper }: Context): Promise<number> {
+  const { uid, gid, path } = node;
+  if (uid !== 0 || gid === 0 || gid === NO_GROUP) return helper.request('mknod', node);
+  const [failed, refused] = await Promise.all([
+    helper.request('mknod', { ...node, gid: 0 }),
+    helper.request('chown', { path, uid: NO_GROUP, gid }),
+  ]);
+  return failed < 0 ? failed : refused;
+}
+
 export const mknod: Handler<'Tmknod'> = async ({ dfid, name, mode, major, minor, gid }, context) => {
   const device = deviceOf(major, minor);
   if (device < 0) return device;
   const qid = await qidOfMade(placeOf(dfid, name, context), context, (path, uid) =>
-    context.helper.request('mknod', { uid, gid, path, mode, device }),
+    makeNode({ uid, gid, path, mode, device }, context),
   );
   return typeof qid === 'number' ? qid : reply('Rmknod', { qid });
 };
@@ -79,6 +107,9 @@ export const mknod: Handler<'Tmknod'> = async ({ dfid, name, mode, major, minor,
 export async function linkTo(fid: Fid, place: Place, context: Context): Promise<number> {
   const existing = fid.node.path();
   if (typeof existing === 'number') return existing;
+  const attributes = await context.helper.request('lstat', { path: existing });
+  if (typeof attributes === 'number') return attributes;
+  if (!fid.node.isSame(attributes)) return -errno.ESTALE;
   context.changes++;
   return context.helper.request('link', { existing, path: place.path });
 }

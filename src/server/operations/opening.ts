@@ -1,6 +1,6 @@
 import * as errno from '../../abi/errno.js';
 import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
-import { O_ACCMODE, O_DIRECTORY, O_RDONLY, O_TRUNC } from '../../abi/open-flags.js';
+import { O_ACCMODE, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_TRUNC } from '../../abi/open-flags.js';
 import { qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
 import type { Identity } from '../fids/node.js';
@@ -55,6 +55,14 @@ function qidOfOpen(fid: Fid, { status, settings }: Context): Qid {
   );
 }
 
+/** @returns 0, or -errno */
+async function empty(descriptor: number, context: Context): Promise<number> {
+  context.changes++;
+  const failed = await context.helper.request('truncate', { path: new Uint8Array(), length: 0 }, descriptor);
+  // for the qid, which tells of the change
+  return failed < 0 ? failed : fstat(descriptor, context.status);
+}
+
 /** Opens the file of a fid. @returns its qid, or -errno */
 export async function openFid(fid: Fid, wanted: number, context: Context): Promise<Qid | number> {
   if (fid.file !== undefined) return -errno.EINVAL;
@@ -64,11 +72,12 @@ export async function openFid(fid: Fid, wanted: number, context: Context): Promi
   if (full < 0) return full;
   const path = fid.node.path();
   if (typeof path === 'number') return path;
-  const flags = isDirectory ? wanted | O_DIRECTORY : wanted;
-  if ((flags & O_TRUNC) !== 0) context.changes++;
+  // emptied only when it is known to be the file
+  const flags = (wanted & ~O_TRUNC) | O_NOFOLLOW | (isDirectory ? O_DIRECTORY : 0);
   const descriptor = await context.helper.request('open', { path, flags });
   if (descriptor < 0) return descriptor;
-  const failed = isFileOf(descriptor, fid.node.identity, context);
+  let failed = isFileOf(descriptor, fid.node.identity, context);
+  if (failed >= 0 && (wanted & O_TRUNC) !== 0) failed = await empty(descriptor, context);
   if (failed < 0) {
     close(descriptor);
     return failed;

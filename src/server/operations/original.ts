@@ -11,15 +11,12 @@ import { statChanges } from '../p9/stat.js';
 import { changeAttributes, type Changes } from './attributes.js';
 import { attributesOf, type Context, fidOf, type Handler, isFailure, reply } from './context.js';
 import { syncFid } from './data.js';
-import { createFile, deviceOf, linkTo, type Place, placeOf } from './making.js';
+import { createFile, deviceOf, linkTo, makeNode, NO_GROUP, type Place, placeOf } from './making.js';
 import { moveTo } from './moving.js';
 import { openFid } from './opening.js';
 import { statOf } from './stat-records.js';
 
 /** What 9P2000 and 9P2000.u do in messages of their own. */
-
-/** No group: these dialects name none, and the helper leaves what there is. */
-const NO_GROUP = 0xffff_ffff;
 
 export const stat: Handler<'Tstat'> = async ({ fid: number }, context) => {
   const fid = fidOf(context, number);
@@ -123,6 +120,7 @@ function request(
   creation: Creation,
   context: Context,
 ): Promise<number> | number {
+  // these dialects name no group
   const gid = NO_GROUP;
   const { helper } = context;
   context.changes++;
@@ -133,7 +131,7 @@ function request(
       return helper.request('symlink', { uid, gid, target: creation.target, path });
     case 'node': {
       const device = deviceOf(creation.major, creation.minor);
-      return device < 0 ? device : helper.request('mknod', { uid, gid, path, mode: creation.mode, device });
+      return device < 0 ? device : makeNode({ uid, gid, path, mode: creation.mode, device }, context);
     }
     case 'link': {
       const existing = fidOf(context, creation.fid);

@@ -1,6 +1,7 @@
 import * as errno from '../../abi/errno.js';
 import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
+import type { Fid } from '../fids/fid-table.js';
 import { Node, ROOT_PATH } from '../fids/node.js';
 import { isDotDot } from '../p9/names.js';
 import { NOFID, NONUNAME } from '../p9/numbers.js';
@@ -157,7 +158,7 @@ export const clunk: Handler<'Tclunk'> = async ({ fid: number }, context) => {
   if (fid === undefined) return -errno.EBADF;
   let failed = 0;
   if (fid.transfer !== undefined) failed = await finishTransfer(fid, context);
-  else if (fid.removeOnClunk) failed = await removeNode(fid.node, context);
+  else if (fid.removeOnClunk) failed = await removeFile(fid, context);
   context.fids.remove(number);
   return isFailure(failed) ? failed : reply('Rclunk', {});
 };
@@ -166,16 +167,20 @@ export const clunk: Handler<'Tclunk'> = async ({ fid: number }, context) => {
 export const remove: Handler<'Tremove'> = async ({ fid: number }, context) => {
   const fid = context.fids.get(number);
   if (fid === undefined) return -errno.EBADF;
-  const failed = fid.transfer === undefined ? await removeNode(fid.node, context) : -errno.EBADF;
+  const failed = fid.transfer === undefined ? await removeFile(fid, context) : -errno.EBADF;
   context.fids.remove(number);
   return failed < 0 ? failed : reply('Rremove', {});
 };
 
 /** @returns 0, or -errno */
-async function removeNode(node: Node, context: Context): Promise<number> {
+async function removeFile(fid: Fid, context: Context): Promise<number> {
+  const { node } = fid;
   if (node.isRoot) return -errno.EBUSY;
   const path = node.path();
   if (typeof path === 'number') return path;
+  const attributes = await context.helper.request('lstat', { path });
+  if (typeof attributes === 'number') return attributes;
+  if (!node.isSame(attributes)) return -errno.ESTALE;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
   if (failed >= 0) node.parent.forget(node.name);
