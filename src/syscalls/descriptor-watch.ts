@@ -67,7 +67,8 @@ export class DescriptorWatch {
     this.#writable ||= events.writable;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#tell);
+    // not counted as work that the loop still has: `EventLoop.hasWork` may be asked from the callback
+    setImmediate(this.#tell).unref();
   };
 
   readonly #tell = (): void => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { sessionForTest, type Session, whyNotRoot } from '../support/helper-process.js';
+import { inject, whyNoInjection } from '../support/injection.js';
 import { errnoName } from '../support/libc.js';
 import { patience } from '../support/patience.js';
 import { frame, requests, requestTypes } from '../support/requests.js';
@@ -218,6 +219,14 @@ describe.skipIf(skipped !== undefined)('a client that passes descriptors', { tim
     expect(next()).toBe('ENOENT');
     expect(mode('one')).toBe(0o600);
     await allClosed(served);
+  });
+
+  it.skipIf(whyNoInjection() !== undefined)('pays nothing for requests without them', async () => {
+    const { client, helper } = serve();
+    const stop = await inject(helper.pid, 'epoll_pwait,epoll_wait:delay_exit=1');
+    for (let again = 0; again < 500; again++) client.request(requests.lstat('/one'));
+    // a turn of the event loop costs more than a request
+    expect((await stop()).length).toBeLessThan(100);
   });
 
   it('is told where the export has no mount of its own', async () => {
