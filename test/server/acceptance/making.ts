@@ -54,14 +54,23 @@ export const making: readonly Case[] = [
       for (const [name, mode] of Object.entries(kinds)) {
         const device = name === 'character' || name === 'block';
         const [major, minor] = device ? [259, 70_000] : [0, 0];
-        await client.request('Tmknod', { dfid, name, mode, major, minor, gid: 3 });
+        const gid = device ? 0 : 3;
+        await client.request('Tmknod', { dfid, name, mode, major, minor, gid });
         const seen = await scene.getattr(await scene.walk([name]));
-        expect([name, seen.mode, seen.gid]).toEqual([name, mode, 3]);
+        expect([name, seen.mode, seen.gid]).toEqual([name, mode, gid]);
         expect(seen.rdev).toBe(lstatSync(scene.host(name), { bigint: true }).rdev);
         expect(seen.rdev !== 0n).toBe(device);
       }
       const again = { dfid, name: 'fifo', mode: 0o010600, major: 0, minor: 0, gid: 0 };
       expect(await client.outcome('Tmknod', again)).toBe('EEXIST');
+    },
+  },
+  {
+    title: 'a device may be of another group',
+    run: async (scene) => {
+      const fields = { dfid: scene.directory, name: 'null', mode: 0o020666, major: 1, minor: 3, gid: 3 };
+      expect(await scene.client.outcome('Tmknod', fields)).toBe('ok');
+      expect(lstatSync(scene.host('null')).gid).toBe(3);
     },
   },
   {
