@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { closeLater, make, owner, serve, type Served, TIME } from '../support/descriptor-requests.js';
+import { about, closeLater, make, owner, serve, type Served, TIME } from '../support/descriptor-requests.js';
 import { errnoName, socketpair } from '../support/libc.js';
+import { serve as serveHost, until } from '../support/mounting-host.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { openDescriptors } from './process-usage.js';
@@ -73,5 +74,14 @@ describe.skipIf(skip)('a descriptor that is not of the export', { timeout: 60_00
     expect(fstatSync(stranger, { bigint: true })).toEqual(before);
     expect(errnoName(served.client.request(requests.lstat('/')).errno)).toBe('success');
     await expect.poll(() => openDescriptors(served.helper.pid) <= base + 4).toBe(true);
+  });
+
+  it('is EBADF: a file of a mount inside the export', async () => {
+    const { client, host, directory } = await serveHost(['--descriptor-requests']);
+    host.run(`mount -t tmpfs disk ${directory}/disk; touch ${directory}/disk/file`);
+    await until(client, '/disk/file', 0);
+    const file = closeLater(client.request(requests.open('/disk/file', O_RDWR)).descriptor!);
+    expect(errnoName(about(client, requests.chmod('', 0o7777), [file]).errno)).toBe('EBADF');
+    expect(fstatSync(file).mode & 0o7777).toBe(0o644);
   });
 });

@@ -30,6 +30,7 @@ import {
 } from '../support/ordinary-user.js';
 import { requests } from '../support/requests.js';
 import { WireClient } from '../support/wire-client.js';
+import { sendDescriptors } from '../security/kernel.js';
 
 const skipped = whyNotRoot() ?? whyNoUserNamespaces();
 if (skipped !== undefined) console.warn(`rootless tests skipped: ${skipped}`);
@@ -82,6 +83,30 @@ function inGuest({ client }: Session, path: string): unknown[] {
 }
 
 describe.skipIf(skipped !== undefined).each(ways)('a helper of an ordinary user %s', (way) => {
+  it.each(models)(
+    'takes requests about descriptors where the export has a mount of its own, in %s',
+    (model) => {
+      const { ask, client, helper } = start(way, model, ['--descriptor-requests']);
+      const { descriptor } = client.request(requests.create('/file', O_CREATE, 0o644, root));
+      onTestFinished(() => {
+        closeSync(descriptor!);
+      });
+      const about = (bytes: Buffer): string => {
+        sendDescriptors(client.fd, bytes, [descriptor!]);
+        return errnoName(client.receive(bytes.readUInt32LE(0)).errno);
+      };
+      const expected = way === inNamespace ? 'success' : 'EOPNOTSUPP';
+      expect(about(requests.chmod('', 0o4711)), helper.stderr()).toBe(expected);
+      expect(about(requests.chown('', { uid: 7, gid: 8 }))).toBe(expected);
+      // where the working directory cannot be the export again
+      expect(ask(requests.chmod('/', 0))).toBe('success');
+      expect(about(requests.lstat(''))).toBe(expected);
+      expect(ask(requests.lstat('/file'))).toBe('success');
+      expect(ask(requests.chmod('/', 0o755))).toBe('success');
+      expect(ask(requests.lstat('/file'))).toBe('success');
+    },
+  );
+
   it.each(models)('lets the root of the guest do everything, in %s', (model) => {
     const session = start(way, model);
     const { ask, path, helper } = session;
