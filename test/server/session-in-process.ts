@@ -1,0 +1,64 @@
+/** A session of the server in this process, with a real helper behind it, whose trips can be counted. */
+import net from 'node:net';
+import { onTestFinished } from 'vitest';
+import { createLogger, LogLines } from '../../src/observability/log.js';
+import { Refusals } from '../../src/observability/refusals.js';
+import { StandardError } from '../../src/observability/standard-error.js';
+import { HelperClient } from '../../src/server/helper-client/helper-client.js';
+import { type Limits, Session } from '../../src/server/session/session.js';
+import { SocketStream } from '../../src/server/transports/stream.js';
+import { socketPair } from '../../src/syscalls/sockets.js';
+import { helperForTest } from '../support/helper-process.js';
+import { NinepClient } from '../support/ninep-client.js';
+
+function pair(): readonly [number, number] {
+  const ends = socketPair();
+  if (typeof ends === 'number') throw new Error(`no socket pair: ${ends}`);
+  return ends;
+}
+
+export interface InProcess {
+  readonly client: NinepClient;
+  readonly helper: HelperClient;
+  /** Settles when the session has ended: with the reason, if the client did not just leave. */
+  readonly ended: Promise<string | undefined>;
+}
+
+const LIMITS: Limits = { messageBytes: 524_288, fids: 65_536, openFiles: 1024, requests: 128 };
+
+/** A client that has agreed on 9P2000.L and attached fid 0 as root. */
+export async function sessionInProcess(
+  exportPath: string,
+  limits: Partial<Limits> = {},
+  coherent = false,
+): Promise<InProcess> {
+  const [ours, helpers] = pair();
+  helperForTest(['-n', '-p', exportPath, '-f', '3', '--descriptor-requests'], { inherit: [helpers] });
+  const helper = new HelperClient(ours);
+  const [served, clients] = pair();
+  const log = createLogger('error', 'text', new LogLines(new StandardError(false), 'text'));
+  let tell: (reason: string | undefined) => void = () => undefined;
+  const ended = new Promise<string | undefined>((resolve) => {
+    tell = resolve;
+  });
+  const session = new Session((events) => new SocketStream(served, events), helper, {
+    limits: { ...LIMITS, ...limits },
+    settings: {
+      versions: coherent ? 'coherent' : 'change',
+      entryTypes: 'kernel',
+      hiddenNames: new Set(),
+      maxAttributeBytes: 1_048_576,
+    },
+    log,
+    refusals: new Refusals(log),
+    ended: tell,
+  });
+  onTestFinished(() => {
+    session.end();
+    helper.close();
+  });
+  const client = new NinepClient(new net.Socket({ fd: clients }));
+  await client.version('9P2000.L', 524_288);
+  await client.attach(0);
+  return { client, helper, ended };
+}
