@@ -5,8 +5,8 @@ import { createLogger, LogLines } from '../../src/observability/log.js';
 import { Refusals } from '../../src/observability/refusals.js';
 import { StandardError } from '../../src/observability/standard-error.js';
 import { HelperClient } from '../../src/server/helper-client/helper-client.js';
-import { type Limits, Session } from '../../src/server/session/session.js';
-import { SocketStream } from '../../src/server/transports/stream.js';
+import { type Limits, Session, type SessionOptions } from '../../src/server/session/session.js';
+import { SocketStream, type StreamFactory } from '../../src/server/transports/stream.js';
 import { socketPair } from '../../src/syscalls/sockets.js';
 import { helperForTest } from '../support/helper-process.js';
 import { NinepClient } from '../support/ninep-client.js';
@@ -26,22 +26,25 @@ export interface InProcess {
 
 const LIMITS: Limits = { messageBytes: 524_288, fids: 65_536, openFiles: 1024, requests: 128 };
 
-/** A client that has agreed on 9P2000.L and attached fid 0 as root. */
-export async function sessionInProcess(
-  exportPath: string,
-  limits: Partial<Limits> = {},
-  coherent = false,
-): Promise<InProcess> {
+/** A helper for one test, and our end of the connection to it. */
+export function helperInProcess(exportPath: string): HelperClient {
   const [ours, helpers] = pair();
   helperForTest(['-n', '-p', exportPath, '-f', '3', '--descriptor-requests'], { inherit: [helpers] });
   const helper = new HelperClient(ours);
-  const [served, clients] = pair();
-  const log = createLogger('error', 'text', new LogLines(new StandardError(false), 'text'));
-  let tell: (reason: string | undefined) => void = () => undefined;
-  const ended = new Promise<string | undefined>((resolve) => {
-    tell = resolve;
+  onTestFinished(() => {
+    helper.close();
   });
-  const session = new Session((events) => new SocketStream(served, events), helper, {
+  return helper;
+}
+
+/** What a session is given. @param ended is told how it ended */
+export function sessionOptions(
+  ended: SessionOptions['ended'],
+  limits: Partial<Limits> = {},
+  coherent = false,
+): SessionOptions {
+  const log = createLogger('fatal', 'text', new LogLines(new StandardError(false), 'text'));
+  return {
     limits: { ...LIMITS, ...limits },
     settings: {
       versions: coherent ? 'coherent' : 'change',
@@ -51,11 +54,26 @@ export async function sessionInProcess(
     },
     log,
     refusals: new Refusals(log),
-    ended: tell,
+    ended,
+  };
+}
+
+/** A client that has agreed on 9P2000.L and attached fid 0 as root. */
+export async function sessionInProcess(
+  exportPath: string,
+  limits: Partial<Limits> = {},
+  coherent = false,
+): Promise<InProcess> {
+  const helper = helperInProcess(exportPath);
+  const [served, clients] = pair();
+  let tell: (reason: string | undefined) => void = () => undefined;
+  const ended = new Promise<string | undefined>((resolve) => {
+    tell = resolve;
   });
+  const connect: StreamFactory = (events) => new SocketStream(served, events);
+  const session = new Session(connect, helper, sessionOptions(tell, limits, coherent));
   onTestFinished(() => {
     session.end();
-    helper.close();
   });
   const client = new NinepClient(new net.Socket({ fd: clients }));
   await client.version('9P2000.L', 524_288);
