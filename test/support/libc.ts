@@ -164,7 +164,13 @@ const unixSocket = (): number => checked('socket', c.socket(AF_UNIX, SOCK_STREAM
 /** A stream socket connected to the one bound at `path`. */
 export function connectUnix(path: string): number {
   const fd = unixSocket();
-  checked('connect', c.connect(fd, unixAddress(path), 110));
+  try {
+    checked('connect', c.connect(fd, unixAddress(path), 110));
+  } catch (error) {
+    // one that tries until somebody listens must not run out of descriptors
+    c.close(fd);
+    throw error;
+  }
   return fd;
 }
 
