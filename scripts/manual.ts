@@ -1,6 +1,7 @@
 /** Makes the man page from the tables of options and commands: mdoc(7). */
 import { type Command, commands } from '../src/helper/cli/commands.js';
-import { options, type OptionTable } from '../src/helper/cli/options.js';
+import type { OptionTable } from '../src/cli/arguments.js';
+import { options } from '../src/helper/cli/options.js';
 import { ExitStatus } from '../src/startup/exit-status.js';
 
 /** Of this text. */

@@ -6,7 +6,8 @@ import { type CommandName, commands, isCommand } from '../helper/cli/commands.js
 import { configure, seccompMode } from '../helper/cli/configuration.js';
 import { modelSettings } from '../helper/cli/security-model.js';
 import { commandHelp, helpText } from '../helper/cli/help.js';
-import { type Arguments, parseArguments, parseOptions } from '../helper/cli/options.js';
+import { type Arguments, parseArguments } from '../cli/arguments.js';
+import { parseOptions } from '../helper/cli/options.js';
 import { print } from '../cli/output.js';
 import { describePrivileges } from '../helper/confinement/description.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';

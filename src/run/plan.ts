@@ -1,7 +1,8 @@
 import { usageError } from '../startup/exit-status.js';
 import { configure } from '../helper/cli/configuration.js';
 import { commands } from '../helper/cli/commands.js';
-import { type Arguments, type Option, parseOptions } from '../helper/cli/options.js';
+import type { Arguments, Option } from '../cli/arguments.js';
+import { parseOptions } from '../helper/cli/options.js';
 import { isUtf8 } from '../cli/path-bytes.js';
 import { checkKeptVariables } from './environment.js';
 

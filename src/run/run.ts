@@ -1,4 +1,4 @@
-import type { Arguments } from '../helper/cli/options.js';
+import type { Arguments } from '../cli/arguments.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import { complain } from '../startup/journal.js';
 import { closeAllOnExec } from '../syscalls/process.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../src/helper/cli/commands.js';
-import { parseArguments } from '../../src/helper/cli/options.js';
+import { parseArguments } from '../../src/cli/arguments.js';
 import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
 import { planRun } from '../../src/run/plan.js';
 

@@ -1,4 +1,5 @@
-import { type Option, type OptionTable, options } from './options.js';
+import type { Option, OptionTable } from '../../cli/arguments.js';
+import { options } from './options.js';
 
 /** What the program does besides serving: chosen by its first argument, which for serving begins with a dash. */
 export interface Command {

@@ -1,6 +1,7 @@
 import { usageError } from '../../startup/exit-status.js';
 import { type Command, commands } from './commands.js';
-import { type Option, options, type OptionTable } from './options.js';
+import type { Option, OptionTable } from '../../cli/arguments.js';
+import { options } from './options.js';
 
 /** What completes the values that cannot be listed, by the name that the help text gives them: bash's `compgen`. */
 const bashActions: Readonly<Record<string, string>> = {

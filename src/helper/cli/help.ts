@@ -1,6 +1,7 @@
 import { ExitStatus } from '../../startup/exit-status.js';
 import { type Command, type CommandName, commands } from './commands.js';
-import { options, type OptionTable } from './options.js';
+import type { OptionTable } from '../../cli/arguments.js';
+import { options } from './options.js';
 
 /** The lines that tell of a table's options. */
 function optionRows(table: OptionTable): string {

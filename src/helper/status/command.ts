@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { MAX_SOCKET_PATH } from '../cli/configuration.js';
-import type { Arguments } from '../cli/options.js';
+import type { Arguments } from '../../cli/arguments.js';
 import { print } from '../../cli/output.js';
 import { isUtf8 } from '../../cli/path-bytes.js';
 import { ExitStatus, usageError } from '../../startup/exit-status.js';
