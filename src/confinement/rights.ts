@@ -7,6 +7,14 @@ import type { Capability } from './capabilities.js';
 /** Highest capability number that a 64-bit set can hold; the kernel says where it really ends. */
 const MAX_CAPABILITY = 63;
 
+/** Whether this thread may use all of these. */
+export function hasCapabilities(wanted: readonly Capability[]): boolean {
+  const sets = new CapabilitySets();
+  sets.read();
+  const { permitted } = sets;
+  return wanted.every(({ number }) => ((permitted >> BigInt(number)) & 1n) === 1n);
+}
+
 /** Drops the caller's supplementary groups on every thread: the guest's users have none of them. */
 export function clearGroups(): void {
   if (process.getgroups?.().length === 0) return;

@@ -1,10 +1,5 @@
 /** What a program that was taken over could still call: every call of the filter, in its allowed and its other forms. */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { helperNode } from '../guest/helper.js';
 import { systemCalls } from '../../src/abi/system-calls.js';
 import {
   allowedCalls,
@@ -12,85 +7,7 @@ import {
   forbiddenCalls,
 } from '../../src/helper/confinement/system-call-policy.js';
 import { absent, ends, type Form, forms } from './system-call-forms.js';
-
-/** A program that goes under the filter and then makes system calls, given by their numbers and arguments. */
-const filtered = buildSync({
-  stdin: {
-    resolveDir: fileURLToPath(new URL('../../src', import.meta.url)),
-    loader: 'ts',
-    contents: `
-      import { stat } from 'node:fs';
-      import { filterSystemCalls, refuseIoUring } from './confinement/seccomp.js';
-      import { descriptorRequestsPolicy, helperPolicy } from './helper/confinement/system-call-policy.js';
-      import { addressOf, result, syscall } from './syscalls/libc.js';
-      import { cString, stableMemory } from './syscalls/memory.js';
-      import { execve, keepOverExec, setNoNewPrivileges, StringVector } from './syscalls/process.js';
-      setNoNewPrivileges();
-      if (process.argv[3] === '"thread"' && process.argv[4] === undefined) {
-        // libuv waits for the thread, and must not do so on a ring: what the starting program sees to
-        refuseIoUring('kill');
-        for (const standard of [0, 1, 2]) keepOverExec(standard);
-        const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1), 'again'];
-        execve(cString(process.execPath), new StringVector(again), new StringVector([]));
-      }
-      const [mode, socket, calls] = [process.argv[1], Number(process.argv[2]), JSON.parse(process.argv[3])];
-      const unix = (type) => result(syscall(socket, 1, type, 0, 0, 0, 0));
-      const values = {
-        self: process.pid, other: process.ppid, stream: unix(1), datagram: unix(2), memory: addressOf(stableMemory(64)),
-      };
-      if (mode === 'descriptor requests') filterSystemCalls('kill', descriptorRequestsPolicy);
-      else filterSystemCalls(mode, helperPolicy);
-      if (calls === 'thread') stat('/', (error) => process.stdout.write(JSON.stringify(error)));
-      else process.stdout.write(JSON.stringify(calls.map(([number, ...args]) => {
-        const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args.map((value) => values[value] ?? value);
-        return Number(result(syscall(number, a, b, c, d, e, f)));
-      })));
-    `,
-  },
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  // what loads koffi asks for it from here
-  define: { 'import.meta.url': JSON.stringify(import.meta.url) },
-  write: false,
-}).outputFiles[0]!.text;
-
-/** The kernel's own numbers: what its headers define for this architecture. */
-function kernelNumbers(header: string): ReadonlyMap<string, number> {
-  const text = readFileSync(header, 'utf8');
-  return new Map(
-    [...text.matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm)].map(([, name = '', number]) => [
-      name,
-      Number(number),
-    ]),
-  );
-}
-const numbers = kernelNumbers('/usr/include/x86_64-linux-gnu/asm/unistd_64.h');
-const ENOSYS = -38;
-
-type Call = readonly [name: string, form: Form];
-
-interface Outcome {
-  readonly signal: string | null;
-  readonly status: number | null;
-  /** What each call returned: a number or -errno. */
-  readonly results: readonly number[];
-}
-
-function underFilter(mode: string, calls: readonly Call[] | 'thread', milliseconds = 20_000): Outcome {
-  const argument = calls === 'thread' ? calls : calls.map(([name, form]) => [numbers.get(name), ...form]);
-  const { signal, status, stdout } = spawnSync(
-    helperNode,
-    ['--eval', filtered, mode, String(numbers.get('socket')), JSON.stringify(argument)],
-    {
-      cwd: fileURLToPath(new URL('../../', import.meta.url)),
-      encoding: 'utf8',
-      timeout: milliseconds,
-      killSignal: 'SIGKILL',
-    },
-  );
-  return { signal, status, results: JSON.parse(stdout === '' ? '[]' : stdout) as number[] };
-}
+import { type Call, ENOSYS, kernelNumbers, numbers, underFilter } from './under-filter.js';
 
 const describeCall = ([name, form]: Call): string => `${name}(${form.join(', ')})`;
 const formsOf = (kind: 'allowed' | 'refused' | 'forbidden'): Call[] =>
@@ -130,7 +47,10 @@ describe('the system call filter', { timeout: 120_000 }, () => {
     expect(underFilter('kill', [['exit_group', [7]]])).toMatchObject({ signal: null, status: 7 });
     expect(underFilter('kill', [['rt_sigreturn', []]]).signal).toBe('SIGSEGV');
     // the other threads stay, and with them the process, until the time is over
-    expect(underFilter('kill', [['exit', [0]]], 2_000)).toMatchObject({ signal: 'SIGKILL', results: [] });
+    expect(underFilter('kill', [['exit', [0]]], { milliseconds: 2_000 })).toMatchObject({
+      signal: 'SIGKILL',
+      results: [],
+    });
   });
 
   it('answers ENOSYS in every other form, and for every call that a run-time may try', () => {
@@ -143,7 +63,9 @@ describe('the system call filter', { timeout: 120_000 }, () => {
   it('lets descriptors be received only where there are requests about them', () => {
     const calls = descriptorRequestCalls.map((name): Call => [name, NONSENSE]);
     expect(underFilter('kill', calls).results).toEqual(calls.map(() => ENOSYS));
-    const { results } = underFilter('descriptor requests', [...calls, ['socket', [1, 1, 0]]]);
+    const { results } = underFilter('kill', [...calls, ['socket', [1, 1, 0]]], {
+      policy: 'descriptor requests',
+    });
     expect(results.slice(0, -1)).not.toContain(ENOSYS);
     expect(results.at(-1)).toBe(ENOSYS);
   });

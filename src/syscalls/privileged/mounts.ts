@@ -16,6 +16,10 @@ const libc = {
 const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
 const CLONE_NEWUSER = 0x10000000;
+const MS_RDONLY = 1;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
@@ -41,6 +45,7 @@ const PROPAGATION = 4;
 
 const HERE = cString('.');
 const EMPTY = cString('');
+const TMPFS = cString('tmpfs');
 
 /**
  * From now on this process, which must have one thread, has every capability over a copy of all mounts, in a user
@@ -88,6 +93,12 @@ export function pivotToWorkingDirectory(): number {
   const here = addressOf(HERE);
   const failed = result(syscall(architecture.syscalls.pivot_root, here, here, 0, 0, 0, 0));
   return failed < 0 ? failed : result(libc.umount2(HERE, MNT_DETACH));
+}
+
+/** Mounts an empty directory in the place of another one, in which nobody can make anything: tmpfs(5). */
+export function mountNothing(directory: Uint8Array): number {
+  const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  return result(libc.mount(TMPFS, directory, TMPFS, flags, cString('size=4k,nr_inodes=1,mode=0555')));
 }
 
 /** The calling thread has a root and a working directory of its own from now on, as `enterMounts` demands. */

@@ -1,0 +1,18 @@
+import '../startup/no-debugger.js';
+import { dirname, join } from 'node:path';
+import { StartError } from '../startup/exit-status.js';
+import { report } from '../startup/report.js';
+import type { ServerStart } from '../server/launch/handover.js';
+import { launchServer } from '../server/launch/launch.js';
+
+/**
+ * The first program of the 9P server: takes its rights away, and becomes it. Started by `run/`, never by hand.
+ */
+
+const start = JSON.parse(process.argv[2] ?? '{}') as ServerStart;
+
+launchServer(start, join(dirname(process.argv[1] ?? ''), 'p9-server.js')).catch((error: unknown) => {
+  if (!(error instanceof StartError)) throw error;
+  report(start.report, error.message);
+  process.exitCode = error.status;
+});

@@ -1,0 +1,104 @@
+import { endDebugger } from '../startup/no-debugger.js';
+import { enterEmptyRoot } from '../confinement/empty-root.js';
+import { filterSystemCalls } from '../confinement/seccomp.js';
+import { createLogger, type Logger, LogLines } from '../observability/log.js';
+import { Refusals } from '../observability/refusals.js';
+import { StandardError } from '../observability/standard-error.js';
+import { serverPolicy } from '../server/confinement/system-call-policy.js';
+import type { ServerHandover } from '../server/launch/handover.js';
+import { serveClient, type ServedClient, type SessionEnd } from '../server/session/serve-client.js';
+import { acceptClients } from '../server/transports/acceptance.js';
+import { SocketStream } from '../server/transports/stream.js';
+import { Notifier } from '../service/notifications.js';
+import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { complain } from '../startup/journal.js';
+import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
+import { closeAllOnExec, dieWithParent, exitNow, setNotDumpable } from '../syscalls/process.js';
+
+/** The 9P server: gives up what is left of its rights and serves one client. Started by `launch/`, never by hand. */
+
+const exitStatus: Readonly<Record<SessionEnd, number>> = {
+  closed: ExitStatus.OK,
+  stopped: ExitStatus.OK,
+  failed: ExitStatus.FAILURE,
+  violation: ExitStatus.PROTOCOL_VIOLATION,
+};
+
+/** In one turn of the event loop, and before any byte of a client is looked at. Throws a StartError. */
+function confine({ parent, rootChanger, seccomp }: ServerHandover): void {
+  setNotDumpable();
+  dieWithParent();
+  if (process.ppid !== parent) throw new StartError('the process that started the server has ended');
+  if (rootChanger !== undefined) enterEmptyRoot(rootChanger);
+  filterSystemCalls(seccomp, serverPolicy);
+  endDebugger();
+}
+
+/** Serves the client, or the first one that comes. */
+function begin(handover: ServerHandover, log: Logger): void {
+  const { helper, client, allowed } = handover;
+  const refusals = new Refusals(log);
+  let served: ServedClient | undefined;
+  const serve = (descriptor: number): void => {
+    served = serveClient((events) => new SocketStream(descriptor, events), {
+      helper,
+      settings: handover,
+      log,
+    });
+    log.info(handover.kept, 'serving a client');
+    void served.ended.then((end) => {
+      if (end === 'closed') log.info('the client has left');
+      exitNow(exitStatus[end]);
+    });
+  };
+  if (client.listening) {
+    acceptClients(client, allowed, {
+      connected: (descriptor) => {
+        serve(descriptor);
+        return false;
+      },
+      refused: (peer) => {
+        refusals.report('refused a client that may not connect', { ...peer });
+      },
+    });
+  } else serve(client.descriptor);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (served === undefined) exitNow(ExitStatus.OK);
+      served.end();
+    });
+  }
+}
+
+async function main(handover: ServerHandover): Promise<void> {
+  closeAllOnExec();
+  const lines = new LogLines(new StandardError(handover.journal), handover.logFormat);
+  const root = createLogger(handover.logLevel, handover.logFormat, lines);
+  const log = root.child({
+    part: '9p',
+    ...(handover.clientNumber === undefined ? {} : { client: handover.clientNumber }),
+  });
+  const readiness = new Readiness({
+    notifier: new Notifier(undefined),
+    report: handover.report,
+    background: false,
+  });
+  try {
+    process.on('uncaughtException', (error) => {
+      readiness.fail(`a bug: ${error.message}`);
+      log.fatal({ err: error }, 'a bug ends the server');
+      exitNow(ExitStatus.FAILURE);
+    });
+    confine(handover);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (!readiness.fail(error.message)) complain('error', error.message, handover.journal);
+    exitNow(error.status);
+  }
+  await turnOfTheEventLoop();
+  readiness.tell();
+  begin(handover, log);
+}
+
+process.title = 'virtfs-9p-server';
+void main(JSON.parse(process.argv[2] ?? '{}') as ServerHandover);

@@ -1,0 +1,123 @@
+import type { Option } from '../../cli/arguments.js';
+import { usageError } from '../../startup/exit-status.js';
+import { type ListenAddress, parseListenAddress } from '../transports/address.js';
+import { serverOptions, type ServerOptionName } from './options.js';
+
+/** What bounds the memory and the descriptors that a client can take. */
+export interface SessionLimits {
+  readonly fids: number;
+  readonly requests: number;
+  readonly descriptors: number;
+  readonly attributeBytes: number;
+}
+
+/** What the command line asks of the server, complete and valid in itself. Users are names or ids as text. */
+export interface ServerConfiguration {
+  readonly address: ListenAddress;
+  readonly runAs: string | undefined;
+  readonly keepListening: boolean;
+  readonly uid: string | undefined;
+  readonly gid: string | undefined;
+  readonly allowedUsers: readonly string[];
+  /** Undefined for every one. */
+  readonly allowedCids: readonly number[] | undefined;
+  readonly coherent: boolean;
+  readonly msize: number;
+  readonly limits: SessionLimits;
+  readonly readyDescriptor: number | undefined;
+}
+
+/** Options as they were given, in their order. */
+export type GivenOptions = readonly { readonly name: string; readonly value: string | true }[];
+
+const PROGRAM = 'virtfs-proxy-helper share';
+const MAX_CID = 0xffff_fffe;
+const MANY = 1_000_000;
+const STDERR = 2;
+
+/** Checks the options of the server; others are passed over. Throws a usage error. */
+export function configureServer(given: GivenOptions): ServerConfiguration {
+  const values = new Values(given);
+  const listen = values.text('listen');
+  if (listen === undefined) throw usageError('--listen is required', PROGRAM);
+  const address = parseListenAddress(listen, values.has('allow-network'));
+  const only = (kind: ListenAddress['kind'], ...names: readonly ServerOptionName[]): void => {
+    const wrong = names.find((name) => values.has(name));
+    if (wrong !== undefined && address.kind !== kind && address.kind !== 'descriptor')
+      throw usageError(`--${wrong} is only for --listen ${kind}:`, PROGRAM);
+  };
+  only('unix', 'uid', 'gid', 'allow-uid');
+  only('vsock', 'allow-cid');
+  only('tcp', 'allow-network');
+  const cids = values.all('allow-cid').map((cid) => values.number('allow-cid', cid, 0, MAX_CID));
+  const ready = values.text('ready-fd');
+  const readyDescriptor = ready === undefined ? undefined : values.number('ready-fd', ready, 0, 999_999_999);
+  if (readyDescriptor === STDERR)
+    throw usageError('--ready-fd 2: the log goes there; pass another one', PROGRAM);
+  if (address.kind === 'descriptor' && address.descriptor === readyDescriptor) {
+    throw usageError(
+      `${address.origin} and --ready-fd ${readyDescriptor} are the same descriptor; pass two`,
+      PROGRAM,
+    );
+  }
+  return {
+    address,
+    runAs: values.text('run-as'),
+    keepListening: values.has('keep-listening'),
+    uid: values.text('uid'),
+    gid: values.text('gid'),
+    allowedUsers: values.all('allow-uid'),
+    allowedCids: cids.length > 0 ? cids : undefined,
+    coherent: values.has('coherent'),
+    msize: values.bounded('msize', 4096, 1_048_576, 524_288),
+    limits: {
+      fids: values.bounded('max-fids', 16, MANY, 65_536),
+      requests: values.bounded('max-requests', 1, 1024, 128),
+      descriptors: values.bounded('max-open', 4, MANY, 1024),
+      attributeBytes: values.bounded('max-xattr-bytes', 65_536, 1_073_741_824, 8_388_608),
+    },
+    readyDescriptor,
+  };
+}
+
+class Values {
+  readonly #given: GivenOptions;
+
+  /** An option that is not repeatable may be given again with the same value only. */
+  constructor(given: GivenOptions) {
+    this.#given = given;
+    for (const [name, { repeatable }] of Object.entries<Option>(serverOptions)) {
+      const [first, other] = new Set(
+        given.filter((option) => option.name === name).map(({ value }) => value),
+      );
+      if (repeatable !== true && other !== undefined)
+        throw usageError(`--${name} is given twice: ${String(first)} and ${String(other)}`, PROGRAM);
+    }
+  }
+
+  has(name: ServerOptionName): boolean {
+    return this.#given.some((option) => option.name === name);
+  }
+
+  all(name: ServerOptionName): string[] {
+    return this.#given.flatMap((option) =>
+      option.name === name && option.value !== true ? [option.value] : [],
+    );
+  }
+
+  text(name: ServerOptionName): string | undefined {
+    return this.all(name)[0];
+  }
+
+  number(name: ServerOptionName, text: string, least: number, most: number): number {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
+    if (value < least || value > most)
+      throw usageError(`--${name} ${text}: must be a number from ${least} to ${most}`, PROGRAM);
+    return value;
+  }
+
+  bounded(name: ServerOptionName, least: number, most: number, usual: number): number {
+    const given = this.text(name);
+    return given === undefined ? usual : this.number(name, given, least, most);
+  }
+}

@@ -1,0 +1,35 @@
+import type { RootChanger } from '../../confinement/root-changer.js';
+import type { SeccompMode } from '../../confinement/seccomp-modes.js';
+import type { LogFormat, LogLevel } from '../../observability/levels.js';
+import type { SessionSettings } from '../session/serve-client.js';
+import type { AllowedPeers } from '../transports/acceptance.js';
+import type { ClientSocket } from '../transports/listening.js';
+
+/** What `share` tells the program that prepares the server, as JSON in its only argument. */
+export interface ServerStart extends SessionSettings {
+  /** A descriptor: the connection to the helper. */
+  readonly helper: number;
+  readonly client: ClientSocket;
+  readonly allowed: AllowedPeers;
+  /** Whose process the server is to be; undefined for that of the caller, who is an ordinary user. */
+  readonly ids: { readonly uid: number; readonly gid: number } | undefined;
+  /** The process without which there shall be no server. */
+  readonly parent: number;
+  /** A descriptor that is told when the server is ready, or why not. */
+  readonly report: number;
+  readonly seccomp: SeccompMode;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** The number of the client among those of --keep-listening. */
+  readonly clientNumber: number | undefined;
+}
+
+/** What that program gives to the server, which takes its place, likewise. */
+export interface ServerHandover extends ServerStart {
+  /** Undefined where the root cannot be changed. */
+  readonly rootChanger: RootChanger | undefined;
+  /** What could not be taken from the server, and why: for the log. */
+  readonly kept: Readonly<Record<string, string>>;
+  /** Whether stderr is systemd's journal. */
+  readonly journal: boolean;
+}

@@ -1,0 +1,75 @@
+import { accessSync, constants } from 'node:fs';
+import { argumentsOfNode } from '../../cli/command-line.js';
+import { CAP_SETPCAP, CAP_SYS_CHROOT } from '../../confinement/capabilities.js';
+import { forkEmptyRoot } from '../../confinement/empty-root.js';
+import { leaveNetwork } from '../../confinement/namespaces.js';
+import { clearGroups, hasCapabilities, restrictNextProgram } from '../../confinement/rights.js';
+import { refuseIoUring } from '../../confinement/seccomp.js';
+import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
+import { StartError } from '../../startup/exit-status.js';
+import { stderrIsJournal } from '../../startup/journal.js';
+import { NextProgram } from '../../startup/program.js';
+import { umask } from '../../syscalls/files.js';
+import { forbidCores } from '../../syscalls/process.js';
+import type { ServerHandover, ServerStart } from './handover.js';
+
+/**
+ * Does what takes rights, in order, and then becomes the server, which never has any. Throws a StartError.
+ *
+ * @param program the file of the server
+ */
+export async function launchServer(start: ServerStart, program: string): Promise<never> {
+  keepWorkOnThisThread();
+  forbidCores();
+  umask(0);
+  const isRoot = start.ids !== undefined;
+  // an ordinary user has them in a namespace of his own, which few starts need
+  const whyNoRoot = hasCapabilities([CAP_SYS_CHROOT, CAP_SETPCAP])
+    ? undefined
+    : (await import('../../confinement/user-namespace.js')).enterUserNamespace(argumentsOfNode());
+  waitForOtherThreads();
+  const network = whyNoRoot ?? leaveNetwork();
+  const rootChanger = whyNoRoot === undefined ? forkEmptyRoot() : undefined;
+  const handover: ServerHandover = {
+    ...start,
+    rootChanger,
+    kept: {
+      ...(whyNoRoot === undefined ? {} : { root: whyNoRoot }),
+      ...(network === undefined ? {} : { network }),
+    },
+    journal: stderrIsJournal(),
+  };
+  const next = new NextProgram(
+    program,
+    handover,
+    [start.helper, start.client.descriptor, start.report, rootChanger?.socket],
+    { NODE_OPTIONS: process.env['NODE_OPTIONS'] },
+  );
+  if (isRoot) clearGroups();
+  restrictNextProgram([], whyNoRoot === undefined);
+  refuseIoUring(start.seccomp);
+  if (start.ids !== undefined) become(start.ids);
+  for (const file of [process.execPath, program]) requireReadable(file);
+  return next.start();
+}
+
+/** On all threads, for good. */
+function become({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  try {
+    process.setgid?.(gid);
+    process.setuid?.(uid);
+  } catch (error) {
+    throw new StartError(`cannot become user ${uid}: ${(error as Error).message}`);
+  }
+}
+
+function requireReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `user ${process.getuid?.()} cannot read ${file} (${code}): install it where everybody can, or choose another user with --run-as`,
+    );
+  }
+}
