@@ -34,6 +34,8 @@ await build({
     listen: 'src/bin/helper-listen.ts',
     client: 'src/bin/helper-start-client.ts',
     follow: 'src/bin/helper-follow-mounts.ts',
+    'p9-server-start': 'src/bin/p9-server-start.ts',
+    'p9-server': 'src/bin/p9-server.ts',
   },
   format: 'cjs',
   // what `createRequire` takes

@@ -52,7 +52,8 @@ const signals: readonly Entry[] = [
     terms: ['SIGTERM', 'SIGINT', 'SIGHUP'],
     meaning: `End the session, with exit status 0.
 The client sees the end of its connection.
-With --keep-listening the clients' processes are ended first; those that have not ended after ten seconds are killed.`,
+With --keep-listening the clients' processes are ended first; those that have not ended after ten seconds are killed.
+The command share ends the helper and the server, with exit status 0.`,
   },
   {
     macro: '',

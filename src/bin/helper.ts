@@ -26,6 +26,10 @@ const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>>
     const { run } = await import('../run/run.js');
     return run(given, join(here, 'main.js'));
   },
+  share: async (given) => {
+    const { share } = await import('../run/share-command.js');
+    return share(given, here);
+  },
   status: async (given) => {
     const { showStatus } = await import('../helper/status/command.js');
     return showStatus(given);

@@ -34,8 +34,8 @@ function confine({ parent, rootChanger, seccomp }: ServerHandover): void {
   endDebugger();
 }
 
-/** Serves the client, or the first one that comes. */
-function begin(handover: ServerHandover, log: Logger): void {
+/** Serves the client, or the first one that comes. @returns what ends that */
+function begin(handover: ServerHandover, log: Logger): () => void {
   const { helper, client, allowed } = handover;
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
@@ -62,12 +62,10 @@ function begin(handover: ServerHandover, log: Logger): void {
       },
     });
   } else serve(client.descriptor);
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (served === undefined) exitNow(ExitStatus.OK);
-      served.end();
-    });
-  }
+  return () => {
+    if (served === undefined) exitNow(ExitStatus.OK);
+    served.end();
+  };
 }
 
 async function main(handover: ServerHandover): Promise<void> {
@@ -95,9 +93,15 @@ async function main(handover: ServerHandover): Promise<void> {
     if (!readiness.fail(error.message)) complain('error', error.message, handover.journal);
     exitNow(error.status);
   }
+  let end = (): void => exitNow(ExitStatus.OK);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      end();
+    });
+  }
   await turnOfTheEventLoop();
   readiness.tell();
-  begin(handover, log);
+  end = begin(handover, log);
 }
 
 process.title = 'virtfs-9p-server';

@@ -1,5 +1,5 @@
 import { usageError } from '../startup/exit-status.js';
-import { configure } from '../helper/cli/configuration.js';
+import { type Configuration, configure } from '../helper/cli/configuration.js';
 import { commands } from '../helper/cli/commands.js';
 import type { Arguments, Option } from '../cli/arguments.js';
 import { parseOptions } from '../helper/cli/options.js';
@@ -24,7 +24,7 @@ export interface RunPlan {
   readonly command: readonly [string, ...string[]];
 }
 
-type Given = Arguments<string>['given'];
+export type Given = Arguments<string>['given'];
 
 /** Descriptors of the command from here on, one for each share in their order. */
 export const FIRST_DESCRIPTOR = 3;
@@ -32,7 +32,8 @@ export const FIRST_DESCRIPTOR = 3;
 /** Options that are about the command, not about a share. */
 const ofRun = ['run-as', 'keep-env'];
 
-const wrong = (message: string): Error => usageError(message, 'virtfs-proxy-helper run');
+const PROGRAM = 'virtfs-proxy-helper run';
+const wrong = (message: string): Error => usageError(message, PROGRAM);
 
 /** Reads a command line. Throws a usage error. */
 export function planRun({ given, operands, rest = [] }: Arguments<string>): RunPlan {
@@ -68,7 +69,11 @@ function planShares(given: Given): PlannedShare[] {
     const replaced = common.filter(
       ({ name }) => !isRepeatable(name) && own.some((other) => other.name === name),
     );
-    return planShare([...common.filter((option) => !replaced.includes(option)), ...own]);
+    const { path, options } = planHelper(
+      [...common.filter((option) => !replaced.includes(option)), ...own],
+      PROGRAM,
+    );
+    return { path, options };
   });
 }
 
@@ -77,17 +82,22 @@ function isRepeatable(name: string): boolean {
   return repeatable === true;
 }
 
-function planShare(given: Given): PlannedShare {
+/** The helper of a share. Throws a usage error, which names the program whose help tells more. */
+export function planHelper(
+  given: Given,
+  program: string,
+): PlannedShare & { readonly configuration: Configuration } {
   const notText = given.find(({ value }) => value !== true && !isUtf8(value));
   if (notText !== undefined) {
-    throw wrong(
+    throw usageError(
       `--${notText.name} ${notText.value}: is not UTF-8; change to its directory and give --path .`,
+      program,
     );
   }
   const options = given.map(({ name, value }) => (value === true ? `--${name}` : `--${name}=${value}`));
   // only to be refused here, in one line, rather than by the helper
-  const { exportPath } = configure(parseOptions([...options, '--nodaemon', `--fd=${FIRST_DESCRIPTOR}`]));
-  return { path: exportPath, options };
+  const configuration = configure(parseOptions([...options, '--nodaemon', `--fd=${FIRST_DESCRIPTOR}`]));
+  return { path: configuration.exportPath, options, configuration };
 }
 
 /** Puts the numbers of the descriptors where the command names them; each has to be named. */

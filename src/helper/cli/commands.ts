@@ -1,4 +1,6 @@
 import type { Option, OptionTable } from '../../cli/arguments.js';
+import { ExitStatus } from '../../startup/exit-status.js';
+import { serverOptions } from '../../server/cli/options.js';
 import { options } from './options.js';
 
 /** What the program does besides serving: chosen by its first argument, which for serving begins with a dash. */
@@ -30,8 +32,8 @@ const decidedByRun = [
   'version',
 ];
 
-function optionsOfShares(): OptionTable {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !decidedByRun.includes(name)));
+function optionsOfShares(decided: readonly string[]): OptionTable {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !decided.includes(name)));
 }
 
 /** Every command; `starting-program.ts` knows what carries it out. */
@@ -57,9 +59,30 @@ when a helper does not start, COMMAND does not either, and the status is the hel
         repeatable: true,
         help: "with --run-as: keep the caller's variable NAME; else COMMAND gets TERM alone; repeatable",
       },
-      ...optionsOfShares(),
+      ...optionsOfShares(decidedByRun),
     },
     operand: { value: 'COMMAND' },
+  },
+  share: {
+    usage: '--path DIR --listen ADDRESS [option ...]',
+    summary: 'share a directory over 9P with a virtual machine that has no proxy driver',
+    notes: `Starts a helper for DIR, and a 9P server without any right that uses it, and stays in the foreground until the guest
+has left; with --keep-listening until a signal ends it. ADDRESS is one of
+  unix:PATH            a socket: Firecracker and Cloud Hypervisor connect to UDS_PORT for a guest's port of vsock
+  tcp:ADDRESS:PORT     of this machine ([::1] for IPv6), for a user network's guestfwd
+  vsock:PORT           QEMU with vhost-vsock-pci
+  fd:N                 an inherited descriptor: a socket of these kinds, listening or connected
+In the guest:
+  mount -t 9p -o trans=tcp,port=564,version=9p2000.L 10.0.2.100 /mnt
+An option of the helper means what it means for it. Without root it works with the mapped models.
+Exit status: ${ExitStatus.OK} the guest has left, or a signal ended the share, ${ExitStatus.FAILURE} the start, the connection or the helper failed,
+${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest broke the protocol.`,
+    options: {
+      ...serverOptions,
+      ...optionsOfShares([...decidedByRun, 'pidfile', 'descriptor-requests', 'help']),
+      help,
+    },
+    operand: {},
   },
   status: {
     usage: '[--json | --openmetrics | --watch] [SOCKET ...]',

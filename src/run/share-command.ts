@@ -1,0 +1,169 @@
+import { join } from 'node:path';
+import type { Arguments } from '../cli/arguments.js';
+import { createLogger, LogLines } from '../observability/log.js';
+import { StandardError } from '../observability/standard-error.js';
+import { acceptClients, mayConnect } from '../server/transports/acceptance.js';
+import { type ClientSocket, openClientSocket } from '../server/transports/listening.js';
+import { notifyChannel, Notifier } from '../service/notifications.js';
+import { ExitStatus, StartError, usageError } from '../startup/exit-status.js';
+import { complain, stderrIsJournal } from '../startup/journal.js';
+import { Readiness } from '../startup/readiness.js';
+import { checkReportDescriptor } from '../startup/report-descriptor.js';
+import { umask } from '../syscalls/files.js';
+import { closeAllOnExec } from '../syscalls/process.js';
+import { peerCredentials } from '../syscalls/sockets.js';
+import { Pair, type PairPlan } from './pair.js';
+import { startShare } from './share.js';
+import { ShareClients } from './share-clients.js';
+import { planPeers, planSettings, planShare, type SharePlan } from './share-plan.js';
+
+/**
+ * `share`: a helper and a 9P server for one client, or for each that comes.
+ *
+ * @param directory where the programs are
+ * @returns the exit status. Throws a StartError.
+ */
+export async function share(given: Arguments<string>, directory: string): Promise<number> {
+  const plan = planShare(given);
+  const { readyDescriptor } = plan.server;
+  if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
+  const channel = notifyChannel(process.env, process.pid, (reason) => {
+    complain('warn', reason);
+  });
+  const notifier = new Notifier(channel);
+  const readiness = new Readiness({ notifier, report: readyDescriptor, background: false });
+  try {
+    return await start(plan, directory, readiness);
+  } catch (error) {
+    if (!(error instanceof StartError) || !readiness.fail(error.message)) throw error;
+    return error.status;
+  }
+}
+
+async function start(plan: SharePlan, directory: string, readiness: Readiness): Promise<number> {
+  const { owner, allowed } = await planPeers(plan.server);
+  const settings = await planSettings(plan, allowed);
+  // what the caller left open is for nobody
+  closeAllOnExec();
+  umask(0);
+  const client = openClientSocket(plan.server.address, owner);
+  if (plan.server.address.kind === 'vsock' && allowed.cids === undefined)
+    complain(
+      'warn',
+      `${plan.server.address.origin}: every virtual machine of this host may connect; see --allow-cid`,
+    );
+  const pairPlan: PairPlan = {
+    programs: { helper: join(directory, 'main.js'), server: join(directory, 'p9-server-start.js') },
+    helperOptions: plan.helperOptions,
+    settings,
+  };
+  if (plan.server.keepListening) return serveAll(plan, pairPlan, client, readiness);
+  if (!client.listening && !mayConnect(peerOf(client), allowed))
+    throw new StartError(
+      `${plan.server.address.origin}: this client may not connect; see --uid and --allow-cid`,
+    );
+  return serveOne(plan, pairPlan, client, readiness);
+}
+
+function peerOf({ kind, descriptor }: ClientSocket): { uid?: number } {
+  const uid = kind === 'unix' ? peerCredentials(descriptor)?.uid : undefined;
+  return uid === undefined ? {} : { uid };
+}
+
+async function serveOne(
+  { path, server }: SharePlan,
+  plan: PairPlan,
+  client: ClientSocket,
+  readiness: Readiness,
+): Promise<number> {
+  const { notifier } = readiness;
+  const starting = Pair.start(plan, client);
+  // also one that comes while they are started
+  onSignals((signal) => {
+    if (signal !== 'SIGUSR1') notifier.stopping();
+    void starting.then(
+      (pair) => {
+        if (signal === 'SIGUSR1') pair.signal(signal);
+        else pair.stop();
+      },
+      () => undefined,
+    );
+  });
+  const pair = await starting;
+  readiness.tell();
+  notifier.status(`sharing ${path} at ${server.address.origin}`);
+  const { status, reason } = await pair.ended;
+  if (reason !== undefined) complain('error', `${reason}: ${path} is not shared any more`);
+  return status;
+}
+
+async function serveAll(
+  { path, helper, helperOptions, server }: SharePlan,
+  plan: PairPlan,
+  client: ClientSocket,
+  readiness: Readiness,
+): Promise<number> {
+  const { origin } = server.address;
+  if (!client.listening)
+    throw usageError(
+      `${origin}: --keep-listening needs a listening socket, this one is connected`,
+      'virtfs-proxy-helper share',
+    );
+  const { notifier } = readiness;
+  // what keeps every client's helper from starting shall be told now
+  await (await startShare(plan.programs.helper, helperOptions, 'ignore')).stop();
+  const lines = new LogLines(new StandardError(stderrIsJournal()), helper.logFormat);
+  const log = createLogger(helper.logLevel, helper.logFormat, lines);
+  return new Promise((resolve) => {
+    let stopping = false;
+    const clients = new ShareClients(
+      (number) => ({
+        ...plan,
+        helperOptions: ofClient(helperOptions, number),
+        settings: { ...plan.settings, clientNumber: number },
+      }),
+      log,
+      () => {
+        if (!stopping)
+          notifier.status(`sharing ${path} with ${clients.running} clients, ${clients.count} so far`);
+        else if (clients.running === 0) resolve(ExitStatus.OK);
+      },
+    );
+    const acceptance = acceptClients(client, plan.settings.allowed, {
+      connected: (descriptor, peer) => {
+        void clients.take({ ...client, descriptor, listening: false }, peer);
+        return true;
+      },
+      refused: (peer) => {
+        clients.refused(peer);
+      },
+    });
+    onSignals((signal) => {
+      if (signal === 'SIGUSR1') {
+        clients.signal(signal);
+        return;
+      }
+      log.info(`stopped by ${signal}`);
+      notifier.stopping();
+      stopping = true;
+      acceptance.close();
+      clients.stop();
+      if (clients.running === 0) resolve(ExitStatus.OK);
+    });
+    log.info({ export: path, listen: origin }, 'waiting for clients');
+    readiness.tell();
+  });
+}
+
+/** A control socket is that of one helper. */
+function ofClient(helperOptions: readonly string[], client: number): string[] {
+  return helperOptions.map((word) => (word.startsWith('--control=') ? `${word}.${client}` : word));
+}
+
+function onSignals(received: (signal: NodeJS.Signals) => void): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) {
+    process.on(signal, () => {
+      received(signal);
+    });
+  }
+}

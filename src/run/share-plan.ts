@@ -1,0 +1,106 @@
+import type { Arguments } from '../cli/arguments.js';
+import type { Configuration } from '../helper/cli/configuration.js';
+import { configureServer, type ServerConfiguration } from '../server/cli/configuration.js';
+import { isServerOption } from '../server/cli/options.js';
+import { groupId, userId } from '../startup/accounts.js';
+import { StartError, usageError } from '../startup/exit-status.js';
+import type { AllowedPeers } from '../server/transports/acceptance.js';
+import type { SocketOwner } from '../server/transports/listening.js';
+import { planHelper } from './plan.js';
+import type { ServerSettings } from './server-process.js';
+
+/** What a command line of `share` asks for, complete and valid in itself. */
+export interface SharePlan {
+  readonly path: string;
+  /** Words of the helper's command line. */
+  readonly helperOptions: readonly string[];
+  readonly helper: Configuration;
+  readonly server: ServerConfiguration;
+}
+
+const PROGRAM = 'virtfs-proxy-helper share';
+/** Nobody's: the id that stands for users who have none here. */
+const NOBODY = 65_534;
+/** What the server needs of its helper. */
+const FOR_THE_SERVER = ['--descriptor-requests'] as const;
+
+/** Reads a command line. Throws a usage error. */
+export function planShare({ given, operands, rest = [] }: Arguments<string>): SharePlan {
+  const [unexpected] = [...operands, ...rest];
+  if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`, PROGRAM);
+  const server = configureServer(given);
+  const {
+    path,
+    options: words,
+    configuration,
+  } = planHelper(
+    given.filter(({ name }) => !isServerOption(name)),
+    PROGRAM,
+  );
+  return { path, helperOptions: [...words, ...FOR_THE_SERVER], helper: configuration, server };
+}
+
+/** Who owns a unix socket, and who may connect. Throws a StartError. */
+export async function planPeers({
+  uid,
+  gid,
+  allowedUsers,
+  allowedCids,
+  address,
+}: ServerConfiguration): Promise<{
+  readonly owner: SocketOwner;
+  readonly allowed: AllowedPeers;
+}> {
+  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const named = uid === undefined ? undefined : await userId(uid, '--uid');
+  const owner = { uid: named ?? own.uid, gid: gid === undefined ? own.gid : await groupId(gid) };
+  const others: number[] = [];
+  for (const user of allowedUsers) others.push(await userId(user, '--allow-uid'));
+  if (own.uid !== 0 && (owner.uid !== own.uid || owner.gid !== own.gid))
+    throw new StartError('--uid and --gid: only root can give the socket to somebody else');
+  // the caller made a socket that was passed, and its permissions; who connects is checked only when somebody was named
+  const checked = address.kind === 'unix' || named !== undefined || others.length > 0;
+  return { owner, allowed: { uids: checked ? [owner.uid, ...others] : undefined, cids: allowedCids } };
+}
+
+/** What the server is told of a plan. Throws a StartError. */
+export async function planSettings(
+  { helper, server }: SharePlan,
+  allowed: AllowedPeers,
+): Promise<ServerSettings> {
+  const { name } = helper.model;
+  return {
+    ids: await idsOf(server.runAs),
+    allowed,
+    types: name === 'passthrough' || name === 'none' ? 'kernel' : 'attributes',
+    hidden: name === 'mapped-file' ? 'virtfs_metadata' : 'none',
+    coherent: server.coherent,
+    msize: server.msize,
+    limits: server.limits,
+    seccomp: helper.seccomp,
+    logLevel: helper.logLevel,
+    logFormat: helper.logFormat,
+    clientNumber: undefined,
+  };
+}
+
+async function idsOf(user: string | undefined): Promise<ServerSettings['ids']> {
+  if (process.geteuid?.() !== 0) {
+    if (user !== undefined) throw new StartError('--run-as: only root can run the server as somebody else');
+    return undefined;
+  }
+  if (user === undefined) return { uid: NOBODY, gid: NOBODY };
+  const uid = await userId(user, '--run-as');
+  if (uid === 0) throw usageError(`--run-as ${user}: the server must not be root`, PROGRAM);
+  return { uid, gid: await groupOf(uid) };
+}
+
+/** An id that the system's database does not know has the group of the same number. */
+async function groupOf(uid: number): Promise<number> {
+  const { posix } = await import('../native/posix.js');
+  try {
+    return posix.getpwnam(uid).gid;
+  } catch {
+    return uid;
+  }
+}
