@@ -6,7 +6,21 @@ import { patience } from '../support/patience.js';
 import { mount, type Server, startServer, stopServer, type Transport } from './guest-mounts.js';
 
 /** What a mount can do, as the scripts name it. */
-export type Feature = 'links' | 'owners' | 'nodes' | 'xattrs' | 'locks' | 'mmap';
+export type Feature =
+  | 'links'
+  | 'owners'
+  | 'nodes'
+  | 'xattrs'
+  /** Attributes of the name space that takes CAP_SYS_ADMIN. */
+  | 'trusted'
+  | 'locks'
+  | 'mmap'
+  /** Renaming from one directory to another, which Linux' client asks for in 9P2000.L alone. */
+  | 'moves'
+  /** Set-id and sticky bits. */
+  | 'special'
+  /** statfs(2). */
+  | 'space';
 
 /** How a server is mounted. */
 export interface Variant {

@@ -32,7 +32,7 @@ describe.skipIf(skip !== undefined)('a guest of diod', { timeout: 240_000 }, () 
       dialect: '9P2000.L',
       transport: 'unix',
       options: ['access=user', 'cache=none'],
-      features: ['links', 'owners', 'nodes', 'xattrs', 'locks'],
+      features: ['links', 'owners', 'nodes', 'xattrs', 'trusted', 'locks', 'moves', 'special', 'space'],
     });
     expect(found.sort()).toEqual(diodDifferences.flatMap(({ lines }) => lines).sort());
   });

@@ -9,7 +9,7 @@ import { modeOf } from '../p9/modes.js';
 import { openModeFlags, removesOnClunk } from '../p9/open-flags.js';
 import { statChanges } from '../p9/stat.js';
 import { changeAttributes, type Changes } from './attributes.js';
-import { attributesOf, type Context, fidOf, type Handler, isFailure, reply } from './context.js';
+import { attributesOf, type Context, fidOf, type Handler, reply } from './context.js';
 import { syncFid } from './data.js';
 import { createFile, deviceOf, linkTo, makeNode, NO_GROUP, type Place, placeOf } from './making.js';
 import { moveTo } from './moving.js';
@@ -101,11 +101,9 @@ async function createOther(
 ): Promise<Qid | number> {
   const place = placeOf(number, name, context);
   if (typeof place === 'number') return place;
-  const [failed, attributes] = await Promise.all([
-    request(place, creation, context),
-    context.helper.request('lstat', { path: place.path }),
-  ]);
-  if (isFailure(failed)) return failed;
+  const failed = await request(place, creation, context);
+  if (failed < 0) return failed;
+  const attributes = await context.helper.request('lstat', { path: place.path });
   if (typeof attributes === 'number') return attributes;
   const { node: directory, uid } = place.directory;
   const node = directory.child(name, attributes, attributes.mode).retain();
