@@ -1,14 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
 import type { Peer } from '../server/transports/acceptance.js';
 import type { ClientSocket } from '../server/transports/listening.js';
 import { StartError } from '../startup/exit-status.js';
+import { hasHungUp } from '../syscalls/sockets.js';
 import { closeStranger } from '../syscalls/stranger.js';
 import { Pair, type PairPlan } from './pair.js';
 
 /** At most so many clients at once ... */
 const MAX_CLIENTS = 64;
-/** ... of whom one peer can have so many started ... */
+/** ... of whom one peer can have so many started, and as many more waiting for it, ... */
 const STARTS = 10;
 /** ... within this time: milliseconds. */
 const PERIOD_MS = 10_000;
@@ -24,6 +26,7 @@ export class ShareClients {
   readonly #changed: () => void;
   #running = 0;
   #count = 0;
+  readonly #ending = new AbortController();
   #stopping = false;
 
   /** @param changed is told when a client has come or gone */
@@ -46,7 +49,8 @@ export class ShareClients {
 
   /** Serves a client whose socket is connected. */
   async take(client: ClientSocket, peer: Peer): Promise<void> {
-    if (this.#stopping || this.running >= MAX_CLIENTS || this.#startsTooOften(peer)) {
+    const delay = this.#stopping || this.running >= MAX_CLIENTS ? undefined : this.#delayOf(peer);
+    if (delay === undefined) {
       this.#refusals.report('refused a client: there are too many', { ...peer });
       closeStranger(client.descriptor);
       return;
@@ -55,8 +59,11 @@ export class ShareClients {
     this.#running++;
     this.#changed();
     try {
-      const pair = await Pair.start(this.#plan(number), client);
-      await this.#serve(pair, number);
+      // what has gone meanwhile needs no processes
+      if (delay === 0 || (await this.#waited(delay, client))) {
+        const pair = await Pair.start(this.#plan(number), client);
+        await this.#serve(pair, number);
+      } else closeStranger(client.descriptor);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       this.#refusals.report('cannot serve a client', { client: number, why: error.message }, 'error');
@@ -87,17 +94,27 @@ export class ShareClients {
   /** Ends all. */
   stop(): void {
     this.#stopping = true;
+    this.#ending.abort();
     this.#log.info({ clients: this.running }, 'ending the sessions of all clients');
     for (const pair of this.#pairs) pair.stop();
   }
 
-  #startsTooOften({ uid, cid }: Peer): boolean {
+  /** @returns whether the client is still to be served */
+  async #waited(delay: number, { descriptor }: ClientSocket): Promise<boolean> {
+    // rejects when the share ends
+    await pause(delay, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+    return !this.#stopping && !hasHungUp(descriptor);
+  }
+
+  /** How long a client of this peer has to wait, in milliseconds; undefined where too many of them wait already. */
+  #delayOf({ uid, cid }: Peer): number | undefined {
     const key = `${uid} ${cid}`;
     const now = performance.now();
+    // in their order, those that wait at their time to come
     const starts = (this.#starts.get(key) ?? []).filter((time) => time > now - PERIOD_MS);
-    if (starts.length < STARTS) starts.push(now);
-    else return true;
-    this.#starts.set(key, starts);
-    return false;
+    if (starts.length >= 2 * STARTS) return undefined;
+    const start = Math.max(now, (starts.at(-STARTS) ?? 0) + PERIOD_MS);
+    this.#starts.set(key, [...starts, starts.length < STARTS ? now : start]);
+    return starts.length < STARTS ? 0 : start - now;
   }
 }

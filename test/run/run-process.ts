@@ -76,10 +76,19 @@ export function childrenOf(pid: number, word: string): number[] {
     .filter((child) => child !== '')
     .map(Number)
     .filter((child) =>
-      readFileSync(`/proc/${child}/cmdline`, 'latin1')
+      commandLineOf(child)
         .split('\0')
         .some((part) => part.endsWith(word)),
     );
+}
+
+/** Empty for a process that has ended meanwhile. */
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 export interface RunOptions {

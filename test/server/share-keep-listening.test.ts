@@ -36,17 +36,24 @@ describe.skipIf(skipped !== undefined)(`share --keep-listening${suffix}`, () => 
     const bad = await NinepClient.connect({ path });
     bad.write(Buffer.from('GET / HTTP/1.0\r\n\r\n'));
     await share.said('the client broke the protocol');
-    connect(path)
-      .on('error', () => undefined)
-      .destroy();
     await attached(path);
     const another = share.servers().find((pid) => pid !== server)!;
     process.kill(another, 'SIGKILL');
     await share.said('the 9P server ended (SIGKILL)');
+    connect(path)
+      .on('error', () => undefined)
+      .destroy();
     await good.request('Tgetattr', { fid: 0, mask: 0x7ff });
     await attached(path);
     bad.close();
   });
+
+  it('has one who comes back often wait, and serves him', async () => {
+    const { path } = await sharedForTest('--keep-listening');
+    const clients: NinepClient[] = [];
+    for (let count = 0; count < 12; count++) clients.push(await attached(path));
+    for (const client of clients) client.close();
+  }, 60_000);
 
   it('refuses one who comes back too often, and nobody else', async () => {
     const { share, path } = await sharedForTest('--keep-listening');
