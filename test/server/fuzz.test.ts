@@ -130,7 +130,8 @@ it.skipIf(skipped !== undefined)(
       const { data } = await client.request('Tread', { fid: 1, offset: 0n, count: 100 });
       expect(data.toString()).toBe('the neighbour');
     }
-    await expect.poll(descriptors, { timeout: 10_000 }).toBeLessThanOrEqual(before + 4);
+    // a session in a dozen that leaves one behind would be more
+    await expect.poll(descriptors, { timeout: 10_000 }).toBeLessThanOrEqual(before + 40);
     // it has not just been sent away all the time
     expect(replies).toBeGreaterThan(MESSAGES / 4);
   },

@@ -224,12 +224,11 @@ export class Session {
 
   #accept(pending: Pending): void {
     this.#pending.set(pending.request.tag, pending);
-    if (this.#runsBeside(pending.request)) {
-      void this.#carryOut(pending);
-      return;
+    if (this.#runsBeside(pending.request)) void this.#carryOut(pending);
+    else {
+      this.#queue.push(pending);
+      if (!this.#isWorking) void this.#work();
     }
-    this.#queue.push(pending);
-    if (!this.#isWorking) void this.#work();
   }
 
   /** Whether a request needs nothing but a file that is open already, with which no other request has to do. */
@@ -252,7 +251,8 @@ export class Session {
       await this.#carryOut(next);
     }
     this.#isWorking = false;
-    this.#agree();
+    if (this.#isOpen) this.#agree();
+    else this.#context.fids.clear(); // the last request made some after the end
   }
 
   async #carryOut(pending: Pending): Promise<void> {
