@@ -7,6 +7,7 @@ export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
 export const S_IFIFO = 0o010000;
 export const S_IFSOCK = 0o140000;
+export const isDirectory = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
 /** The rest of `st_mode`, and the special bits in it. */
 export const PERMISSIONS = 0o7777;
 export const S_ISUID = 0o4000;

@@ -46,10 +46,6 @@ export class FidTable {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#fids.size;
-  }
-
   get(number: number): Fid | undefined {
     return this.#fids.get(number);
   }
@@ -74,12 +70,15 @@ export class FidTable {
     return fid;
   }
 
-  /** Lets a fid refer to another file, which it has open. */
-  replace(number: number, node: Node, file: OpenFile): void {
-    const old = this.#fids.get(number);
-    const fid = this.add(number, node, old?.uid ?? 0);
-    fid.file = file;
-    old?.node.release();
+  /** Lets a fid that there is refer to another file. What it has open is closed. */
+  move(number: number, node: Node): Fid {
+    const uid = this.#fids.get(number)?.uid ?? 0;
+    // the old one may be all that keeps the new one's way up
+    node.retain();
+    this.remove(number);
+    const fid = this.add(number, node, uid);
+    node.release();
+    return fid;
   }
 
   /** Ends a fid and what it has open. */

@@ -14,10 +14,6 @@ export class OpenFiles {
     this.#locks = locks;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** @returns 0, or -EMFILE when no more may be opened */
   check(): number {
     return this.#count >= this.#limit ? -errno.EMFILE : 0;

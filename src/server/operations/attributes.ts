@@ -142,13 +142,13 @@ export const readlink: Handler<'Treadlink'> = async ({ fid: number }, context) =
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
   if ((fid.node.mode & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
-  const target = await linkTarget(fid, context);
+  const path = fid.node.path();
+  const target = typeof path === 'number' ? path : await linkTarget(path, context.helper);
   return typeof target === 'number' ? target : reply('Rreadlink', { target });
 };
 
-export async function linkTarget({ node }: Fid, { helper }: Context): Promise<Uint8Array | number> {
-  const path = node.path();
-  return typeof path === 'number' ? path : helper.request('readlink', { path, size: TARGET_BYTES });
+export function linkTarget(path: Uint8Array, helper: Context['helper']): Promise<Uint8Array | number> {
+  return helper.request('readlink', { path, size: TARGET_BYTES });
 }
 
 const MAX_NAME_BYTES = 255;

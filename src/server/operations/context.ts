@@ -110,8 +110,16 @@ export async function attributesOf(fid: Fid, { helper }: Context): Promise<Attri
  * @returns -errno: ESTALE when the name leads to another file now
  */
 export async function ownTargetOf(fid: Fid, context: Context): Promise<Target | number> {
-  const target = targetOf(fid);
-  if (typeof target === 'number' || target.descriptor >= 0) return target;
-  const attributes = await attributesOf(fid, context);
-  return typeof attributes === 'number' ? attributes : target;
+  if (fid.file !== undefined) return targetOf(fid);
+  const path = await ownPathOf(fid, context);
+  return typeof path === 'number' ? path : { path, descriptor: -1 };
+}
+
+/** The path of a fid's file, also of an open one. @returns -errno: ESTALE when the name leads to another file now */
+export async function ownPathOf({ node }: Fid, { helper }: Context): Promise<Uint8Array | number> {
+  const path = node.path();
+  if (typeof path === 'number') return path;
+  const attributes = await helper.request('lstat', { path });
+  if (typeof attributes === 'number') return attributes;
+  return node.isSame(attributes) ? path : -errno.ESTALE;
 }

@@ -4,7 +4,7 @@ import type { Fid } from '../fids/fid-table.js';
 import { createFlags } from '../p9/open-flags.js';
 import type { Qid } from '../p9/fields.js';
 import { close } from '../../syscalls/files.js';
-import { type Context, fidOf, type Handler, reply } from './context.js';
+import { type Context, fidOf, type Handler, ownPathOf, reply } from './context.js';
 import { isFileOf } from './opening.js';
 
 /** The device numbers that fit Linux' dev_t: 12 and 20 bits. */
@@ -105,11 +105,8 @@ export const mknod: Handler<'Tmknod'> = async ({ dfid, name, mode, major, minor,
 
 /** @returns 0, or -errno */
 export async function linkTo(fid: Fid, place: Place, context: Context): Promise<number> {
-  const existing = fid.node.path();
+  const existing = await ownPathOf(fid, context);
   if (typeof existing === 'number') return existing;
-  const attributes = await context.helper.request('lstat', { path: existing });
-  if (typeof attributes === 'number') return attributes;
-  if (!fid.node.isSame(attributes)) return -errno.ESTALE;
   context.changes++;
   return context.helper.request('link', { existing, path: place.path });
 }
@@ -160,7 +157,7 @@ export async function createFile(
     return failed;
   }
   const node = directory.node.child(name, attributes, attributes.mode);
-  fids.replace(number, node, files.add(descriptor, false));
+  fids.move(number, node).file = files.add(descriptor, false);
   return qidOf(attributes, context.settings.versions);
 }
 

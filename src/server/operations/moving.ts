@@ -1,5 +1,5 @@
 import * as errno from '../../abi/errno.js';
-import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
+import { isDirectory } from '../../abi/file-modes.js';
 import type { Node } from '../fids/node.js';
 import { UNLINKAT_REMOVEDIR } from '../p9/numbers.js';
 import { type Context, fidOf, type Handler, reply } from './context.js';
@@ -55,9 +55,8 @@ export const unlinkat: Handler<'Tunlinkat'> = async ({ dirfid, name, flags }, co
     if (typeof attributes === 'number') return attributes;
     ({ mode } = attributes);
   }
-  const isDirectory = (mode & S_IFMT) === S_IFDIR;
   const wantsDirectory = (flags & UNLINKAT_REMOVEDIR) !== 0;
-  if (isDirectory !== wantsDirectory) return isDirectory ? -errno.EISDIR : -errno.ENOTDIR;
+  if (isDirectory(mode) !== wantsDirectory) return isDirectory(mode) ? -errno.EISDIR : -errno.ENOTDIR;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
   if (failed < 0) return failed;

@@ -1,5 +1,5 @@
 import * as errno from '../../abi/errno.js';
-import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
+import { isDirectory } from '../../abi/file-modes.js';
 import { O_ACCMODE, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_TRUNC } from '../../abi/open-flags.js';
 import { qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
@@ -66,14 +66,14 @@ async function empty(descriptor: number, context: Context): Promise<number> {
 /** Opens the file of a fid. @returns its qid, or -errno */
 export async function openFid(fid: Fid, wanted: number, context: Context): Promise<Qid | number> {
   if (fid.file !== undefined) return -errno.EINVAL;
-  const isDirectory = (fid.node.mode & S_IFMT) === S_IFDIR;
-  if (isDirectory && ((wanted & O_ACCMODE) !== O_RDONLY || (wanted & O_TRUNC) !== 0)) return -errno.EISDIR;
+  const isListed = isDirectory(fid.node.mode);
+  if (isListed && ((wanted & O_ACCMODE) !== O_RDONLY || (wanted & O_TRUNC) !== 0)) return -errno.EISDIR;
   const full = context.files.check();
   if (full < 0) return full;
   const path = fid.node.path();
   if (typeof path === 'number') return path;
   // emptied only when it is known to be the file
-  const flags = (wanted & ~O_TRUNC) | O_NOFOLLOW | (isDirectory ? O_DIRECTORY : 0);
+  const flags = (wanted & ~O_TRUNC) | O_NOFOLLOW | (isListed ? O_DIRECTORY : 0);
   const descriptor = await context.helper.request('open', { path, flags });
   if (descriptor < 0) return descriptor;
   let failed = isFileOf(descriptor, fid.node.identity, context);
@@ -82,7 +82,7 @@ export async function openFid(fid: Fid, wanted: number, context: Context): Promi
     close(descriptor);
     return failed;
   }
-  fid.file = context.files.add(descriptor, isDirectory);
+  fid.file = context.files.add(descriptor, isListed);
   return qidOfOpen(fid, context);
 }
 

@@ -105,11 +105,7 @@ async function createOther(
   if (failed < 0) return failed;
   const attributes = await context.helper.request('lstat', { path: place.path });
   if (typeof attributes === 'number') return attributes;
-  const { node: directory, uid } = place.directory;
-  const node = directory.child(name, attributes, attributes.mode).retain();
-  context.fids.remove(number);
-  context.fids.add(number, node, uid);
-  node.release();
+  context.fids.move(number, place.directory.node.child(name, attributes, attributes.mode));
   return qidOf(attributes, context.settings.versions);
 }
 

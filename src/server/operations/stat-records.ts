@@ -1,12 +1,12 @@
-import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/file-modes.js';
+import { isDirectory, S_IFLNK, S_IFMT } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Node } from '../fids/node.js';
 import { deviceExtension } from '../p9/creation.js';
 import type { StatRecord } from '../p9/fields.js';
 import { permissionsOf } from '../p9/modes.js';
+import { linkTarget } from './attributes.js';
 import type { Context } from './context.js';
 
-const TARGET_BYTES = 4096;
 const EMPTY = new Uint8Array();
 const ROOT_NAME = Buffer.from('/');
 const MAX_UINT32 = 0xffff_ffff;
@@ -31,7 +31,6 @@ function partsOf(device: number | bigint): readonly [major: number, minor: numbe
 export async function statOf({ node, name, attributes }: Described, context: Context): Promise<StatRecord> {
   const { dialect, settings } = context;
   const { mode, uid, gid, size } = attributes;
-  const isDirectory = (mode & S_IFMT) === S_IFDIR;
   const record = {
     type: 0,
     dev: 0,
@@ -40,7 +39,7 @@ export async function statOf({ node, name, attributes }: Described, context: Con
     atime: seconds(attributes.atime.seconds),
     mtime: seconds(attributes.mtime.seconds),
     // stat(5): that of a directory is 0 by convention
-    length: isDirectory ? 0 : size,
+    length: isDirectory(mode) ? 0 : size,
     name: name ?? (node.isRoot ? ROOT_NAME : node.name),
     uid: Buffer.from(String(uid)),
     gid: Buffer.from(String(gid)),
@@ -57,6 +56,6 @@ async function extensionOf({ node, name, attributes }: Described, { helper }: Co
   if ((mode & S_IFMT) !== S_IFLNK) return deviceExtension(mode, ...partsOf(rdev));
   const path = name === undefined ? node.path() : node.pathOf(name);
   if (typeof path === 'number') return EMPTY;
-  const target = await helper.request('readlink', { path, size: TARGET_BYTES });
+  const target = await linkTarget(path, helper);
   return typeof target === 'number' ? EMPTY : target;
 }

@@ -1,4 +1,4 @@
-import type { RequestType } from '../p9/messages.js';
+import type { Request, RequestOf, RequestType } from '../p9/messages.js';
 import { getattr, readlink, setattr, statfs } from './attributes.js';
 import type { Handler } from './context.js';
 import { fsync, getlock, lock, read, write } from './data.js';
@@ -46,3 +46,7 @@ export const handlers: { readonly [Type in Exclude<RequestType, OfTheSession>]: 
   Topen: open,
   Tcreate: create,
 };
+
+/** Whether a request is for an open file alone, and may have to wait for its disk. */
+export const isData = (request: Request): request is RequestOf<'Tread' | 'Twrite' | 'Tfsync'> =>
+  request.type === 'Tread' || request.type === 'Twrite' || request.type === 'Tfsync';

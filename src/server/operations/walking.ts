@@ -1,12 +1,12 @@
 import * as errno from '../../abi/errno.js';
-import { S_IFDIR, S_IFMT } from '../../abi/file-modes.js';
+import { isDirectory } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
 import { Node, ROOT_PATH } from '../fids/node.js';
 import { isDotDot } from '../p9/names.js';
 import { NOFID, NONUNAME } from '../p9/numbers.js';
 import type { Qid } from '../p9/fields.js';
-import { type Context, fidOf, type Handler, isFailure, reply } from './context.js';
+import { type Context, fidOf, type Handler, isFailure, ownPathOf, reply } from './context.js';
 import { finishTransfer } from './extended-attributes.js';
 
 /** Who attaches without a number: plain 9P2000 has none. */
@@ -14,8 +14,6 @@ const NOBODY = 65_534;
 const ROOT_NAME = 'root';
 const SLASH = 0x2f;
 const DOT = 0x2e;
-
-const isDirectory = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
 
 export const auth: Handler<'Tauth'> = () => -errno.EOPNOTSUPP;
 
@@ -142,10 +140,7 @@ export const walk: Handler<'Twalk'> = async ({ fid: number, newfid, names }, con
   const { node, qids, attributes } = found;
   if (node !== undefined && (newfid !== number || names.length > 0)) {
     const { uid } = fid;
-    node.retain();
-    if (newfid === number) fids.remove(number);
-    const made = fids.add(newfid, node, uid);
-    node.release();
+    const made = newfid === number ? fids.move(number, node) : fids.add(newfid, node, uid);
     if (attributes !== undefined)
       made.walked = { attributes, at: performance.now(), changes: context.changes };
   }
@@ -176,11 +171,8 @@ export const remove: Handler<'Tremove'> = async ({ fid: number }, context) => {
 async function removeFile(fid: Fid, context: Context): Promise<number> {
   const { node } = fid;
   if (node.isRoot) return -errno.EBUSY;
-  const path = node.path();
+  const path = await ownPathOf(fid, context);
   if (typeof path === 'number') return path;
-  const attributes = await context.helper.request('lstat', { path });
-  if (typeof attributes === 'number') return attributes;
-  if (!node.isSame(attributes)) return -errno.ESTALE;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
   if (failed >= 0) node.parent.forget(node.name);

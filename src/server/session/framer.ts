@@ -1,9 +1,8 @@
+import { HEADER_BYTES } from '../p9/numbers.js';
 import { littleEndian } from '../../syscalls/memory.js';
 import type { MessageBuffer, MessageBuffers } from '../operations/message-buffers.js';
 
 const SIZE_BYTES = 4;
-/** `size[4] type[1] tag[2]` */
-const MIN_MESSAGE_BYTES = 7;
 
 /** A message in its buffer. */
 export interface Message {
@@ -48,7 +47,7 @@ export class Framer {
         at += part.length;
         if (this.#sizeBytes < SIZE_BYTES) return undefined;
         const size = this.#sizeView.getUint32(0, littleEndian);
-        if (size < MIN_MESSAGE_BYTES) return `a message of ${size} bytes, less than its header`;
+        if (size < HEADER_BYTES) return `a message of ${size} bytes, less than its header`;
         if (size > this.limit) return `a message of ${size} bytes, more than the ${this.limit} agreed`;
         const buffer = this.#buffers.take(size);
         this.#message = { buffer, frame: buffer.bytes.subarray(0, size) };

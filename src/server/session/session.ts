@@ -1,4 +1,5 @@
 import * as errno from '../../abi/errno.js';
+import { O_RDWR } from '../../abi/open-flags.js';
 import type { Logger } from '../../observability/log.js';
 import type { Refusals } from '../../observability/refusals.js';
 import { FileStatus } from '../../syscalls/status.js';
@@ -7,7 +8,7 @@ import { Locks } from '../fids/locks.js';
 import { OpenFiles } from '../fids/open-files.js';
 import type { HelperClient } from '../helper-client/helper-client.js';
 import { type Context, type Handler, type Outcome, reply, type Settings } from '../operations/context.js';
-import { handlers } from '../operations/table.js';
+import { handlers, isData } from '../operations/table.js';
 import { decodeRequest } from '../p9/decode.js';
 import type { Request, RequestOf, RequestType } from '../p9/messages.js';
 import { NOTAG } from '../p9/numbers.js';
@@ -83,7 +84,7 @@ export class Session {
     this.#framer = new Framer(this.#buffers, Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes));
     const locks = new Locks((file) =>
       // O_RDWR, as the guest's process may lock for both; the helper refuses what the file's own descriptor does not allow
-      helper.request('open', { path: new Uint8Array(), flags: 2 }, file.descriptor),
+      helper.request('open', { path: new Uint8Array(), flags: O_RDWR }, file.descriptor),
     );
     this.#context = {
       helper,
@@ -233,15 +234,14 @@ export class Session {
 
   /** Whether a request needs nothing but a file that is open already, with which no other request has to do. */
   #runsBeside(request: Pending['request']): boolean {
-    if (request.type !== 'Tread' && request.type !== 'Twrite' && request.type !== 'Tfsync') return false;
+    if (!isData(request)) return false;
     const { fid: number } = request;
     const fid = this.#context.fids.get(number);
     if (fid?.file === undefined || fid.file.directory !== undefined || fid.transfer !== undefined)
       return false;
     if (!this.#isWorking) return true;
     return [...this.#pending.values()].every(
-      ({ request: other }) =>
-        other === request || isData(other.type) || !('fid' in other) || other.fid !== number,
+      ({ request: other }) => other === request || isData(other) || !('fid' in other) || other.fid !== number,
     );
   }
 
@@ -296,5 +296,3 @@ export class Session {
     this.#options.ended(reason);
   }
 }
-
-const isData = (type: RequestType): boolean => type === 'Tread' || type === 'Twrite' || type === 'Tfsync';
