@@ -1,5 +1,6 @@
 import { describeErrno } from '../abi/errno-text.js';
 import { StartError } from '../startup/exit-status.js';
+import { isDots, readEntries } from '../syscalls/directories.js';
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
@@ -7,7 +8,6 @@ import {
   chroot,
   close,
   fchdir,
-  getdents,
   mkdirat,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -77,23 +77,12 @@ export function enterEmptyRoot(changer: RootChanger): void {
   if (chdir(ROOT) < 0 || !isEmpty(ROOT)) throw new StartError('the root directory is not empty');
 }
 
-/** `struct linux_dirent64`, getdents(2). */
-const RECORD_LENGTH = 16;
-const NAME = 19;
-const DOT = 0x2e;
-
 function isEmpty(path: Uint8Array): boolean {
   const directory = openat(AT_FDCWD, path, O_DIRECTORY, 0);
   if (directory < 0) return false;
-  const entries = stableMemory(4096);
-  const length = getdents(directory, entries);
+  const entries = readEntries(directory, stableMemory(4096));
   close(directory);
   // of one that was removed
-  if (length === -errno.ENOENT) return true;
-  const view = new DataView(entries.buffer);
-  for (let at = 0; at < length; at += view.getUint16(at + RECORD_LENGTH, true)) {
-    const [first, second, third] = entries.subarray(at + NAME, at + NAME + 3);
-    if (first !== DOT || (second !== 0 && (second !== DOT || third !== 0))) return false;
-  }
-  return length > 0;
+  if (typeof entries === 'number') return entries === -errno.ENOENT;
+  return entries.length > 0 && entries.every(({ name }) => isDots(name));
 }

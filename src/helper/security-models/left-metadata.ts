@@ -1,4 +1,5 @@
 import * as errno from '../../abi/errno.js';
+import { isDots, readEntries } from '../../syscalls/directories.js';
 import * as files from '../../syscalls/files.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import { DIRECTORY, LINKS, metadataNames, ROOT_FILE } from './metadata-directory.js';
@@ -6,15 +7,9 @@ import { DIRECTORY, LINKS, metadataNames, ROOT_FILE } from './metadata-directory
 const { AT_FDCWD, AT_REMOVEDIR, O_DIRECTORY, O_NOFOLLOW } = files;
 const ENTRIES_BYTES = 32_768;
 
-/** `struct linux_dirent64`: an entry's length and its name, which ends with a NUL: getdents(2). */
-const ENTRY_LENGTH = 16;
-const ENTRY_NAME = 19;
-const DOT = 0x2e;
-
 /** Directories that are empty to the guest, while there is metadata in them still. */
 export class LeftMetadata {
   readonly #entries = stableMemory(ENTRIES_BYTES);
-  readonly #lengths = new DataView(this.#entries.buffer);
   readonly #entryName = stableMemory(256);
 
   /** Empties a directory in which there is nothing but metadata of what is gone. @returns whether it is empty now */
@@ -55,18 +50,16 @@ export class LeftMetadata {
   /** Goes through the names of a directory, each with its NUL, as long as `step` agrees. @returns whether to the end */
   #forEach(directory: number, step: (name: Uint8Array) => boolean): boolean {
     for (;;) {
-      const length = files.getdents(directory, this.#entries);
-      if (length <= 0) return length === 0;
-      for (let at = 0; at < length; at += this.#lengths.getUint16(at + ENTRY_LENGTH, true)) {
-        const start = at + ENTRY_NAME;
-        const end = this.#entries.indexOf(0, start) + 1;
-        const size = end - start - 1;
-        const isDots =
-          this.#entries[start] === DOT && (size === 1 || (size === 2 && this.#entries[start + 1] === DOT));
-        if (isDots) continue;
-        if (size >= this.#entryName.length) return false;
-        this.#entryName.set(this.#entries.subarray(start, end));
-        if (!step(this.#entryName.subarray(0, size + 1))) return false;
+      const entries = readEntries(directory, this.#entries);
+      if (typeof entries === 'number') return false;
+      if (entries.length === 0) return true;
+      for (const { name } of entries) {
+        if (isDots(name)) continue;
+        const { length } = name;
+        if (length >= this.#entryName.length) return false;
+        this.#entryName.set(name);
+        this.#entryName[length] = 0;
+        if (!step(this.#entryName.subarray(0, length + 1))) return false;
       }
     }
   }

@@ -1,28 +1,13 @@
 import { seekDirectory } from '../../syscalls/file-data.js';
-import { getdents } from '../../syscalls/files.js';
-import { littleEndian, stableMemory } from '../../syscalls/memory.js';
-
-/** One entry of a directory as the kernel lists it: `struct linux_dirent64`, getdents(2). */
-export interface Entry {
-  readonly inode: bigint;
-  /** Where reading goes on behind it. */
-  readonly offset: bigint;
-  /** DT_* of readdir(3) */
-  readonly type: number;
-  readonly name: Uint8Array;
-}
+import { type DirectoryEntry, readEntries } from '../../syscalls/directories.js';
+import { stableMemory } from '../../syscalls/memory.js';
 
 const CHUNK_BYTES = 32_768;
-const INODE = 0;
-const OFFSET = 8;
-const LENGTH = 16;
-const TYPE = 18;
-const NAME = 19;
 
 /** Reads an open directory from any offset that it has told before. */
 export class DirectoryStream {
   readonly #descriptor: number;
-  #entries: readonly Entry[] = [];
+  #entries: readonly DirectoryEntry[] = [];
   #next = 0;
   /** Bytes of records that a client of 9P2000 has read: where it goes on. */
   told = 0;
@@ -53,7 +38,7 @@ export class DirectoryStream {
   }
 
   /** The entries from here on that are in memory; none at the end of the directory. @returns -errno when it cannot be read */
-  peek(): readonly Entry[] | number {
+  peek(): readonly DirectoryEntry[] | number {
     if (this.#next === this.#entries.length) {
       const failed = this.#read();
       if (failed < 0) return failed;
@@ -68,20 +53,8 @@ export class DirectoryStream {
   }
 
   #read(): number {
-    const chunk = stableMemory(CHUNK_BYTES);
-    const bytes = getdents(this.#descriptor, chunk);
-    if (bytes < 0) return bytes;
-    const view = new DataView(chunk.buffer);
-    const entries: Entry[] = [];
-    for (let at = 0; at < bytes; at += view.getUint16(at + LENGTH, littleEndian)) {
-      const end = chunk.indexOf(0, at + NAME);
-      entries.push({
-        inode: view.getBigUint64(at + INODE, littleEndian),
-        offset: view.getBigInt64(at + OFFSET, littleEndian),
-        type: view.getUint8(at + TYPE),
-        name: chunk.subarray(at + NAME, end),
-      });
-    }
+    const entries = readEntries(this.#descriptor, stableMemory(CHUNK_BYTES));
+    if (typeof entries === 'number') return entries;
     this.#entries = entries;
     this.#next = 0;
     return 0;

@@ -1,6 +1,7 @@
 import * as errno from '../../abi/errno.js';
 import type { Attributes } from '../fids/attributes.js';
-import type { DirectoryStream, Entry } from '../fids/directory-stream.js';
+import { type DirectoryEntry as Entry, isDots } from '../../syscalls/directories.js';
+import type { DirectoryStream } from '../fids/directory-stream.js';
 import type { Fid } from '../fids/fid-table.js';
 import { DirectoryWriter } from '../p9/directory-writer.js';
 import type { Qid } from '../p9/fields.js';
@@ -17,8 +18,6 @@ const DT_LNK = 10;
 const BATCH = 64;
 
 const textOf = (name: Uint8Array): string => Buffer.from(name).toString('latin1');
-const isDots = ({ length, 0: first, 1: second }: Uint8Array): boolean =>
-  first === 0x2e && (length === 1 || (length === 2 && second === 0x2e));
 
 /** An entry as the guest is to see it; `undefined` for one that it is not to see. */
 interface Shown {
