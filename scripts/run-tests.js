@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Runs all tests, some of them again for other versions of Node, and ends with one line for both people and programs:
- * "N passed, N failed, N skipped".
+ * Runs all tests, some of them again for other versions of Node. Ends with the files that took longest, the tests that
+ * failed, and one line for both people and programs: "N passed, N failed, N skipped".
  *   node scripts/run-tests.js [ARGUMENT...]    with arguments for vitest: only one run, with those
  *
  * All tests run with the Node that runs this. The helper alone runs with the others that `engines` of package.json names:
@@ -34,38 +34,58 @@ const runs =
     ? [{ title: given.join(' '), argv: given }]
     : [{ title: `all, on Node ${process.versions.node}`, argv: [] }, ...onOtherNodes];
 
-/** Runs vitest once. A run that ends without counts, or fails without saying in which test, is one failure. */
+/** Runs vitest once. A run that ends without an outcome, or fails without saying in which test, is one failure. */
 function runVitest({ title, argv, env }) {
   process.stdout.write(`\n== tests: ${title}\n`);
-  const directory = mkdtempSync(join(tmpdir(), 'test-counts-'));
-  const file = join(directory, 'counts.json');
+  const directory = mkdtempSync(join(tmpdir(), 'test-outcome-'));
+  const file = join(directory, 'outcome.json');
   try {
     const { status } = spawnSync(
       process.execPath,
       [vitest, 'run', '--reporter=default', `--reporter=${reporter}`, ...argv],
-      { stdio: 'inherit', env: { ...process.env, ...env, VIRTFS_TEST_COUNTS: file } },
+      { stdio: 'inherit', env: { ...process.env, ...env, VIRTFS_TEST_OUTCOME: file } },
     );
-    const counts = readCounts(file);
-    if (status !== 0 && counts.failed === 0) counts.failed = 1;
-    return counts;
+    const outcome = readOutcome(file);
+    if (status !== 0 && outcome.counts.failed === 0) {
+      outcome.counts.failed = 1;
+      outcome.failures.push(`vitest ended with status ${status}`);
+    }
+    return outcome;
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-function readCounts(file) {
+function readOutcome(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return {
+      counts: { passed: 0, failed: 1, skipped: 0 },
+      failures: ['vitest ended without an outcome'],
+      files: [],
+    };
   }
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+const files = [];
 for (const run of runs) {
-  const counts = runVitest(run);
-  for (const outcome of Object.keys(total)) total[outcome] += counts[outcome];
+  const outcome = runVitest(run);
+  for (const kind of Object.keys(total)) total[kind] += outcome.counts[kind];
+  failures.push(...outcome.failures.map((failure) => `${run.title}: ${failure}`));
+  files.push(...outcome.files.map(({ file, ms }) => ({ file: `${run.title}: ${file}`, ms })));
 }
+
+const SLOWEST = 25;
+files.sort((one, other) => other.ms - one.ms);
+process.stdout.write('\n== the files that took longest\n');
+for (const { file, ms } of files.slice(0, SLOWEST))
+  process.stdout.write(`${(ms / 1000).toFixed(0).padStart(5)} s  ${file}\n`);
+if (failures.length > 0) process.stdout.write('\n== failed\n');
+for (const failure of failures) process.stdout.write(`${failure}\n`);
+
 const { passed, failed, skipped } = total;
 process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -6,11 +6,16 @@ import { describe, expect, it } from 'vitest';
 const runTests = fileURLToPath(new URL('../../scripts/run-tests.js', import.meta.url));
 const fixture = fileURLToPath(new URL('fixture/', import.meta.url));
 
-function closingLine(...files: readonly string[]): { line: string; status: number | null } {
+function runFixture(...files: readonly string[]): { lines: string[]; status: number | null } {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')));
   const argv = [runTests, '--root', fixture, '--no-cache', ...files];
   const { stdout, status } = spawnSync(process.execPath, argv, { encoding: 'utf8', env });
-  return { line: stdout.trimEnd().split('\n').at(-1) ?? '', status };
+  return { lines: stdout.trimEnd().split('\n'), status };
+}
+
+function closingLine(...files: readonly string[]): { line: string; status: number | null } {
+  const { lines, status } = runFixture(...files);
+  return { line: lines.at(-1) ?? '', status };
 }
 
 describe('the closing line', () => {
@@ -26,6 +31,14 @@ describe('the closing line', () => {
 
   it('adds up files', () => {
     expect(closingLine()).toEqual({ line: '4 passed, 5 failed, 2 skipped', status: 1 });
+  });
+
+  it('comes after a list of what failed', () => {
+    const { lines } = runFixture('fails-to-set-up', 'fails-beside-the-tests');
+    const failed = lines.slice(lines.indexOf('== failed') + 1, -2).join('\n');
+    expect(failed).toContain('fails-to-set-up.fixture.ts');
+    expect(failed).toContain('outside of a test: ');
+    expect(failed.split('\n').length).toBeGreaterThanOrEqual(2);
   });
 
   it('counts a run that cannot even begin', () => {
