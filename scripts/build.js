@@ -7,11 +7,13 @@ import { plainPrivateFields } from './plain-private-fields.js';
 /**
  * Each of the programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
  * started for every virtual machine. The packages with machine code stay outside.
+ *   node scripts/build.js [DIRECTORY]    (default: dist)
  */
 
-rmSync('dist', { recursive: true, force: true });
+const [, , output = 'dist'] = process.argv;
+rmSync(output, { recursive: true, force: true });
 const common = {
-  outdir: 'dist',
+  outdir: output,
   bundle: true,
   platform: 'node',
   target: 'node20.19',
@@ -44,11 +46,11 @@ await build({
   // a field comes into being where the constructor writes it
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
-writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
+writeFileSync(`${output}/package.json`, '{ "type": "commonjs" }\n');
 /** What every Node can read, as it is. */
-copyFileSync('src/node-version.cjs', 'dist/node-version.cjs');
-copyFileSync('src/main.cjs', 'dist/main.js');
-chmodSync('dist/main.js', 0o755);
+copyFileSync('src/node-version.cjs', `${output}/node-version.cjs`);
+copyFileSync('src/main.cjs', `${output}/main.js`);
+chmodSync(`${output}/main.js`, 0o755);
 
 /** The library, for `import`, and its types: the declarations of just the files that it shows something of. */
 await build({
@@ -58,9 +60,9 @@ await build({
   outExtension: { '.js': '.mjs' },
 });
 for (const [source, declarations] of [
-  ['src/library.mts', 'dist/library.d.mts'],
-  ['src/run/share.ts', 'dist/run/share.d.ts'],
-  ['src/startup/exit-status.ts', 'dist/startup/exit-status.d.ts'],
+  ['src/library.mts', `${output}/library.d.mts`],
+  ['src/run/share.ts', `${output}/run/share.d.ts`],
+  ['src/startup/exit-status.ts', `${output}/startup/exit-status.d.ts`],
 ]) {
   const { outputText } = ts.transpileDeclaration(readFileSync(source, 'utf8'), { fileName: source });
   mkdirSync(dirname(declarations), { recursive: true });
@@ -73,5 +75,5 @@ const {
 } = await build({ ...common, entryPoints: ['scripts/manual.ts'], format: 'esm', write: false });
 const { manual } = await import(`data:text/javascript,${encodeURIComponent(generator.text)}`);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-mkdirSync('dist/man', { recursive: true });
-writeFileSync('dist/man/virtfs-proxy-helper.8', manual(version));
+mkdirSync(`${output}/man`, { recursive: true });
+writeFileSync(`${output}/man/virtfs-proxy-helper.8`, manual(version));

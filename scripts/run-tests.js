@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 /**
  * Runs all tests, some of them again for other versions of Node. Ends with the files that took longest, the tests that
@@ -11,6 +13,10 @@ import { join } from 'node:path';
  * All tests run with the Node that runs this. The helper alone runs with the others that `engines` of package.json names:
  * with the newest in the tests of sessions, security and conformance, which touch what a Node can break (system calls,
  * threads, the event loop, native code), with each of the rest in the short pass of `test/nodes`.
+ *
+ * There are two lanes, at the same time, since one leaves much of two processors idle. What boots guests and systems, or
+ * installs, is in the one. The other has process numbers of its own (a pid namespace), so that none sees the helpers of
+ * the other.
  */
 
 const root = join(import.meta.dirname, '..');
@@ -28,23 +34,56 @@ const onOtherNodes = others.map((major) => ({
     major === newest ? ['test/nodes', 'test/session', 'test/security', 'test/conformance'] : ['test/nodes'],
   env: { HELPER_NODE: major },
 }));
+const booting = ['container', 'e2e', 'libvirt', 'packages', 'packaging', 'server', 'systemd'].map(
+  (name) => `test/${name}/`,
+);
+const onThisNode = (what) => `${what}, on Node ${process.versions.node}`;
 const given = process.argv.slice(2);
-const runs =
+const lanes =
   given.length > 0
-    ? [{ title: given.join(' '), argv: given }]
-    : [{ title: `all, on Node ${process.versions.node}`, argv: [] }, ...onOtherNodes];
+    ? [{ name: '', command: [], runs: [{ title: given.join(' '), argv: given }] }]
+    : [
+        {
+          name: 'boots | ',
+          command: [],
+          runs: [{ title: onThisNode('what boots and installs'), argv: booting }],
+        },
+        {
+          name: 'other | ',
+          command: ownProcessNumbers(),
+          runs: [
+            {
+              title: onThisNode('all others'),
+              argv: booting.flatMap((directory) => ['--exclude', `${directory}**`]),
+            },
+            ...onOtherNodes,
+          ],
+        },
+      ];
+
+/** What a command is started with to have a pid namespace; without root it has none. */
+function ownProcessNumbers() {
+  if (process.getuid() !== 0) return [];
+  return ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'slave'];
+}
 
 /** Runs vitest once. A run that ends without an outcome, or fails without saying in which test, is one failure. */
-function runVitest({ title, argv, env }) {
-  process.stdout.write(`\n== tests: ${title}\n`);
+async function runVitest({ title, argv, env }, lane) {
+  process.stdout.write(`\n${lane.name}== tests: ${title}\n`);
   const directory = mkdtempSync(join(tmpdir(), 'test-outcome-'));
   const file = join(directory, 'outcome.json');
   try {
-    const { status } = spawnSync(
-      process.execPath,
-      [vitest, 'run', '--reporter=default', `--reporter=${reporter}`, ...argv],
-      { stdio: 'inherit', env: { ...process.env, ...env, VIRTFS_TEST_OUTCOME: file } },
-    );
+    const [program, ...words] = [
+      ...lane.command,
+      ...[process.execPath, vitest, 'run', '--reporter=default', `--reporter=${reporter}`, ...argv],
+    ];
+    const run = spawn(program, words, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env, VIRTFS_TEST_OUTCOME: file },
+    });
+    for (const output of [run.stdout, run.stderr])
+      createInterface(output).on('line', (line) => process.stdout.write(`${lane.name}${line}\n`));
+    const [status] = await once(run, 'close');
     const outcome = readOutcome(file);
     if (status !== 0 && outcome.counts.failed === 0) {
       outcome.counts.failed = 1;
@@ -71,12 +110,16 @@ function readOutcome(file) {
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const files = [];
-for (const run of runs) {
-  const outcome = runVitest(run);
-  for (const kind of Object.keys(total)) total[kind] += outcome.counts[kind];
-  failures.push(...outcome.failures.map((failure) => `${run.title}: ${failure}`));
-  files.push(...outcome.files.map(({ file, ms }) => ({ file: `${run.title}: ${file}`, ms })));
-}
+await Promise.all(
+  lanes.map(async (lane) => {
+    for (const run of lane.runs) {
+      const outcome = await runVitest(run, lane);
+      for (const kind of Object.keys(total)) total[kind] += outcome.counts[kind];
+      failures.push(...outcome.failures.map((failure) => `${run.title}: ${failure}`));
+      files.push(...outcome.files.map(({ file, ms }) => ({ file: `${run.title}: ${file}`, ms })));
+    }
+  }),
+);
 
 const SLOWEST = 25;
 files.sort((one, other) => other.ms - one.ms);

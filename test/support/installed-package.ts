@@ -10,15 +10,16 @@ import type { DebianTree } from './debian-tree.js';
 export const globalModules = '/usr/local/lib/node_modules';
 
 /**
- * `npm pack`, `npm install --global`. npm runs on this machine and is only told another prefix: the tree has no compiler
- * (for the package posix), and the Node is the same.
+ * `npm pack`, `npm install --global`. What is built goes in, and is not built again: other tests run helpers from it. npm
+ * runs on this machine and is only told another prefix: the tree has no compiler (for the package posix), and the Node is
+ * the same.
  */
 export function installPackage(tree: DebianTree): void {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'packed-'));
   const npm = (...words: readonly string[]): string =>
     execFileSync('npm', words, { cwd: repositoryRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    npm('pack', '--pack-destination', directory);
+    npm('pack', '--ignore-scripts', '--pack-destination', directory);
     const [archive] = fs.readdirSync(directory);
     if (archive === undefined) throw new Error('npm pack made no archive');
     npm('install', '--global', '--prefix', tree.at('/usr/local'), path.join(directory, archive));

@@ -41,7 +41,12 @@ function cached(name: string, make: (directory: string) => void): string {
   const unfinished = mkdtempSync(join(cache, 'unfinished-'));
   try {
     make(unfinished);
-    renameSync(unfinished, directory);
+    try {
+      renameSync(unfinished, directory);
+    } catch (error) {
+      // another process that tests has made the same meanwhile
+      if (!existsSync(directory)) throw error;
+    }
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
