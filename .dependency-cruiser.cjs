@@ -87,7 +87,7 @@ module.exports = {
     ),
     only(
       'helper/operations',
-      ['abi', 'helper/security-models', 'proxy-protocol', 'syscalls'],
+      ['abi', 'helper/paths', 'helper/security-models', 'proxy-protocol', 'syscalls'],
       'One table: request to handler.',
     ),
     only(

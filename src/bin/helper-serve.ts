@@ -4,10 +4,11 @@ import { filterSystemCalls } from '../confinement/seccomp.js';
 import { descriptorRequestsPolicy, helperPolicy } from '../helper/confinement/system-call-policy.js';
 import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
-import { containment, type Handover, hasOwnMount, isContained } from '../helper/launch/handover.js';
+import { containment, type Handover, isContained } from '../helper/launch/handover.js';
 import { complain } from '../startup/journal.js';
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
+import { assembleOperations, type Operations } from '../helper/assembly/operations.js';
 import { acceptClients } from '../helper/listening/acceptance.js';
 import { statusFields, StatusSource } from '../observability/helper-status.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
@@ -15,16 +16,6 @@ import { Refusals } from '../observability/refusals.js';
 import { StandardError } from '../observability/standard-error.js';
 import { Statistics } from '../observability/statistics.js';
 import { Syslog } from '../observability/syslog.js';
-import type { OperationContext } from '../helper/operations/context.js';
-import { Frame, MAX_FRAME_BYTES } from '../proxy-protocol/frame.js';
-import { STRING } from '../proxy-protocol/replies.js';
-import { ExportMount } from '../helper/paths/export-mount.js';
-import { PassedDescriptor } from '../helper/paths/passed-descriptor.js';
-import { chooseModel } from '../helper/security-models/choose-model.js';
-import { Devices } from '../helper/security-models/devices.js';
-import type { Multidevs } from '../helper/security-models/model-names.js';
-import { noXattrs } from '../helper/security-models/no-xattrs.js';
-import { ReadOnly } from '../helper/security-models/read-only.js';
 import { Notifier } from '../service/notifications.js';
 import type { openControlSocket } from '../helper/session/control.js';
 import { namesByOpcode } from '../helper/session/dispatcher.js';
@@ -34,13 +25,8 @@ import { Session, type SessionEnd } from '../helper/session/session.js';
 import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
 import { describeErrno, errnoName } from '../abi/errno-text.js';
 import { close, fchdir } from '../syscalls/files.js';
-import { Destination } from '../syscalls/libc.js';
-import { stableMemory } from '../syscalls/memory.js';
 import { exitNow, MonotonicClock, setNotDumpable } from '../syscalls/process.js';
 import { peerCredentials } from '../syscalls/sockets.js';
-import { FileStatus, FileSystemStatus, fstat, fstatfs } from '../syscalls/status.js';
-import { Connection } from '../helper/transport/connection.js';
-import { DescriptorConnection } from '../helper/transport/descriptor-connection.js';
 
 /** The serving program: confines itself to the export and serves one client. Started by `launch/`, never by hand. */
 
@@ -72,119 +58,52 @@ function enterExport({ rootChanger, export: { directory } }: Handover, log: Logg
   );
 }
 
-/** Wires what carries out the operations. */
-function operationContext(
-  handover: Handover,
-  log: Logger,
-  refusals: Refusals,
-  passed: PassedDescriptor | undefined,
-): OperationContext {
-  const { directory } = handover.export;
-  const fileSystem = new FileSystemStatus();
-  let failed = fstatfs(directory, fileSystem);
-  const status = new FileStatus();
-  if (failed < 0 || (failed = fstat(directory, status)) < 0) {
-    throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
-  }
-  const writable = chooseModel(handover.model, handover.ids, {
-    directory,
-    contained: isContained(handover),
-    fileSystem: fileSystem.type,
-    ownDescriptors: handover.ownDescriptors,
-    refused: () => {
-      refusals.report('refused to open a special file', { error: 'ENXIO' });
-    },
-    idRefused: (request, refused) => {
-      refusals.report('refused an id that is not mapped', { request, error: 'EPERM', ...refused });
-    },
-    passed,
-    die: (reason) => {
-      log.fatal(reason);
-      return exitNow(ExitStatus.UNSAFE);
-    },
-  });
-  const refuseChange = (request: string): void => {
-    refusals.report('refused a change of a read-only export', { request, error: 'EROFS' });
-  };
-  const model = handover.readOnly ? new ReadOnly(writable, refuseChange) : writable;
-  const reply = new Frame(stableMemory(MAX_FRAME_BYTES));
-  const otherDevice = (mode: Multidevs, device: string): void => {
-    if (mode === 'forbid') refusals.report('refused a file of another device', { device, error: 'ENODEV' });
-    else log.warn({ device }, 'the export has several devices: files of two may have the same inode number');
-  };
-  return {
-    model,
-    devices: new Devices(status, handover.model.multidevs, otherDevice),
-    xattrs: handover.model.xattrs ? model : noXattrs,
-    reply,
-    replyString: new Destination(reply.bytes.subarray(STRING)),
-    status,
-    fileSystem,
-  };
-}
-
-type MakeConnection = (socket: number, reply: Frame) => Connection;
-
-/** What requests about a descriptor take beside others; undefined without them. */
-function descriptorRequests(
-  handover: Handover,
-  log: Logger,
-): { passed: PassedDescriptor; makeConnection: MakeConnection } | undefined {
-  if (!handover.descriptorRequests) return undefined;
-  const mount = new ExportMount(hasOwnMount(handover) ? handover.export.directory : undefined);
-  if (!mount.isKnown) log.warn('the export has no mount of its own: requests about descriptors are refused');
-  const passed = new PassedDescriptor();
-  const check = (descriptor: number): number => mount.check(descriptor);
-  return {
-    passed,
-    makeConnection: (socket, reply) => new DescriptorConnection(socket, reply, passed, check),
-  };
-}
-
 /** Ends the process without Node's own clean-up, which takes milliseconds and has nothing to clean up here. */
 function leave(status: number, readiness: Readiness): never {
   readiness.notifier.stopping();
   return exitNow(status);
 }
 
-function startSession(
-  descriptor: number,
-  makeConnection: MakeConnection,
-  handover: Handover,
-  statistics: Statistics,
-  context: OperationContext,
-  log: Logger,
-  refusals: Refusals,
-  readiness: Readiness,
-): Session {
-  const { path } = handover.export;
+/** What a session takes that is there before its client. */
+interface Surroundings {
+  readonly handover: Handover;
+  readonly operations: Operations;
+  readonly statistics: Statistics;
+  readonly log: Logger;
+  readonly refusals: Refusals;
+  readonly readiness: Readiness;
+}
+
+function startSession(descriptor: number, surroundings: Surroundings): Session {
+  const { handover, operations, readiness, ...parts } = surroundings;
+  const { log } = parts;
   const { notifier } = readiness;
-  const connection = makeConnection(descriptor, context.reply);
   const clock = new MonotonicClock();
-  const wait = new InputWait(connection, clock, handover.pollCeiling);
-  const ended = (end: SessionEnd): never => {
-    if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
-    return leave(exitStatus[end], readiness);
-  };
+  const connection = operations.connect(descriptor);
   const client = `uid ${peerCredentials(descriptor)?.uid ?? 'unknown'}`;
-  const status = (): string => `serving ${path} to ${client}, ${session.served} requests so far`;
-  const woken = (): void => {
-    notifier.statusSoon(status);
-  };
+  const status = (): string =>
+    `serving ${handover.export.path} to ${client}, ${session.served} requests so far`;
   const session = new Session(
-    descriptor,
-    connection,
-    wait,
-    clock,
-    statistics,
-    context,
-    log,
-    refusals,
-    ended,
-    notifier.connected ? woken : undefined,
+    {
+      ...parts,
+      descriptor,
+      connection,
+      clock,
+      wait: new InputWait(connection, clock, handover.pollCeiling),
+      context: operations.context,
+    },
+    {
+      ended: (end) => {
+        if (end === 'closed') log.info({ requests: session.served }, 'the client has left');
+        return leave(exitStatus[end], readiness);
+      },
+      woken: () => {
+        if (notifier.connected) notifier.statusSoon(status);
+      },
+    },
   );
   notifier.status(status());
-  log.info({ export: path, ...containment(handover) }, 'serving a client');
+  log.info({ export: handover.export.path, ...containment(handover) }, 'serving a client');
   return session;
 }
 
@@ -207,23 +126,12 @@ function start(
   const source = new StatusSource(identity, statistics, lines);
   if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
   const refusals = new Refusals(log);
-  const aboutDescriptors = descriptorRequests(handover, log);
-  const makeConnection =
-    aboutDescriptors?.makeConnection ?? ((client, reply): Connection => new Connection(client, reply));
-  const context = operationContext(handover, log, refusals, aboutDescriptors?.passed);
+  const operations = assembleOperations(handover, { log, refusals });
+  const surroundings = { handover, operations, statistics, log, refusals, readiness };
   let session: Session | undefined;
   let begun = false;
   const connected = (descriptor: number): void => {
-    session = startSession(
-      descriptor,
-      makeConnection,
-      handover,
-      statistics,
-      context,
-      log,
-      refusals,
-      readiness,
-    );
+    session = startSession(descriptor, surroundings);
     source.connected(peerCredentials(descriptor));
     if (begun) session.begin();
   };

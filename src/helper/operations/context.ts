@@ -1,4 +1,5 @@
 import type { Frame } from '../../proxy-protocol/frame.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import type { Devices } from '../security-models/devices.js';
 import type { SecurityModel, XattrModel } from '../security-models/security-model.js';
 import type { Destination } from '../../syscalls/libc.js';
@@ -9,6 +10,8 @@ export interface OperationContext {
   readonly model: SecurityModel;
   /** The model itself, or nothing where the guest is to have no attributes. */
   readonly xattrs: XattrModel;
+  /** What the request holds until it is answered. */
+  readonly scope: RequestScope;
   readonly devices: Devices;
   /** Where the payload of the reply goes. */
   readonly reply: Frame;

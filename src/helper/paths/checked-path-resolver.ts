@@ -3,7 +3,6 @@ import * as errno from '../../abi/errno.js';
 import {
   AT_FDCWD,
   close,
-  fchdir,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
@@ -13,11 +12,13 @@ import {
   RESOLVE_NO_MAGICLINKS,
 } from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
+import { cString } from '../../syscalls/memory.js';
 import type { OwnDescriptors } from './own-descriptors.js';
 import { ProcfsGuard } from './procfs-guard.js';
-import { DOT, HERE, PathResolver, ROOT, SLASH } from './path-resolver.js';
+import { DOT, HERE, PathResolver, SLASH } from './path-resolver.js';
+import type { RequestScope } from './request-scope.js';
 
-const NONE = -1;
+const ROOT = cString('/');
 /** How often a walk is tried again during which the kernel saw a directory of it move. */
 const MOVED_ATTEMPTS = 20;
 
@@ -33,11 +34,10 @@ export class CheckedPathResolver extends PathResolver {
   readonly #root: number;
   readonly #own: OwnDescriptors;
   readonly #procfs = new ProcfsGuard();
-  #followed = NONE;
 
   /** @param root an O_PATH descriptor of the export */
-  constructor(root: number, own: OwnDescriptors) {
-    super(root);
+  constructor(scope: RequestScope, root: number, own: OwnDescriptors) {
+    super(scope);
     this.#root = root;
     this.#own = own;
   }
@@ -73,24 +73,16 @@ export class CheckedPathResolver extends PathResolver {
     return this.#openInside(path, O_PATH | flags, 0);
   }
 
-  override done(result: number): number {
-    if (this.#followed !== NONE) {
-      close(this.#followed);
-      this.#followed = NONE;
-    }
-    return super.done(result);
-  }
-
   protected override enter(directory: Uint8Array): number {
     const descriptor = this.#openInside(directory, O_PATH | O_DIRECTORY, 0);
     if (descriptor < 0) return descriptor;
-    const failed = fchdir(descriptor);
+    const failed = this.scope.workIn(descriptor);
     close(descriptor);
     return failed;
   }
 
   #openInside(path: Pointer, flags: number, mode: number): number {
-    const [from, limit] = this.atRoot ? [this.#root, RESOLVE_IN_ROOT] : [AT_FDCWD, RESOLVE_BENEATH];
+    const [from, limit] = this.scope.atRoot ? [this.#root, RESOLVE_IN_ROOT] : [AT_FDCWD, RESOLVE_BENEATH];
     let descriptor = -errno.EAGAIN;
     for (let attempt = 0; descriptor === -errno.EAGAIN && attempt < MOVED_ATTEMPTS; attempt++) {
       descriptor = openat2(from, path, flags, mode, limit | RESOLVE_NO_MAGICLINKS);
@@ -104,10 +96,10 @@ export class CheckedPathResolver extends PathResolver {
    */
   #located(path: Uint8Array, flags: number): Pointer | number {
     const located = this.open(path, flags, 0);
-    if (located < 0) return this.done(located);
-    this.#followed = located;
-    const failed = this.workIn(this.#own.directory);
-    return failed < 0 ? this.done(failed) : this.#own.name(located, (flags & O_DIRECTORY) !== 0);
+    if (located < 0) return located;
+    this.scope.hold(located);
+    const failed = this.scope.workIn(this.#own.directory);
+    return failed < 0 ? failed : this.#own.name(located, (flags & O_DIRECTORY) !== 0);
   }
 
   /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */
@@ -131,15 +123,13 @@ export class CheckedPathResolver extends PathResolver {
     name[name.indexOf(SLASH)] = 0;
     const descriptor = openat2(AT_FDCWD, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS);
     if (descriptor >= 0) close(descriptor);
-    else if (descriptor !== -errno.ENOENT || !makesDirectory) return this.done(descriptor);
+    else if (descriptor !== -errno.ENOENT || !makesDirectory) return descriptor;
     return name;
   }
 
   #entered(directory: Uint8Array, rest: Uint8Array): Uint8Array | number {
     const failed = this.enter(directory);
-    if (failed < 0) return this.done(failed);
-    this.atRoot = false;
-    return rest;
+    return failed < 0 ? failed : rest;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Pointer } from '../../syscalls/libc.js';
 import { OwnDescriptors } from './own-descriptors.js';
 import type { PassedDescriptor } from './passed-descriptor.js';
 import { PathResolver } from './path-resolver.js';
+import type { RequestScope } from './request-scope.js';
 
 /**
  * Resolves the empty path of a request about a descriptor: to the name that this has in /proc/self/fd, whatever has become
@@ -12,17 +13,12 @@ import { PathResolver } from './path-resolver.js';
  */
 export class DescriptorResolver extends PathResolver {
   override readonly calls: InodeCalls = ofTargets;
-  readonly #main: PathResolver;
   readonly #passed: PassedDescriptor;
   readonly #own: OwnDescriptors;
 
-  /**
-   * @param main resolves all other paths, and knows where the working directory is
-   * @param ownDescriptors an O_PATH descriptor of the process's own descriptors
-   */
-  constructor(main: PathResolver, passed: PassedDescriptor, ownDescriptors: number) {
-    super();
-    this.#main = main;
+  /** @param ownDescriptors an O_PATH descriptor of the process's own descriptors */
+  constructor(scope: RequestScope, passed: PassedDescriptor, ownDescriptors: number) {
+    super(scope);
     this.#passed = passed;
     // its own, since a model asks for the names of other descriptors meanwhile
     this.#own = new OwnDescriptors(ownDescriptors);
@@ -35,8 +31,8 @@ export class DescriptorResolver extends PathResolver {
   override resolveToOpen(): Uint8Array | number {
     const { descriptor = -errno.EBADF } = this.#passed;
     if (descriptor < 0) return descriptor;
-    const failed = this.workIn(this.#own.directory);
-    return failed < 0 ? this.done(failed) : this.#name(descriptor);
+    const failed = this.scope.workIn(this.#own.directory);
+    return failed < 0 ? failed : this.#name(descriptor);
   }
 
   override resolveFollowing(): Uint8Array | number {
@@ -60,14 +56,6 @@ export class DescriptorResolver extends PathResolver {
 
   override locate(path: Pointer): number {
     return this.open(path, O_PATH, 0);
-  }
-
-  override workIn(directory: number): number {
-    return this.#main.workIn(directory);
-  }
-
-  override done(result: number): number {
-    return this.#main.done(result);
   }
 
   #name(descriptor: number): Uint8Array {

@@ -3,7 +3,6 @@ import * as errno from '../../abi/errno.js';
 import {
   AT_FDCWD,
   close,
-  fchdir,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
@@ -16,6 +15,7 @@ import type { Pointer } from '../../syscalls/libc.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import { DOT, HERE, MAX_STRING_BYTES, PATH_MAX, PathResolver, SLASH } from './path-resolver.js';
 import { ProcfsGuard } from './procfs-guard.js';
+import type { RequestScope } from './request-scope.js';
 
 const INSIDE = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 
@@ -32,12 +32,9 @@ export class NameResolver extends PathResolver {
   readonly #hidden: readonly Uint8Array[];
   readonly #procfs = new ProcfsGuard();
 
-  /**
-   * @param hidden names that the client has no use of, anywhere: ENOENT, and EINVAL for making one
-   * @param root as of PathResolver
-   */
-  constructor(hidden: readonly Uint8Array[], root: number | undefined) {
-    super(root);
+  /** @param hidden names that the client has no use of, anywhere: ENOENT, and EINVAL for making one */
+  constructor(scope: RequestScope, hidden: readonly Uint8Array[]) {
+    super(scope);
     this.#hidden = hidden;
   }
 
@@ -72,15 +69,14 @@ export class NameResolver extends PathResolver {
   protected override enter(directory: Uint8Array): number {
     const descriptor = openat2(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0, INSIDE);
     if (descriptor < 0) return descriptor;
-    const failed = fchdir(descriptor);
+    const failed = this.scope.workIn(descriptor);
     close(descriptor);
-    if (failed >= 0) this.atRoot = false;
     return failed;
   }
 
   /** @param refusal what a path with a hidden name is answered with */
   #locate(path: ByteSpan, name: Uint8Array, refusal: number): Uint8Array | number {
-    const stranded = this.begin();
+    const stranded = this.scope.toRoot();
     if (stranded < 0) return stranded;
     if (path.length === 0) return -errno.ENOENT;
     const length = this.#normalize(path);
@@ -89,7 +85,7 @@ export class NameResolver extends PathResolver {
     const slash = this.#path.lastIndexOf(SLASH, length - 1);
     for (let at = slash + 1; at <= length; at++) name[at - slash - 1] = this.#path[at] ?? 0;
     const failed = slash < 0 ? 0 : this.#walk(slash);
-    return failed < 0 ? this.done(failed) : name;
+    return failed < 0 ? failed : name;
   }
 
   /** Enters the directory of so many bytes of the path, in pieces that the kernel takes. */

@@ -2,9 +2,6 @@ import type { ByteSpan } from '../../proxy-protocol/frame.js';
 import * as errno from '../../abi/errno.js';
 import {
   AT_FDCWD,
-  chdir,
-  close,
-  fchdir,
   O_DIRECTORY,
   O_PATH,
   openat,
@@ -14,6 +11,7 @@ import {
 import { type InodeCalls, ofLinks } from '../../syscalls/inode-calls.js';
 import { addressOf, type Pointer } from '../../syscalls/libc.js';
 import { cString, stableMemory } from '../../syscalls/memory.js';
+import type { RequestScope } from './request-scope.js';
 
 /** A path with its NUL, as the kernel takes it: limits.h. */
 export const PATH_MAX = 4096;
@@ -22,17 +20,13 @@ export const MAX_STRING_BYTES = 65_535;
 
 export const SLASH = 0x2f;
 export const DOT = 0x2e;
-export const ROOT = cString('/');
 export const HERE = cString('.');
 
 /**
  * Bytes of a request to paths that the kernel takes: NUL-terminated, in memory that does not move.
  *
  * A path that is longer than the kernel's PATH_MAX is walked in pieces with chdir(2); what is left of it is relative
- * to the working directory. Nothing but this class uses the working directory, which is the export otherwise.
- *
- * To go back there takes the right to search the export, which its owner can take away: the guest, where the helper has
- * no capabilities. What has to begin there fails then, as it would in a lookup, and every operation tries to go back.
+ * to the working directory of the request.
  */
 export class PathResolver {
   /** What takes a path of `resolve`. */
@@ -43,16 +37,11 @@ export class PathResolver {
   readonly #firstAddress = addressOf(this.#first);
   readonly #secondAddress = addressOf(this.#second);
   readonly #dataAddress = addressOf(this.#data);
-  /** Whether paths begin at the root, as this operation has not entered a directory. */
-  protected atRoot = true;
-  /** -errno: the working directory is not the root, and why it cannot be. */
-  protected stranded = 0;
+  protected readonly scope: RequestScope;
   #oldDirectory = AT_FDCWD;
-  readonly #root: number | undefined;
 
-  /** @param root a descriptor of the export, where it need not be the root directory */
-  constructor(root?: number) {
-    this.#root = root;
+  constructor(scope: RequestScope) {
+    this.scope = scope;
   }
 
   /** The directory that a path of `resolveOld` is relative to, for the *at calls. */
@@ -60,7 +49,7 @@ export class PathResolver {
     return this.#oldDirectory;
   }
 
-  /** The path of an inode, or -errno. To be followed by `done` when the operation is over. */
+  /** The path of an inode, or -errno. */
   resolve(path: ByteSpan): Pointer | number {
     return this.resolveToOpen(path);
   }
@@ -106,13 +95,6 @@ export class PathResolver {
     return openat2(AT_FDCWD, path, O_PATH | flags, 0, RESOLVE_NO_MAGICLINKS);
   }
 
-  /** Makes another directory the working directory until the operation is `done`. @returns 0 or -errno */
-  workIn(directory: number): number {
-    const failed = fchdir(directory);
-    if (failed >= 0) this.atRoot = false;
-    return failed;
-  }
-
   /** A string that is not a path of the export: an attribute's name, a link's target. */
   string(text: ByteSpan): Pointer {
     copy(text, this.#second);
@@ -125,32 +107,9 @@ export class PathResolver {
     return this.#dataAddress;
   }
 
-  /** Ends an operation: back to the root. @returns the operation's result, which it is given */
-  done(result: number): number {
-    if (!this.atRoot) this.toRoot();
-    if (this.#oldDirectory !== AT_FDCWD) {
-      close(this.#oldDirectory);
-      this.#oldDirectory = AT_FDCWD;
-    }
-    return result;
-  }
-
   /** Makes a directory the working directory. @returns 0 or -errno */
   protected enter(directory: Uint8Array): number {
-    return chdir(directory);
-  }
-
-  /** Goes back to the root. Never fails as such: see `stranded`. */
-  protected toRoot(): void {
-    this.stranded = this.#root === undefined ? chdir(ROOT) : fchdir(this.#root);
-    this.atRoot = true;
-  }
-
-  /** To be called before each path of an operation. @returns 0, or -errno when it cannot begin in the root directory */
-  protected begin(): number {
-    // not at the root: an earlier operation failed by a bug
-    if (!this.atRoot || this.stranded < 0) this.toRoot();
-    return this.stranded;
+    return this.scope.workInPath(directory);
   }
 
   /** The bytes of a path, or what is left of them after a walk, or -errno. */
@@ -163,19 +122,19 @@ export class PathResolver {
     return this.#walk(path, this.#second);
   }
 
-  /** Goes back to the root, but keeps the directory that the rest of the first path is relative to. */
+  /** Keeps the directory that the rest of the first path is relative to. */
   protected leaveOld(rest: Uint8Array): Uint8Array | number {
+    this.#oldDirectory = AT_FDCWD;
     // a relative path, too: the second path may make another directory the working directory
-    if (this.atRoot && rest[0] === SLASH) return rest;
+    if (this.scope.atRoot && rest[0] === SLASH) return rest;
     const directory = openat(AT_FDCWD, HERE, O_PATH | O_DIRECTORY, 0);
-    if (!this.atRoot) this.toRoot();
     if (directory < 0) return directory;
-    this.#oldDirectory = directory;
+    this.#oldDirectory = this.scope.hold(directory);
     return rest;
   }
 
   #walk(path: ByteSpan, memory: Uint8Array): Uint8Array | number {
-    const stranded = this.begin();
+    const stranded = this.scope.toRoot();
     copy(path, memory);
     if (stranded < 0 && memory[0] !== SLASH) return stranded;
     return path.length < PATH_MAX ? memory : this.#walkLong(memory, path.length);
@@ -188,11 +147,10 @@ export class PathResolver {
     if (hasDotDot(path, length)) return -errno.ENAMETOOLONG;
     while (length - start >= PATH_MAX) {
       const cut = path.lastIndexOf(SLASH, start + PATH_MAX - 1);
-      if (cut <= start) return this.done(-errno.ENAMETOOLONG);
+      if (cut <= start) return -errno.ENAMETOOLONG;
       path[cut] = 0;
       const failed = this.enter(path.subarray(start));
-      if (failed < 0) return this.done(failed);
-      this.atRoot = false;
+      if (failed < 0) return failed;
       start = cut + 1;
       while (path[start] === SLASH) start++;
     }

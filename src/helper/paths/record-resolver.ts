@@ -8,6 +8,7 @@ import type { NameResolver } from './name-resolver.js';
 import { OwnDescriptors } from './own-descriptors.js';
 import type { PassedDescriptor } from './passed-descriptor.js';
 import { PATH_MAX } from './path-resolver.js';
+import type { RequestScope } from './request-scope.js';
 
 /**
  * Resolves the empty path of a request about a descriptor to the name that the file has in its directory, for what is kept
@@ -20,9 +21,8 @@ export class RecordResolver extends DescriptorResolver {
   readonly #own: OwnDescriptors;
   readonly #path = new ByteSpan(stableMemory(PATH_MAX));
 
-  /** @param names as `main` of DescriptorResolver */
-  constructor(names: NameResolver, passed: PassedDescriptor, ownDescriptors: number) {
-    super(names, passed, ownDescriptors);
+  constructor(scope: RequestScope, names: NameResolver, passed: PassedDescriptor, ownDescriptors: number) {
+    super(scope, passed, ownDescriptors);
     this.#names = names;
     this.#passed = passed;
     this.#own = new OwnDescriptors(ownDescriptors);
@@ -38,7 +38,7 @@ export class RecordResolver extends DescriptorResolver {
     this.#path.length = length;
     const name = this.#names.resolveToOpen(this.#path);
     if (typeof name === 'number') return name === -errno.ENOENT ? -errno.ESTALE : name;
-    return this.#isOf(descriptor, name) ? name : this.done(-errno.ESTALE);
+    return this.#isOf(descriptor, name) ? name : -errno.ESTALE;
   }
 
   #isOf(descriptor: number, name: Uint8Array): boolean {

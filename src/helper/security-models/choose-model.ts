@@ -7,6 +7,7 @@ import { OwnDescriptors } from '../paths/own-descriptors.js';
 import type { PassedDescriptor } from '../paths/passed-descriptor.js';
 import { type ByteResolver, PathResolver } from '../paths/path-resolver.js';
 import { RecordResolver } from '../paths/record-resolver.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import { DescriptorOpener } from './descriptor-opener.js';
 import { DescriptorRequests } from './descriptor-requests.js';
 import { FileStore } from './file-store.js';
@@ -24,7 +25,9 @@ import { Passthrough } from './passthrough.js';
 import type { SecurityModel } from './security-model.js';
 
 /** What every model works on and with. */
-export interface ModelSurroundings {
+export interface ModelDependencies {
+  /** What a request holds until it is answered. */
+  readonly scope: RequestScope;
   /** An O_PATH descriptor of the export. */
   readonly directory: number;
   /** Whether being in the export as the root is all it takes to stay in it. */
@@ -46,13 +49,13 @@ export interface ModelSurroundings {
 export function chooseModel(
   settings: ModelSettings,
   ids: IdMappings | undefined,
-  surroundings: ModelSurroundings,
+  dependencies: ModelDependencies,
 ): SecurityModel {
   const [byPath, byDescriptor] =
     settings.name === 'mapped-xattr' || settings.name === 'mapped-file'
-      ? mapped(settings, surroundings)
-      : unmapped(settings, ids, surroundings);
-  const { passed } = surroundings;
+      ? mapped(settings, dependencies)
+      : unmapped(settings, ids, dependencies);
+  const { passed } = dependencies;
   if (passed === undefined || byDescriptor === undefined) return byPath;
   return new DescriptorRequests(byPath, byDescriptor, passed);
 }
@@ -63,51 +66,52 @@ type Models = readonly [byPath: SecurityModel, byDescriptor: SecurityModel | und
 function unmapped(
   { name, fileCapabilities }: ModelSettings,
   ids: IdMappings | undefined,
-  surroundings: ModelSurroundings,
+  dependencies: ModelDependencies,
 ): Models {
-  const { directory, contained, fileSystem, ownDescriptors, refused, idRefused, passed, die } = surroundings;
+  const { scope, directory, contained, fileSystem, ownDescriptors, refused, idRefused, passed, die } =
+    dependencies;
   const Credentials = name === 'none' ? OptionalCredentials : GuestCredentials;
   const own = new OwnDescriptors(ownDescriptors);
   const credentials = new Credentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, die);
   const make = (paths: PathResolver): SecurityModel => {
-    const descriptors = new DescriptorOpener(paths, own, refused);
+    const descriptors = new DescriptorOpener(scope, paths, own, refused);
     const parts = { paths, credentials, descriptors, generations: new GenerationReader(fileSystem, true) };
     if (name === 'none') return new None(parts);
     if (ids === undefined) return new Passthrough(parts);
     const [uids, gids] = [new IdMap(ids.uids), new IdMap(ids.gids)];
-    const inode = new Inode(paths, own);
+    const inode = new Inode(scope, paths, own);
     return new MappedIds({ ...parts, uids, gids, inode, fileCapabilities, refused: idRefused });
   };
-  const paths = contained ? new PathResolver() : new CheckedPathResolver(directory, own);
+  const paths = contained ? new PathResolver(scope) : new CheckedPathResolver(scope, directory, own);
   const byPath = make(paths);
   if (passed === undefined) return [byPath, undefined];
-  return [byPath, make(new DescriptorResolver(paths, passed, ownDescriptors))];
+  return [byPath, make(new DescriptorResolver(scope, passed, ownDescriptors))];
 }
 
 function mapped(
   { name, fileMode, directoryMode, hostSymlinks }: ModelSettings,
-  { directory, contained, fileSystem, ownDescriptors, refused, passed }: ModelSurroundings,
+  { scope, directory, contained, fileSystem, ownDescriptors, refused, passed }: ModelDependencies,
 ): Models {
   const hidden = name === 'mapped-file' ? metadataNames : [];
   const root = contained ? undefined : directory;
-  const names = new NameResolver(hidden, root);
+  const names = new NameResolver(scope, hidden);
   const own = new OwnDescriptors(ownDescriptors);
-  const common = { fileMode, directoryMode, hostSymlinks, refused };
+  const common = { scope, fileMode, directoryMode, hostSymlinks, refused };
   const partsFor = (paths: ByteResolver, objects: PathResolver): Omit<MappedParts, 'store' | 'xattrs'> => ({
     ...common,
     paths,
     objects,
-    inode: new Inode(paths, own),
-    descriptors: new DescriptorOpener(paths, own, refused),
+    inode: new Inode(scope, paths, own),
+    descriptors: new DescriptorOpener(scope, paths, own, refused),
     generations: new GenerationReader(fileSystem, objects !== names),
   });
   const parts = partsFor(names, names);
-  const objects = passed && new DescriptorResolver(names, passed, ownDescriptors);
+  const objects = passed && new DescriptorResolver(scope, passed, ownDescriptors);
   if (name === 'mapped-xattr') {
     return [mappedXattr(parts), objects && mappedXattr(partsFor(objects, objects))];
   }
-  const store = new FileStore(parts.descriptors, root);
-  const records = passed && new RecordResolver(names, passed, ownDescriptors);
+  const store = new FileStore(scope, parts.descriptors, root);
+  const records = passed && new RecordResolver(scope, names, passed, ownDescriptors);
   return [
     mappedFile({ ...parts, store }),
     records && objects && mappedFileOfDescriptors({ ...partsFor(records, objects), store }),

@@ -1,9 +1,9 @@
 import type { OwnDescriptors } from '../paths/own-descriptors.js';
 import type { PathResolver } from '../paths/path-resolver.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import * as errno from '../../abi/errno.js';
 import {
   close,
-  closeRange,
   O_ACCMODE,
   O_APPEND,
   O_CREAT,
@@ -54,19 +54,18 @@ const RACE_ATTEMPTS = 10;
  * /proc/self/fd. A path that is swapped in between makes no difference.
  */
 export class DescriptorOpener {
+  readonly #scope: RequestScope;
   readonly #paths: PathResolver;
   readonly #own: OwnDescriptors;
   readonly #status = new FileStatus();
-  /** The O_PATH descriptor of the last open, to be closed with the one it led to; -1 when there is none. */
-  #located = -1;
-
   readonly #refused: () => void;
 
   /**
    * @param paths what resolved the paths that are opened
    * @param refused is told of every special file that was not opened
    */
-  constructor(paths: PathResolver, own: OwnDescriptors, refused: () => void) {
+  constructor(scope: RequestScope, paths: PathResolver, own: OwnDescriptors, refused: () => void) {
+    this.#scope = scope;
     this.#paths = paths;
     this.#own = own;
     this.#refused = refused;
@@ -91,8 +90,9 @@ export class DescriptorOpener {
     const located = this.#paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
     const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create, status);
-    if (opened < 0) close(located);
-    else this.#located = located;
+    // as long as what it led to: the two are closed together
+    if (opened >= 0) this.#scope.hold(located);
+    else close(located);
     return opened;
   }
 
@@ -117,22 +117,7 @@ export class DescriptorOpener {
     const descriptor = this.open(path, O_WRONLY);
     // what truncate(2) says of special files
     if (descriptor < 0) return descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor;
-    const result = ftruncate(descriptor, length);
-    this.close(descriptor);
-    return result;
-  }
-
-  /** Closes a descriptor that `open` or `create` returned. */
-  close(descriptor: number): void {
-    const located = this.#located;
-    this.#located = -1;
-    if (located < 0) close(descriptor);
-    // the two are neighbours nearly always: one call for both
-    else if (descriptor === located + 1) closeRange(located, descriptor);
-    else {
-      close(located);
-      close(descriptor);
-    }
+    return ftruncate(this.#scope.hold(descriptor), length);
   }
 
   /** Opens for use what an O_PATH descriptor refers to, which stays open. @returns a descriptor or -errno */

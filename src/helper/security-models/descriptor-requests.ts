@@ -13,15 +13,12 @@ export class DescriptorRequests implements SecurityModel {
   readonly #byPath: SecurityModel;
   readonly #byDescriptor: SecurityModel;
   readonly #passed: PassedDescriptor;
-  /** What has opened what is to be closed. */
-  #opener: SecurityModel;
 
   /** @param byDescriptor the same model with a resolver of the descriptor that was passed */
   constructor(byPath: SecurityModel, byDescriptor: SecurityModel, passed: PassedDescriptor) {
     this.#byPath = byPath;
     this.#byDescriptor = byDescriptor;
     this.#passed = passed;
-    this.#opener = byPath;
   }
 
   #of(path: ByteSpan): SecurityModel {
@@ -29,17 +26,11 @@ export class DescriptorRequests implements SecurityModel {
   }
 
   open(request: Request<'open'>): number {
-    this.#opener = this.#of(request.path);
-    return this.#opener.open(request);
+    return this.#of(request.path).open(request);
   }
 
   create(request: Request<'create'>): number {
-    this.#opener = this.#byPath;
-    return this.#opener.create(request);
-  }
-
-  closeDescriptor(descriptor: number): void {
-    this.#opener.closeDescriptor(descriptor);
+    return this.#byPath.create(request);
   }
 
   mknod(request: Request<'mknod'>): number {

@@ -1,4 +1,5 @@
 import * as errno from '../../abi/errno.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import * as files from '../../syscalls/files.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import { FileStatus, fstatWithBirth, lstat } from '../../syscalls/status.js';
@@ -27,6 +28,7 @@ const { NLINK } = FileStatus;
  * that is left of another inode which had the name says nothing (`RecordMark`).
  */
 export class FileStore implements AttributeStore {
+  readonly #scope: RequestScope;
   readonly #descriptors: DescriptorOpener;
   readonly #directory = new MetadataDirectory();
   readonly #replacement = new MetadataReplacement();
@@ -43,7 +45,8 @@ export class FileStore implements AttributeStore {
   readonly #new = new FileStatus();
 
   /** @param root as of LinkIndex */
-  constructor(descriptors: DescriptorOpener, root: number | undefined) {
+  constructor(scope: RequestScope, descriptors: DescriptorOpener, root: number | undefined) {
+    this.#scope = scope;
     this.#descriptors = descriptors;
     this.#index = new LinkIndex(root, descriptors, this.#mark);
     this.#entry.set(IN_DIRECTORY);
@@ -54,21 +57,23 @@ export class FileStore implements AttributeStore {
     const object = inode.known();
     if (typeof object === 'number') return object;
     let descriptor = this.#open(name, O_NOFOLLOW, object);
-    if (unrecorded.has(descriptor) && hasOtherNames(object)) descriptor = this.#index.open(object);
+    if (unrecorded.has(descriptor) && hasOtherNames(object)) {
+      descriptor = this.#index.open(object);
+      if (descriptor >= 0) this.#scope.hold(descriptor);
+    }
     if (descriptor < 0) return unrecorded.has(descriptor) ? 0 : descriptor;
     const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
-    this.#descriptors.close(descriptor);
     if (length < 0) return length === -errno.EISDIR ? 0 : length;
     parse(this.#text, length, attributes);
     return 0;
   }
 
-  /** Opens the metadata file of a name. @returns a descriptor, -ENOENT also when it is left of another object, or -errno */
+  /** Opens the metadata file of a name, and holds it. @returns a descriptor, -ENOENT also when it is left of another object, or -errno */
   #open(name: Uint8Array, flags: number, object: FileStatus): number {
     const descriptor = this.#descriptors.open(this.#entryOf(name), flags, this.#status);
-    if (descriptor < 0 || !this.#mark.isOfAnother(descriptor, this.#status, object)) return descriptor;
-    this.#descriptors.close(descriptor);
-    return -errno.ENOENT;
+    if (descriptor < 0) return descriptor;
+    this.#scope.hold(descriptor);
+    return this.#mark.isOfAnother(descriptor, this.#status, object) ? -errno.ENOENT : descriptor;
   }
 
   readCapability(inode: Inode, name: Uint8Array, value: Uint8Array): number {
@@ -95,9 +100,7 @@ export class FileStore implements AttributeStore {
     }
     if (descriptor === -errno.ENOENT) return this.#record(name, attributes, object);
     if (descriptor < 0) return descriptor;
-    const changed = this.#rewrite(descriptor, name, attributes, object);
-    this.#descriptors.close(descriptor);
-    return changed;
+    return this.#rewrite(descriptor, name, attributes, object);
   }
 
   /** In place: the files of hard links are one. */
@@ -152,7 +155,6 @@ export class FileStore implements AttributeStore {
       const marked = this.#mark.set(descriptor, object);
       if (hasOtherNames(object)) failed = marked <= 0 ? marked : this.#index.add(name, object);
     }
-    this.#descriptors.close(descriptor);
     if (failed < 0) files.unlink(this.#entryOf(name));
     return Math.min(failed, 0);
   }
@@ -221,7 +223,8 @@ export class FileStore implements AttributeStore {
   }
 
   #createEntry(entry: Uint8Array): number {
-    return this.#descriptors.create(entry, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+    const created = this.#descriptors.create(entry, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+    return created < 0 ? created : this.#scope.hold(created);
   }
 
   /** The empty lines that are left when the end cannot be cut off say nothing. */

@@ -54,7 +54,7 @@ export class GuestXattrs implements XattrModel {
     if (typeof hostName === 'number') return hostName;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.getxattr(at, hostName, value.address, size));
+    return this.#paths.calls.getxattr(at, hostName, value.address, size);
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
@@ -63,7 +63,7 @@ export class GuestXattrs implements XattrModel {
     if (typeof hostName === 'number') return hostName;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.setxattr(at, hostName, this.#paths.data(value), size, flags));
+    return this.#paths.calls.setxattr(at, hostName, this.#paths.data(value), size, flags);
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {
@@ -71,14 +71,14 @@ export class GuestXattrs implements XattrModel {
     if (typeof hostName === 'number') return hostName;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const removed = this.#paths.done(this.#paths.calls.removexattr(at, hostName));
+    const removed = this.#paths.calls.removexattr(at, hostName);
     return removed === -errno.ENODATA && this.#find(name)?.rule.removable === true ? 0 : removed;
   }
 
   listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const length = this.#paths.done(this.#paths.calls.listxattr(at, this.#list, MAX_LIST_BYTES));
+    const length = this.#paths.calls.listxattr(at, this.#list, MAX_LIST_BYTES);
     if (length < 0) return length;
     const guestLength = this.#translate(length, undefined);
     if (size === 0) return guestLength;

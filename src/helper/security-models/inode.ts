@@ -1,5 +1,6 @@
 import type { OwnDescriptors } from '../paths/own-descriptors.js';
 import type { PathResolver } from '../paths/path-resolver.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import * as files from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
 import { FileStatus, fstat, fstatWithBirth } from '../../syscalls/status.js';
@@ -11,6 +12,7 @@ const NONE = -1;
  * inode meanwhile: other processes rename, too.
  */
 export class Inode {
+  readonly #scope: RequestScope;
   readonly #paths: PathResolver;
   readonly #own: OwnDescriptors;
   readonly #status = new FileStatus();
@@ -18,37 +20,34 @@ export class Inode {
   /** What was read of the one that is held. */
   #known: FileStatus | undefined;
 
-  constructor(paths: PathResolver, own: OwnDescriptors) {
+  constructor(scope: RequestScope, paths: PathResolver, own: OwnDescriptors) {
+    this.#scope = scope;
     this.#paths = paths;
     this.#own = own;
   }
 
   /**
+   * Holds an inode until the request is answered, or another one is held.
+   *
    * @param path of `resolveToOpen`
    * @param flags O_NOFOLLOW for a symbolic link itself, else 0
-   * @returns 0 or -errno; to be followed by `release` in both cases
+   * @returns 0 or -errno
    */
   hold(path: Pointer, flags: number): number {
-    const descriptor = this.#paths.locate(path, flags);
-    if (descriptor < 0) return descriptor;
-    this.#descriptor = descriptor;
-    return 0;
+    return this.#take(this.#paths.locate(path, flags));
   }
 
   /** As `hold` of a path, for what is opened then: nothing of a procfs. */
   holdToOpen(path: Pointer): number {
-    const descriptor = this.#paths.open(path, files.O_PATH | files.O_NOFOLLOW, 0);
-    if (descriptor < 0) return descriptor;
-    this.#descriptor = descriptor;
-    return 0;
+    return this.#take(this.#paths.open(path, files.O_PATH | files.O_NOFOLLOW, 0));
   }
 
-  /** Ends the operation on it. @returns the operation's result, which it is given */
-  release(result: number): number {
-    if (this.#descriptor !== NONE) files.close(this.#descriptor);
-    this.#descriptor = NONE;
+  #take(descriptor: number): number {
     this.#known = undefined;
-    return result;
+    this.#descriptor = NONE;
+    if (descriptor < 0) return descriptor;
+    this.#descriptor = this.#scope.hold(descriptor);
+    return 0;
   }
 
   /** The O_PATH descriptor. */
@@ -87,13 +86,13 @@ export class Inode {
   }
 
   /**
-   * For calls that only take a path: makes the working directory one in which the inode has a name, until the resolver is
-   * `done`. The calls have to follow links.
+   * For calls that only take a path: makes the working directory one in which the inode has a name. The calls have to
+   * follow links.
    *
    * @returns the name or -errno
    */
   enter(): Pointer | number {
-    const failed = this.#paths.workIn(this.#own.directory);
+    const failed = this.#scope.workIn(this.#own.directory);
     return failed < 0 ? failed : this.#own.name(this.#descriptor);
   }
 }

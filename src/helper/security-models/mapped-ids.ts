@@ -95,7 +95,7 @@ export class MappedIds extends Passthrough {
     const group = gid === NO_ID ? NO_ID : this.#gids.toHost(gid);
     if (group === UNMAPPED) return this.#refuse('chown', { gid });
     const failed = this.#hold(path, O_NOFOLLOW);
-    return this.#release(failed < 0 ? failed : this.#chown(user, group));
+    return failed < 0 ? failed : this.#chown(user, group);
   }
 
   /** With all rights: the kernel would let nobody else give a file away. */
@@ -226,35 +226,31 @@ export class MappedIds extends Passthrough {
     change: (request: R) => number,
   ): number {
     const failed = this.#hold(request.path, flags);
-    if (failed < 0) return this.#release(failed);
+    if (failed < 0) return failed;
     const hostUid = this.#status.words[FileStatus.UID] ?? 0;
-    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#release(this.#refuse(name, { hostUid }));
+    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#refuse(name, { hostUid });
     const gid = this.#status.words[FileStatus.GID] ?? 0;
     // without its group the kernel takes a set-gid bit off
     const group = this.#gids.toGuest(gid) === UNMAPPED ? OVERFLOW_ID : gid;
-    return this.#release(this.#credentials.run(hostUid, group, change, request, undefined, undefined));
+    return this.#credentials.run(hostUid, group, change, request, undefined, undefined);
   }
 
   /** Changes an attribute of what belongs to the guest, for which ownership is not enough. */
   #withAllRights(name: RequestName, path: ByteSpan, change: (at: Pointer) => number): number {
     const failed = this.#hold(path, O_NOFOLLOW);
-    if (failed < 0) return this.#release(failed);
+    if (failed < 0) return failed;
     const hostUid = this.#status.words[FileStatus.UID] ?? 0;
-    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#release(this.#refuse(name, { hostUid }));
+    if (this.#uids.toGuest(hostUid) === UNMAPPED) return this.#refuse(name, { hostUid });
     const at = this.#inode.enter();
-    return this.#release(typeof at === 'number' ? at : change(at));
+    return typeof at === 'number' ? at : change(at);
   }
 
-  /** Holds an inode and reads its status. @returns 0 or -errno; to be followed by `#release` in both cases */
+  /** Holds an inode and reads its status. @returns 0 or -errno */
   #hold(path: ByteSpan, flags: number): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
     const failed = this.#inode.hold(at, flags);
     return failed < 0 ? failed : this.#inode.status(this.#status);
-  }
-
-  #release(result: number): number {
-    return this.#paths.done(this.#inode.release(result));
   }
 
   #refuse(request: RequestName, refused: RefusedId): number {

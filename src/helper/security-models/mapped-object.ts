@@ -1,4 +1,5 @@
 import type { ByteResolver } from '../paths/path-resolver.js';
+import type { RequestScope } from '../paths/request-scope.js';
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import type { Pointer } from '../../syscalls/libc.js';
@@ -12,6 +13,7 @@ const { close, read, readlinkOf, O_ACCMODE, O_NOFOLLOW, O_TRUNC, S_IFDIR, S_IFLN
 
 /** What it takes to look at an object and to open it. */
 export interface ObjectParts {
+  readonly scope: RequestScope;
   readonly paths: ByteResolver;
   readonly inode: Inode;
   readonly descriptors: DescriptorOpener;
@@ -37,7 +39,7 @@ export class MappedObject {
     this.#inode = parts.inode;
   }
 
-  /** Holds an object and reads its status. @returns 0 or -errno; to be followed by `release` in both cases */
+  /** Holds an object and reads its status. @returns 0 or -errno */
   look(at: Uint8Array, status = this.#status): number {
     const failed = this.#inode.hold(at, O_NOFOLLOW);
     return failed < 0 ? failed : this.#read(at, status);
@@ -57,11 +59,6 @@ export class MappedObject {
     return this.#parts.store.change(this.#inode, at, wanted, this.#recorded);
   }
 
-  /** Ends the operation. @returns its result, which it is given */
-  release(result: number): number {
-    return this.#parts.paths.done(this.#inode.release(result));
-  }
-
   /** Opens what is, to the guest, a regular file or a directory. @returns a descriptor or what open(2) says otherwise */
   open(at: Uint8Array, flags: number): number {
     let failed = this.#lookToOpen(at);
@@ -70,7 +67,7 @@ export class MappedObject {
     // asking, so they are gone as soon as it may
     const writes = (flags & (O_ACCMODE | O_TRUNC)) !== 0;
     if (failed >= 0 && writes) failed = this.#parts.store.dropCapability(this.#inode, at, this.#recorded);
-    return this.#opened(failed, flags);
+    return failed < 0 ? failed : this.#parts.descriptors.reopen(this.#inode.descriptor, flags);
   }
 
   /** As `open` for open(2) with O_CREAT, which opens no directory. */
@@ -85,7 +82,7 @@ export class MappedObject {
   readlink(at: Uint8Array, target: Pointer, size: number): number {
     const failed = this.#lookToOpen(at);
     const isLink = failed < 0 ? failed : this.type === S_IFLNK ? 0 : -errno.EINVAL;
-    return this.#inode.release(isLink < 0 ? isLink : this.#readTarget(target, size));
+    return isLink < 0 ? isLink : this.#readTarget(target, size);
   }
 
   #readTarget(target: Pointer, size: number): number {
@@ -118,10 +115,5 @@ export class MappedObject {
     if (this.type === S_IFLNK) return -errno.ELOOP;
     this.#parts.refused();
     return -errno.ENXIO;
-  }
-
-  #opened(failed: number, flags: number): number {
-    const { descriptor } = this.#inode;
-    return this.#inode.release(failed < 0 ? failed : this.#parts.descriptors.reopen(descriptor, flags));
   }
 }

@@ -55,18 +55,14 @@ export class Mapped implements SecurityModel {
   open({ path, flags }: Request<'open'>): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#object.open(at, flags));
+    return this.#object.open(at, flags);
   }
 
   create(request: Request<'create'>): number {
     if ((request.flags & files.O_CREAT) === 0) return this.open(request);
     const at = this.#paths.resolveName(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#create(at, request));
-  }
-
-  closeDescriptor(descriptor: number): void {
-    this.#parts.descriptors.close(descriptor);
+    return this.#create(at, request);
   }
 
   mknod({ path, mode, device, uid, gid }: Request<'mknod'>): number {
@@ -88,64 +84,61 @@ export class Mapped implements SecurityModel {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     this.#wanted.set(uid, gid, S_IFDIR | (mode & PERMISSIONS));
-    return this.#paths.done(this.#mkdir(at));
+    return this.#mkdir(at);
   }
 
   link({ existing, path }: Request<'link'>): number {
     const from = this.#paths.resolveOld(existing);
     if (typeof from === 'number') return from;
     const to = this.#paths.resolveName(path);
-    if (typeof to === 'number') return this.#paths.done(to);
-    return this.#paths.done(this.#store.link(this.#paths.oldDirectory, from, to));
+    if (typeof to === 'number') return to;
+    return this.#store.link(this.#paths.oldDirectory, from, to);
   }
 
   rename({ existing, path }: Request<'rename'>): number {
     const from = this.#paths.resolveOld(existing);
     if (typeof from === 'number') return from;
     const to = this.#paths.resolveName(path);
-    if (typeof to === 'number') return this.#paths.done(to);
-    return this.#paths.done(this.#store.rename(this.#paths.oldDirectory, from, to));
+    if (typeof to === 'number') return to;
+    return this.#store.rename(this.#paths.oldDirectory, from, to);
   }
 
   remove({ path }: Request<'remove'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#store.remove(at));
+    return this.#store.remove(at);
   }
 
   lstat({ path }: Request<'lstat'>, status: FileStatus): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#object.release(this.#object.look(at, status));
+    return this.#object.look(at, status);
   }
 
   readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#readlink(at, target, size));
+    return this.#readlink(at, target, size);
   }
 
   statfs({ path }: Request<'statfs'>, status: FileSystemStatus): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const located = this.#paths.open(at, files.O_PATH, 0);
-    if (located < 0) return this.#paths.done(located);
-    const failed = fstatfs(located, status);
-    files.close(located);
-    return this.#paths.done(failed);
+    return located < 0 ? located : fstatfs(this.#parts.scope.hold(located), status);
   }
 
   generation({ path }: Request<'getversion'>, generation: Int32Array, index: number): number {
     const at = this.#objects.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#objects.done(this.#parts.generations.read(at, generation, index));
+    return this.#parts.generations.read(at, generation, index);
   }
 
   chmod({ path, mode }: Request<'chmod'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const failed = this.#object.look(at);
-    return this.#object.release(failed < 0 ? failed : this.#chmod(at, mode));
+    return failed < 0 ? failed : this.#chmod(at, mode);
   }
 
   #chmod(at: Uint8Array, mode: number): number {
@@ -160,7 +153,7 @@ export class Mapped implements SecurityModel {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const failed = this.#object.look(at);
-    return this.#object.release(failed < 0 ? failed : this.#chown(at, uid, gid));
+    return failed < 0 ? failed : this.#chown(at, uid, gid);
   }
 
   #chown(at: Uint8Array, uid: number, gid: number): number {
@@ -173,16 +166,14 @@ export class Mapped implements SecurityModel {
     if (typeof at === 'number') return at;
     const descriptor = length < 0 ? -errno.EINVAL : this.#object.open(at, files.O_WRONLY);
     // what truncate(2) says of special files
-    if (descriptor < 0) return this.#paths.done(descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor);
-    const result = files.ftruncate(descriptor, length);
-    files.close(descriptor);
-    return this.#paths.done(result);
+    if (descriptor < 0) return descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor;
+    return files.ftruncate(this.#parts.scope.hold(descriptor), length);
   }
 
   utime(request: Request<'utime'>): number {
     const at = this.#objects.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#objects.done(this.#objects.calls.utime(at, this.#times.of(request)));
+    return this.#objects.calls.utime(at, this.#times.of(request));
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
@@ -233,19 +224,19 @@ export class Mapped implements SecurityModel {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     const prepared = this.#store.prepare(at);
-    if (prepared < 0) return this.#paths.done(prepared);
+    if (prepared < 0) return prepared;
     const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;
     const created = this.#parts.descriptors.create(at, flags, this.#parts.fileMode);
-    if (created < 0) return this.#paths.done(created);
+    if (created < 0) return created;
     const written = content === undefined ? 0 : write(created, content, length);
     if (written !== length) {
       files.close(created);
       files.unlink(at);
-      return this.#paths.done(written < 0 ? written : -errno.ENOSPC);
+      return written < 0 ? written : -errno.ENOSPC;
     }
     const recorded = this.#recorded(at, created);
     if (recorded >= 0) files.close(recorded);
-    return this.#paths.done(Math.min(recorded, 0));
+    return Math.min(recorded, 0);
   }
 
   /** Records what is wanted of a new file, or removes it again. @returns its descriptor or -errno */

@@ -41,7 +41,7 @@ export class Passthrough implements SecurityModel {
   open({ path, flags }: Request<'open'>): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#descriptors.open(at, flags));
+    return this.#descriptors.open(at, flags);
   }
 
   readonly #create = (path: Pointer, flags: number, mode: number): number =>
@@ -50,30 +50,26 @@ export class Passthrough implements SecurityModel {
   create({ path, flags, mode, uid, gid }: Request<'create'>): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#credentials.run(uid, gid, this.#create, at, flags, mode));
-  }
-
-  closeDescriptor(descriptor: number): void {
-    this.#descriptors.close(descriptor);
+    return this.#credentials.run(uid, gid, this.#create, at, flags, mode);
   }
 
   mknod({ path, mode, device, uid, gid }: Request<'mknod'>): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#credentials.run(uid, gid, files.mknod, at, mode, device));
+    return this.#credentials.run(uid, gid, files.mknod, at, mode, device);
   }
 
   mkdir({ path, mode, uid, gid }: Request<'mkdir'>): number {
     const at = this.#paths.resolveName(path, true);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#credentials.run(uid, gid, files.mkdir, at, mode, undefined));
+    return this.#credentials.run(uid, gid, files.mkdir, at, mode, undefined);
   }
 
   symlink({ target, path, uid, gid }: Request<'symlink'>): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
     const to = this.#paths.string(target);
-    return this.#paths.done(this.#credentials.run(uid, gid, files.symlink, to, at, undefined));
+    return this.#credentials.run(uid, gid, files.symlink, to, at, undefined);
   }
 
   link({ existing, path }: Request<'link'>): number {
@@ -92,50 +88,50 @@ export class Passthrough implements SecurityModel {
     const from = this.#paths.resolveOld(existing);
     if (typeof from === 'number') return from;
     const to = this.#paths.resolveName(path);
-    if (typeof to === 'number') return this.#paths.done(to);
-    return this.#paths.done(call(this.#paths.oldDirectory, from, to));
+    if (typeof to === 'number') return to;
+    return call(this.#paths.oldDirectory, from, to);
   }
 
   remove({ path }: Request<'remove'>): number {
     const at = this.#paths.resolveName(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.remove(at));
+    return files.remove(at);
   }
 
   lstat({ path }: Request<'lstat'>, status: FileStatus): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.status(at, status));
+    return this.#paths.calls.status(at, status);
   }
 
   readlink({ path }: Request<'readlink'>, target: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.readlink(at, target.address, size));
+    return files.readlink(at, target.address, size);
   }
 
   statfs({ path }: Request<'statfs'>, status: FileSystemStatus): number {
     const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(statfs(at, status));
+    return statfs(at, status);
   }
 
   generation({ path }: Request<'getversion'>, generation: Int32Array, index: number): number {
     const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#generations.read(at, generation, index));
+    return this.#generations.read(at, generation, index);
   }
 
   chmod({ path, mode }: Request<'chmod'>): number {
     const at = this.#paths.resolveFollowing(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(files.chmod(at, mode));
+    return files.chmod(at, mode);
   }
 
   chown({ path, uid, gid }: Request<'chown'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.chown(at, uid, gid));
+    return this.#paths.calls.chown(at, uid, gid);
   }
 
   truncate({ path, length }: Request<'truncate'>): number {
@@ -144,7 +140,6 @@ export class Passthrough implements SecurityModel {
     this.#leaseLimit.begin();
     const result = files.truncate(at, length);
     this.#leaseLimit.end();
-    this.#paths.done(result);
     return result === -errno.EINTR ? this.#truncateOpened(path, length) : result;
   }
 
@@ -152,25 +147,25 @@ export class Passthrough implements SecurityModel {
   #truncateOpened(path: Request<'truncate'>['path'], length: Request<'truncate'>['length']): number {
     const at = this.#paths.resolveToOpen(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#descriptors.truncate(at, length));
+    return this.#descriptors.truncate(at, length);
   }
 
   utime(request: Request<'utime'>): number {
     const at = this.#paths.resolve(request.path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.utime(at, this.#times.of(request)));
+    return this.#paths.calls.utime(at, this.#times.of(request));
   }
 
   getxattr({ path, name }: Request<'lgetxattr'>, value: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.getxattr(at, this.#paths.string(name), value.address, size));
+    return this.#paths.calls.getxattr(at, this.#paths.string(name), value.address, size);
   }
 
   listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.listxattr(at, list.address, size));
+    return this.#paths.calls.listxattr(at, list.address, size);
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
@@ -179,12 +174,12 @@ export class Passthrough implements SecurityModel {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const bytes = this.#paths.data(value);
-    return this.#paths.done(this.#paths.calls.setxattr(at, this.#paths.string(name), bytes, size, flags));
+    return this.#paths.calls.setxattr(at, this.#paths.string(name), bytes, size, flags);
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.done(this.#paths.calls.removexattr(at, this.#paths.string(name)));
+    return this.#paths.calls.removexattr(at, this.#paths.string(name));
   }
 }

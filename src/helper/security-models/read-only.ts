@@ -33,10 +33,6 @@ export class ReadOnly implements SecurityModel {
     return opened === -errno.ENOENT ? this.#refuse('create') : opened;
   }
 
-  closeDescriptor(descriptor: number): void {
-    this.#model.closeDescriptor(descriptor);
-  }
-
   lstat(request: Request<'lstat'>, status: FileStatus): number {
     return this.#model.lstat(request, status);
   }

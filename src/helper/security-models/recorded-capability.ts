@@ -84,7 +84,7 @@ export class RecordedCapability implements XattrModel {
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
     const failed = this.#inode.hold(at, O_NOFOLLOW);
-    return this.#release(failed < 0 ? failed : this.#store.readCapability(this.#inode, at, this.#found));
+    return failed < 0 ? failed : this.#store.readCapability(this.#inode, at, this.#found);
   }
 
   #record(path: ByteSpan, capability: Uint8Array): number {
@@ -93,12 +93,7 @@ export class RecordedCapability implements XattrModel {
     this.#wanted.clear();
     this.#wanted.capability = capability;
     const failed = this.#inode.hold(at, O_NOFOLLOW);
-    if (failed < 0) return this.#release(failed);
-    return this.#release(this.#store.change(this.#inode, at, this.#wanted, this.#recorded));
-  }
-
-  #release(result: number): number {
-    return this.#paths.done(this.#inode.release(result));
+    return failed < 0 ? failed : this.#store.change(this.#inode, at, this.#wanted, this.#recorded);
   }
 }
 

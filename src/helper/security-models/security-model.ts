@@ -6,14 +6,13 @@ import type { FileStatus, FileSystemStatus } from '../../syscalls/status.js';
  * What a request becomes on the host. One implementation per security model of 9p; the operations know only this.
  *
  * Every method returns 0 or the value that its comment names, or a negated errno. Nothing is thrown but by a bug.
- * Paths are absolute inside the export.
+ * Paths are absolute inside the export. What a method holds or changes meanwhile the RequestScope gives back.
  */
 export interface SecurityModel extends XattrModel {
-  /** @returns a descriptor, which the caller closes with `closeDescriptor`; ENXIO for a special file, never opened */
+  /** @returns a descriptor, which the caller closes; ENXIO for a special file, never opened */
   open(request: Request<'open'>): number;
   /** @returns a descriptor as `open` does; a new file belongs to the request's ids */
   create(request: Request<'create'>): number;
-  closeDescriptor(descriptor: number): void;
 
   mknod(request: Request<'mknod'>): number;
   mkdir(request: Request<'mkdir'>): number;

@@ -30,6 +30,26 @@ const SLEEP_MS = 10;
 const MIN_RETRY_MS = 1;
 const MAX_RETRY_MS = 16;
 
+/** What a session works with. */
+export interface SessionParts {
+  /** The connected socket, which the session owns from now on. */
+  readonly descriptor: number;
+  readonly connection: Connection;
+  readonly wait: InputWait;
+  readonly clock: MonotonicClock;
+  readonly context: OperationContext;
+  readonly statistics: Statistics;
+  readonly log: Logger;
+  readonly refusals: Refusals;
+}
+
+/** What a session tells. */
+export interface SessionEvents {
+  readonly ended: (end: SessionEnd) => never;
+  /** Requests came after a pause; called again with every turn of the event loop. */
+  readonly woken: () => void;
+}
+
 /**
  * Serves one client from its first request to its end.
  *
@@ -43,7 +63,7 @@ export class Session {
   readonly #statistics: Statistics;
   readonly #log: Logger;
   readonly #refusals: Refusals;
-  readonly #context: OperationContext;
+  readonly #scope: OperationContext['scope'];
   readonly #operations: readonly (Operation | undefined)[];
   readonly #idle: IdleWait;
   readonly #eventLoop = new EventLoop();
@@ -58,29 +78,15 @@ export class Session {
   /** The opcode of the last request that was answered. */
   #last = 0;
 
-  /**
-   * @param descriptor the connected socket, which the session owns from now on
-   * @param woken is called when requests come after a pause, and again with every turn of the event loop
-   */
-  constructor(
-    descriptor: number,
-    connection: Connection,
-    wait: InputWait,
-    clock: MonotonicClock,
-    statistics: Statistics,
-    context: OperationContext,
-    log: Logger,
-    refusals: Refusals,
-    ended: (end: SessionEnd) => never,
-    woken?: () => void,
-  ) {
+  constructor(parts: SessionParts, { ended, woken }: SessionEvents) {
+    const { descriptor, connection, context, log } = parts;
     this.#connection = connection;
-    this.#wait = wait;
-    this.#clock = clock;
-    this.#statistics = statistics;
-    this.#context = context;
+    this.#wait = parts.wait;
+    this.#clock = parts.clock;
+    this.#statistics = parts.statistics;
+    this.#scope = context.scope;
     this.#log = log;
-    this.#refusals = refusals;
+    this.#refusals = parts.refusals;
     this.#descriptor = descriptor;
     this.#ended = ended;
     const trace = (line: string): void => {
@@ -90,7 +96,7 @@ export class Session {
     this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
     this.#idle = idleWait(descriptor, connection, {
       arrived: () => {
-        woken?.();
+        woken();
         return this.#serve();
       },
       ended: () => {
@@ -198,22 +204,28 @@ export class Session {
     else result = this.#execute(operation);
     const length = encodeReply(reply, operation.reply, result);
     this.#statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
-    if (operation.reply !== 'descriptor' || result < 0) return connection.send(length);
+    if (operation.reply === 'descriptor' && result >= 0) return this.#answerDescriptor(operation, result);
+    this.#scope.end();
+    return connection.send(length);
+  }
+
+  #answerDescriptor({ opcode }: Operation, descriptor: number): number {
     this.#statistics.descriptorOpened();
-    return this.#concludeDescriptor(operation.opcode, result, connection.sendDescriptor(result));
+    this.#scope.hold(descriptor);
+    return this.#concludeDescriptor(opcode, this.#connection.sendDescriptor(descriptor));
   }
 
   /**
-   * Ends an operation that opened something, unless the client does not read. What the kernel does not pass on is closed
+   * Ends a request that opened something, unless the client does not read. What the kernel does not pass on is closed
    * and answered with the reason, as if it could not be opened.
    *
    * @param failed 0, or -errno of the attempt to send it
    * @returns 0, or -errno when there is no answering any more
    */
-  #concludeDescriptor(opcode: number, descriptor: number, failed: number): number {
+  #concludeDescriptor(opcode: number, failed: number): number {
     const connection = this.#connection;
     if (connection.blocked) return 0;
-    this.#context.model.closeDescriptor(descriptor);
+    this.#scope.end();
     if (failed >= 0) {
       this.#statistics.descriptorPassed();
       return 0;
@@ -243,9 +255,9 @@ export class Session {
 
   #retryLater(delay: number): void {
     setTimeout(() => {
-      const descriptor = this.#connection.unsentDescriptor;
+      const isDescriptor = this.#connection.hasUnsentDescriptor;
       let failed = this.#connection.flush();
-      if (descriptor >= 0) failed = this.#concludeDescriptor(this.#last, descriptor, failed);
+      if (isDescriptor) failed = this.#concludeDescriptor(this.#last, failed);
       if (failed < 0) this.#failed(errnoName(failed));
       else if (this.#connection.blocked) this.#retryLater(Math.min(2 * delay, MAX_RETRY_MS));
       else if (this.#serve()) this.#idle.resume();

@@ -122,9 +122,9 @@ export class Connection {
     return this.flush();
   }
 
-  /** The descriptor that `flush` still has to send, or -1. */
-  get unsentDescriptor(): number {
-    return this.#unsentDescriptor;
+  /** Whether it is a descriptor that `flush` still has to send. */
+  get hasUnsentDescriptor(): boolean {
+    return this.#unsentDescriptor >= 0;
   }
 
   /** Goes on with a reply that was blocked. @returns 0, or -errno */
