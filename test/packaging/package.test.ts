@@ -49,6 +49,7 @@ describe('the package', () => {
         ...['dist/main.js', 'dist/serve.js', 'dist/package.json', 'dist/library.mjs', 'dist/library.d.mts'],
         ...['dist/man/virtfs-proxy-helper.8', 'systemd/virtfs-proxy-helper@.service'],
         ...['systemd/virtfs-proxy-helper@.socket', 'examples/orchestrator.mjs'],
+        ...['guest/mount-vsock', 'guest/mnt-share.mount'],
         ...documents.map((name) => `docs/${name}`),
       ]),
     );
@@ -57,7 +58,7 @@ describe('the package', () => {
 
   it('has no sources, tests or source maps', () => {
     const known =
-      /^(dist\/|docs\/[^/]+\.md$|examples\/|libvirt\/|systemd\/|(LICENSE|package\.json|[A-Z]+\.md)$)/;
+      /^(dist\/|docs\/[^/]+\.md$|examples\/|guest\/|libvirt\/|systemd\/|(LICENSE|package\.json|[A-Z]+\.md)$)/;
     expect(packed.files.map(({ path }) => path).filter((path) => !known.test(path))).toEqual([]);
     const unwanted = /\.map$|\.test\.|(?<!\.d)\.m?ts$/;
     expect(packed.files.map(({ path }) => path).filter((path) => unwanted.test(path))).toEqual([]);

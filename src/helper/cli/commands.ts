@@ -74,6 +74,7 @@ has left; with --keep-listening until a signal ends it. ADDRESS is one of
   fd:N                 an inherited descriptor: a socket of these kinds, listening or connected
 In the guest:
   mount -t 9p -o trans=tcp,port=564,version=9p2000.L 10.0.2.100 /mnt
+  mount-vsock -p 564 /mnt    (over vsock: the script guest/mount-vsock of this package)
 An option of the helper means what it means for it. Without root it works with the mapped models.
 Exit status: ${ExitStatus.OK} the guest has left, or a signal ended the share, ${ExitStatus.FAILURE} the start, the connection or the helper failed,
 ${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest broke the protocol.`,
