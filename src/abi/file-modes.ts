@@ -8,6 +8,8 @@ export const S_IFBLK = 0o060000;
 export const S_IFIFO = 0o010000;
 export const S_IFSOCK = 0o140000;
 export const isDirectory = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
+export const isSymbolicLink = (mode: number): boolean => (mode & S_IFMT) === S_IFLNK;
+export const isDevice = (mode: number): boolean => [S_IFCHR, S_IFBLK].includes(mode & S_IFMT);
 /** The rest of `st_mode`, and the special bits in it. */
 export const PERMISSIONS = 0o7777;
 export const S_ISUID = 0o4000;

@@ -61,10 +61,13 @@ export const diodDeviations: Readonly<Record<string, string>> = {
   'Tlcreate does not follow a link that is there': 'links are followed',
   'what is read is never more than msize lets through': 'a count that does not fit is EIO',
   'the largest frame is read and written': '24 bytes are kept for a header that has 23',
+  'who writes to a set-id file takes the bits away, as every user but root does':
+    'it writes with the capabilities of root',
   'a count that is too small for an entry is no end of the listing': 'it is',
   'a file is no directory': 'EINVAL',
   'qid.version is not 0, and another one when the file has changed': 'it is 0',
   'Tsetattr of an owner takes set-uid away, and sets a mode after that': 'the mode is set first',
+  'Tstatfs of a symbolic link tells where the link is, not where it leads': 'links are followed',
   'a size of 0 without it sets an empty attribute': 'it removes the attribute',
   'an attribute of which a part is missing, or too much is there, is not set':
     'zeros are set instead of what is missing',

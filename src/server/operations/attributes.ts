@@ -1,7 +1,8 @@
 import * as errno from '../../abi/errno.js';
-import { S_IFLNK, S_IFMT } from '../../abi/file-modes.js';
+import { isSymbolicLink } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
+import type { Node } from '../fids/node.js';
 import * as p9 from '../p9/numbers.js';
 import type { Time } from '../p9/fields.js';
 import {
@@ -141,7 +142,7 @@ export const setattr: Handler<'Tsetattr'> = async (request, context) => {
 export const readlink: Handler<'Treadlink'> = async ({ fid: number }, context) => {
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
-  if ((fid.node.mode & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
+  if (!isSymbolicLink(fid.node.mode)) return -errno.EINVAL;
   const path = fid.node.path();
   const target = typeof path === 'number' ? path : await linkTarget(path, context.helper);
   return typeof target === 'number' ? target : reply('Rreadlink', { target });
@@ -153,11 +154,15 @@ export function linkTarget(path: Uint8Array, helper: Context['helper']): Promise
 
 const MAX_NAME_BYTES = 255;
 
+/** The helper follows a symbolic link; the directory that it is in is on the same file system. */
+const onFileSystemOf = (node: Node): Node => (isSymbolicLink(node.mode) ? node.parent : node);
+
 export const statfs: Handler<'Tstatfs'> = async ({ fid: number }, context) => {
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
   // a file system is not asked about by a descriptor: one that is unlinked is on that of the directory it was in
-  const path = fid.node.isRemoved ? context.root?.path() : fid.node.path();
+  const { node } = fid;
+  const path = node.isRemoved ? context.root?.path() : onFileSystemOf(node).path();
   if (path === undefined || typeof path === 'number') return path ?? -errno.EBADF;
   const status = await context.helper.request('statfs', { path });
   if (typeof status === 'number') return status;

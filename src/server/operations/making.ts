@@ -1,4 +1,5 @@
 import * as errno from '../../abi/errno.js';
+import { isDevice } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
 import { createFlags } from '../p9/open-flags.js';
@@ -80,18 +81,15 @@ export interface NewNode {
 
 /**
  * Makes a node. The helper acts for root of another group without the right to make devices, as the C helper did; so root's
- * get their group afterwards, in the same trip.
+ * devices get their group afterwards. Not in the same trip: if the name is taken, what is there keeps its group.
  *
  * @returns 0, or -errno
  */
 export async function makeNode(node: NewNode, { helper }: Context): Promise<number> {
-  const { uid, gid, path } = node;
-  if (uid !== 0 || gid === 0 || gid === NO_GROUP) return helper.request('mknod', node);
-  const [failed, refused] = await Promise.all([
-    helper.request('mknod', { ...node, gid: 0 }),
-    helper.request('chown', { path, uid: NO_GROUP, gid }),
-  ]);
-  return failed < 0 ? failed : refused;
+  const { uid, gid, path, mode } = node;
+  if (!isDevice(mode) || uid !== 0 || gid === 0 || gid === NO_GROUP) return helper.request('mknod', node);
+  const failed = await helper.request('mknod', { ...node, gid: 0 });
+  return failed < 0 ? failed : helper.request('chown', { path, uid: NO_GROUP, gid });
 }
 
 export const mknod: Handler<'Tmknod'> = async ({ dfid, name, mode, major, minor, gid }, context) => {

@@ -1,4 +1,4 @@
-import { isDirectory, S_IFLNK, S_IFMT } from '../../abi/file-modes.js';
+import { isDirectory, isSymbolicLink } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Node } from '../fids/node.js';
 import { deviceExtension } from '../p9/creation.js';
@@ -53,7 +53,7 @@ export async function statOf({ node, name, attributes }: Described, context: Con
 /** The target of a symbolic link, or which device it is. */
 async function extensionOf({ node, name, attributes }: Described, { helper }: Context): Promise<Uint8Array> {
   const { mode, rdev } = attributes;
-  if ((mode & S_IFMT) !== S_IFLNK) return deviceExtension(mode, ...partsOf(rdev));
+  if (!isSymbolicLink(mode)) return deviceExtension(mode, ...partsOf(rdev));
   const path = name === undefined ? node.path() : node.pathOf(name);
   if (typeof path === 'number') return EMPTY;
   const target = await linkTarget(path, helper);

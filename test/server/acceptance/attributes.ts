@@ -168,4 +168,12 @@ export const attributes: readonly Case[] = [
       ]);
     },
   },
+  {
+    title: 'Tstatfs of a symbolic link tells where the link is, not where it leads',
+    run: async (scene) => {
+      symlinkSync('nowhere', scene.host('link'));
+      const there = await scene.client.request('Tstatfs', { fid: await scene.walk(['link']) });
+      expect(there.files).toBe(statfsSync(scene.host(), { bigint: true }).files);
+    },
+  },
 ];

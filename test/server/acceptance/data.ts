@@ -72,6 +72,15 @@ export const data: readonly Case[] = [
     },
   },
   {
+    title: 'who writes to a set-id file takes the bits away, as every user but root does',
+    run: async (scene) => {
+      const fid = await scene.create('file', open.RDWR, 0o755);
+      await scene.setattr(fid, { mode: 0o6755 });
+      await scene.write(fid, 'text');
+      expect((await scene.getattr(fid)).mode).toBe(0o100755);
+    },
+  },
+  {
     title: 'Tfsync takes a file and a directory that are open',
     run: async (scene) => {
       const file = await scene.create('file');

@@ -74,6 +74,26 @@ export const making: readonly Case[] = [
     },
   },
   {
+    title: 'a node that cannot be made changes nothing of what is there',
+    run: async (scene) => {
+      writeFileSync(scene.host('file'), 'content', { mode: 0o640 });
+      for (const mode of [0o010600, 0o020600, 0o060600, 0o100600]) {
+        const fields = { dfid: scene.directory, name: 'file', mode, major: 0, minor: 0, gid: 77 };
+        expect(await scene.client.outcome('Tmknod', fields)).toBe('EEXIST');
+      }
+      expect(lstatSync(scene.host('file')).gid).toBe(0);
+    },
+  },
+  {
+    title: 'a FIFO of another group keeps its set-id bits',
+    run: async (scene) => {
+      const fields = { dfid: scene.directory, name: 'fifo', mode: 0o012755, major: 0, minor: 0, gid: 77 };
+      expect(await scene.client.outcome('Tmknod', fields)).toBe('ok');
+      const { mode, gid } = lstatSync(scene.host('fifo'));
+      expect([mode, gid]).toEqual([0o012755, 77]);
+    },
+  },
+  {
     title: "what a user makes is the user's",
     run: async (scene) => {
       const user = await scene.another(1_000);
