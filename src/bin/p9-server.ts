@@ -7,6 +7,7 @@ import { StandardError } from '../observability/standard-error.js';
 import { serverPolicy } from '../server/confinement/system-call-policy.js';
 import type { ServerHandover } from '../server/launch/handover.js';
 import { serveClient, type ServedClient, type SessionEnd } from '../server/session/serve-client.js';
+import { overStream } from '../server/session/stream-channel.js';
 import { acceptClients } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
 import { Notifier } from '../service/notifications.js';
@@ -40,11 +41,10 @@ function begin(handover: ServerHandover, log: Logger): () => void {
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
   const serve = (descriptor: number): void => {
-    served = serveClient((events) => new SocketStream(descriptor, events), {
-      helper,
-      settings: handover,
-      log,
-    });
+    served = serveClient(
+      overStream((events) => new SocketStream(descriptor, events)),
+      { helper, settings: handover, log },
+    );
     log.info(handover.kept, 'serving a client');
     void served.ended.then((end) => {
       if (end === 'closed') log.info('the client has left');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { HelperClient } from '../../src/server/helper-client/helper-client.js';
 import { Session } from '../../src/server/session/session.js';
+import { overStream } from '../../src/server/session/stream-channel.js';
 import type { ClientStream, StreamEvents } from '../../src/server/transports/stream.js';
 import { Random } from '../differential/random.js';
 import { whyNotRoot } from '../support/helper-process.js';
@@ -52,7 +53,7 @@ class Hostile {
       return stream;
     };
     const options = sessionOptions(() => (this.hasEnded = true), { messageBytes: MSIZE, requests: 10_000 });
-    this.session = new Session(connect, helper, options);
+    this.session = new Session(overStream(connect), helper, options);
     this.send(encodeMessage(dialect, 'Tversion', NOTAG, { msize: MSIZE, version: dialect }));
     const attach = { fid: 0, afid: NOFID, uname: 'root', aname: '', n_uname: 0 };
     this.send(encodeMessage(dialect, 'Tattach', 0, attach));

@@ -6,6 +6,7 @@ import { Refusals } from '../../src/observability/refusals.js';
 import { StandardError } from '../../src/observability/standard-error.js';
 import { HelperClient } from '../../src/server/helper-client/helper-client.js';
 import { type Limits, Session, type SessionOptions } from '../../src/server/session/session.js';
+import { overStream } from '../../src/server/session/stream-channel.js';
 import { SocketStream, type StreamFactory } from '../../src/server/transports/stream.js';
 import { socketPair } from '../../src/syscalls/sockets.js';
 import { helperForTest } from '../support/helper-process.js';
@@ -71,7 +72,7 @@ export async function sessionInProcess(
     tell = resolve;
   });
   const connect: StreamFactory = (events) => new SocketStream(served, events);
-  const session = new Session(connect, helper, sessionOptions(tell, limits, coherent));
+  const session = new Session(overStream(connect), helper, sessionOptions(tell, limits, coherent));
   onTestFinished(() => {
     session.end();
   });

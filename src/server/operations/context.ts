@@ -7,6 +7,7 @@ import type { Node } from '../fids/node.js';
 import type { OpenFiles } from '../fids/open-files.js';
 import type { HelperClient } from '../helper-client/helper-client.js';
 import type { Dialect, ReplyOf, ReplyType, RequestOf, RequestType } from '../p9/messages.js';
+import type { Message } from './message.js';
 import type { MessageBuffer, MessageBuffers } from './message-buffers.js';
 
 /** What the operator chose, and what follows from it. */
@@ -52,18 +53,24 @@ export interface DataReply {
   readonly count: number;
 }
 
+/** A reply whose data are where the message has its place for them: as many bytes as `placed` says. */
+export interface PlacedReply {
+  readonly type: 'Rread';
+  readonly placed: number;
+}
+
 /** What a request is answered with: a reply, or -errno. */
-export type Outcome = FieldsReply | DataReply | number;
+export type Outcome = FieldsReply | DataReply | PlacedReply | number;
 
 /**
  * Carries out one kind of request.
  *
- * @param message the memory that the request is in
+ * @param message what brought the request
  */
 export type Handler<Type extends RequestType> = (
   request: RequestOf<Type>,
   context: Context,
-  message: MessageBuffer,
+  message: Message,
 ) => Outcome | Promise<Outcome>;
 
 export function reply<Type extends ReplyType>(type: Type, fields: ReplyOf<Type>): FieldsReply {

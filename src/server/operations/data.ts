@@ -1,10 +1,9 @@
 import * as errno from '../../abi/errno.js';
-import { F_RDLCK, F_UNLCK, F_WRLCK, readData, syncData, writeData } from '../../syscalls/file-data.js';
+import { F_RDLCK, F_UNLCK, F_WRLCK, syncData } from '../../syscalls/file-data.js';
 import type { AttributeTransfer, Fid } from '../fids/fid-table.js';
 import type { LockOwner } from '../fids/locks.js';
 import { LOCK_BLOCKED, LOCK_SUCCESS, LOCK_UNLOCK, READ_HEADER_BYTES } from '../p9/numbers.js';
 import type { RequestOf } from '../p9/messages.js';
-import type { MessageBuffer } from './message-buffers.js';
 import { type Context, type DataReply, fidOf, type Handler, type Outcome, reply } from './context.js';
 import { listStats } from './directories.js';
 
@@ -22,39 +21,33 @@ function readTransfer(
   return { type: 'Rread', buffer, count: part.length };
 }
 
-export const read: Handler<'Tread'> = async ({ fid: number, offset, count: wanted }, context) => {
+export const read: Handler<'Tread'> = async ({ fid: number, offset, count: wanted }, context, message) => {
   const fid = context.fids.get(number);
-  const count = Math.min(wanted, context.msize - READ_HEADER_BYTES);
+  const count = Math.min(wanted, Math.max(0, Math.min(context.msize, message.room) - READ_HEADER_BYTES));
   if (fid?.transfer?.kind === 'read') return readTransfer(fid.transfer, offset, count, context);
   if (fid?.file === undefined || fid.transfer !== undefined) return -errno.EBADF;
   const { file } = fid;
   if (file.directory !== undefined) {
     return context.dialect === '9P2000.L' ? -errno.EISDIR : listStats(fid, offset, count, context);
   }
-  const buffer = context.buffers.take(READ_HEADER_BYTES + count);
   file.use();
-  const bytes = await readData(file.descriptor, buffer.address + BigInt(READ_HEADER_BYTES), count, offset);
+  const placed = await message.readData(file.descriptor, count, offset);
   file.done();
-  if (bytes >= 0) return { type: 'Rread', buffer, count: bytes };
-  context.buffers.give(buffer);
-  return bytes;
+  return placed < 0 ? placed : { type: 'Rread', placed };
 };
 
 export const write: Handler<'Twrite'> = async ({ fid: number, offset, data }, context, message) => {
   const fid = context.fids.get(number);
-  if (fid?.transfer?.kind === 'write') return writeTransfer(fid.transfer, offset, data);
+  if (fid?.transfer?.kind === 'write') return writeTransfer(fid.transfer, offset, message.data(data));
   if (fid?.file === undefined || fid.transfer !== undefined) return -errno.EBADF;
   const { file } = fid;
   if (file.directory !== undefined) return -errno.EISDIR;
   context.changes++;
   file.use();
-  const bytes = await writeData(file.descriptor, addressIn(message, data), data.length, offset);
+  const bytes = await message.writeData(file.descriptor, data, offset);
   file.done();
   return bytes < 0 ? bytes : reply('Rwrite', { count: bytes });
 };
-
-const addressIn = ({ bytes, address }: MessageBuffer, part: Uint8Array): bigint =>
-  address + BigInt(part.byteOffset - bytes.byteOffset);
 
 /** The value comes in order, and no more of it than was announced. */
 function writeTransfer(

@@ -22,10 +22,13 @@ export interface Refused {
 class Fields {
   readonly reader: Reader;
   readonly extended: boolean;
+  /** Bytes of data that are not in the frame, and that no field has claimed. */
+  absent: number;
   refusal = 0;
 
-  constructor(frame: Uint8Array, dialect: Dialect | undefined) {
+  constructor(frame: Uint8Array, dialect: Dialect | undefined, absent: number) {
     this.reader = new Reader(frame, HEADER_BYTES);
+    this.absent = absent;
     this.extended = dialect !== '9P2000';
   }
 
@@ -58,7 +61,7 @@ const read: { readonly [Kind in RequestKind]: (fields: Fields) => FieldValues[Ki
   names: readNames,
   target: (fields) => fields.checked(checkTarget),
   attributeName: (fields) => fields.checked(checkAttributeName),
-  data: ({ reader }) => reader.bytes(reader.uint32()),
+  data: readData,
   stat: (fields) => {
     const record = readStat(fields.reader, fields.extended);
     // the empty name leaves a file the name that it has
@@ -79,6 +82,15 @@ function readNames(fields: Fields): readonly Uint8Array[] {
     if (index < MAX_WALK_NAMES) names.push(name);
   }
   return names;
+}
+
+/** Data are in the frame as a whole, or not at all: then they end the message. */
+function readData(fields: Fields): Uint8Array {
+  const { reader } = fields;
+  const count = reader.uint32();
+  if (fields.absent === 0 || count !== fields.absent) return reader.bytes(count);
+  fields.absent = 0;
+  return reader.bytes(0);
 }
 
 interface FieldDecoder {
@@ -118,17 +130,19 @@ for (const [name, { number, dialects, request }] of Object.entries<MessageLayout
  *
  * @param frame with its `size[4]`
  * @param dialect `undefined` before there is one: only Tversion is understood
+ * @param absent how many bytes of data the frame lacks at its end; they are decoded as none
  */
 export function decodeRequest(
   frame: Uint8Array,
   dialect: Dialect | undefined,
+  absent = 0,
 ): Request | Refused | Malformed {
   const header = new Reader(frame, 0);
   const size = header.uint32();
   const number = header.uint8();
   const tag = header.uint16();
-  if (header.overrun || size !== frame.length) {
-    return { malformed: `size ${size} in a frame of ${frame.length} bytes` };
+  if (header.overrun || size !== frame.length + absent) {
+    return { malformed: `size ${size} in a frame of ${frame.length + absent} bytes` };
   }
   const decoder = decoders[number];
   if (dialect === undefined && decoder?.type !== 'Tversion') {
@@ -138,12 +152,13 @@ export function decodeRequest(
     return { type: 'refused', tag, errno: EOPNOTSUPP };
   }
 
-  const fields = new Fields(frame, dialect);
+  const fields = new Fields(frame, dialect, absent);
   const { reader } = fields;
   const request: Record<string, unknown> = { type: decoder.type, tag };
   for (const field of decoder.fields) request[field.name] = field.read(fields);
   if (reader.overrun) return { malformed: `${decoder.type} is cut short` };
-  if (reader.remaining > 0) return { malformed: `${decoder.type} has ${reader.remaining} bytes too many` };
+  const rest = reader.remaining + fields.absent;
+  if (rest > 0) return { malformed: `${decoder.type} has ${rest} bytes too many` };
   if (fields.refusal < 0) return { type: 'refused', tag, errno: -fields.refusal };
   return request as unknown as Request;
 }

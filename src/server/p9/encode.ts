@@ -108,10 +108,20 @@ export function encodeDataHeader(
 ): number {
   const size = READ_HEADER_BYTES + count;
   if (size > into.length) return -1;
+  writeDataHeader(type, tag, count, into);
+  return size;
+}
+
+/** The same where the data are elsewhere. @param into READ_HEADER_BYTES */
+export function writeDataHeader(
+  type: 'Rread' | 'Rreaddir',
+  tag: number,
+  count: number,
+  into: Uint8Array,
+): void {
   const writer = new Writer(into);
-  writer.uint32(size);
+  writer.uint32(READ_HEADER_BYTES + count);
   writer.uint8(encoders[type].number);
   writer.uint16(tag);
   writer.uint32(count);
-  return size;
 }

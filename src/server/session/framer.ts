@@ -5,7 +5,7 @@ import type { MessageBuffer, MessageBuffers } from '../operations/message-buffer
 const SIZE_BYTES = 4;
 
 /** A message in its buffer. */
-export interface Message {
+export interface Framed {
   readonly buffer: MessageBuffer;
   readonly frame: Uint8Array;
 }
@@ -16,14 +16,13 @@ export class Framer {
   readonly #size = new Uint8Array(SIZE_BYTES);
   readonly #sizeView = new DataView(this.#size.buffer);
   #sizeBytes = 0;
-  #message: Message | undefined;
+  #message: Framed | undefined;
   #filled = 0;
   /** The longest message that the client may send. */
-  limit: number;
+  limit = 0;
 
-  constructor(buffers: MessageBuffers, limit: number) {
+  constructor(buffers: MessageBuffers) {
     this.#buffers = buffers;
-    this.limit = limit;
   }
 
   /** Whether the client stopped in the middle of a message. */
@@ -37,7 +36,7 @@ export class Framer {
    * @param whole is called for each message that is complete, which it then owns
    * @returns why the stream cannot go on, or `undefined`
    */
-  take(bytes: Uint8Array, whole: (message: Message) => void): string | undefined {
+  take(bytes: Uint8Array, whole: (message: Framed) => void): string | undefined {
     let at = 0;
     while (at < bytes.length) {
       if (this.#message === undefined) {

@@ -1,51 +1,60 @@
 import * as errno from '../../abi/errno.js';
 import type { Context, Outcome } from '../operations/context.js';
-import { encodeDataHeader, encodeReply } from '../p9/encode.js';
+import type { Message } from '../operations/message.js';
+import { encodeDataHeader, encodeReply, writeDataHeader } from '../p9/encode.js';
 import { encodeError } from '../p9/errors.js';
-import type { ClientStream } from '../transports/stream.js';
+import { READ_HEADER_BYTES } from '../p9/numbers.js';
 
 /** Longer than any reply but those with data. */
 const REPLY_BYTES = 8192;
 
-/** Sends replies to the client, none longer than it agreed to. */
+/** Answers requests, with no more than the client agreed to and has room for. */
 export class Replies {
-  readonly #stream: ClientStream;
   readonly #context: Context;
   readonly #memory = new Uint8Array(REPLY_BYTES);
+  readonly #dataHeader = this.#memory.subarray(0, READ_HEADER_BYTES);
 
-  constructor(stream: ClientStream, context: Context) {
-    this.#stream = stream;
+  constructor(context: Context) {
     this.#context = context;
   }
 
-  answer(tag: number, outcome: Outcome): void {
+  answer(message: Message, tag: number, outcome: Outcome): void {
     if (typeof outcome === 'number') {
-      this.fail(tag, -outcome);
+      this.fail(message, tag, -outcome);
+      return;
+    }
+    if ('placed' in outcome) {
+      const { type, placed } = outcome;
+      writeDataHeader(type, tag, placed, this.#dataHeader);
+      message.replyPlaced(this.#dataHeader, placed);
       return;
     }
     if ('buffer' in outcome) {
       const { type, buffer, count } = outcome;
       const bytes = encodeDataHeader(type, tag, count, buffer.bytes);
-      this.#stream.send([buffer.bytes.subarray(0, bytes)]);
+      this.#send(message, tag, buffer.bytes.subarray(0, bytes));
       return;
     }
     const { type, fields } = outcome;
     const room = this.#memory.subarray(0, Math.min(REPLY_BYTES, this.#context.msize));
     const bytes = encodeReply(type, tag, fields, room);
-    if (bytes < 0) this.fail(tag, errno.EMSGSIZE);
-    else this.#send(bytes);
+    if (bytes < 0) this.fail(message, tag, errno.EMSGSIZE);
+    else this.#send(message, tag, this.#memory.subarray(0, bytes));
   }
 
   /** @param number a positive errno */
-  fail(tag: number, number: number): void {
-    this.#send(encodeError(this.#context.dialect, tag, number, this.#memory));
+  fail(message: Message, tag: number, number: number): void {
+    const bytes = encodeError(this.#context.dialect, tag, number, this.#memory);
+    if (bytes > message.room) message.drop();
+    else message.reply(this.#memory.subarray(0, bytes));
   }
 
-  flushed(tag: number): void {
-    this.#send(encodeReply('Rflush', tag, {}, this.#memory));
+  flushed(message: Message, tag: number): void {
+    this.#send(message, tag, this.#memory.subarray(0, encodeReply('Rflush', tag, {}, this.#memory)));
   }
 
-  #send(bytes: number): void {
-    this.#stream.send([this.#memory.subarray(0, bytes)]);
+  #send(message: Message, tag: number, bytes: Uint8Array): void {
+    if (bytes.length > message.room) this.fail(message, tag, errno.EMSGSIZE);
+    else message.reply(bytes);
   }
 }

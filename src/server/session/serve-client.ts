@@ -1,7 +1,7 @@
 import type { Logger } from '../../observability/log.js';
 import { Refusals } from '../../observability/refusals.js';
 import { HelperClient } from '../helper-client/helper-client.js';
-import type { StreamFactory } from '../transports/stream.js';
+import type { ChannelFactory } from './channel.js';
 import { Session } from './session.js';
 
 /** What the operator chose for a session, and what follows from it. */
@@ -41,7 +41,7 @@ export interface ServedBy {
 const METADATA = ['.virtfs_metadata', '.virtfs_metadata_root'];
 
 /** Serves one client until either end is gone. */
-export function serveClient(open: StreamFactory, { helper: socket, settings, log }: ServedBy): ServedClient {
+export function serveClient(open: ChannelFactory, { helper: socket, settings, log }: ServedBy): ServedClient {
   const { types, hidden, coherent, msize, limits } = settings;
   let tell: (end: SessionEnd) => void = () => undefined;
   const ended = new Promise<SessionEnd>((resolve) => {

@@ -10,13 +10,15 @@ import type { HelperClient } from '../helper-client/helper-client.js';
 import { type Context, type Handler, type Outcome, reply, type Settings } from '../operations/context.js';
 import { handlers, isData } from '../operations/table.js';
 import { decodeRequest } from '../p9/decode.js';
-import type { Request, RequestOf, RequestType } from '../p9/messages.js';
-import { NOTAG } from '../p9/numbers.js';
+import type { RequestOf, RequestType } from '../p9/messages.js';
+import { NOTAG, TAG_OFFSET } from '../p9/numbers.js';
+import { Reader } from '../p9/reader.js';
 import { negotiate } from '../p9/version.js';
-import type { ClientStream, StreamFactory } from '../transports/stream.js';
-import { Framer, type Message } from './framer.js';
+import type { Message } from '../operations/message.js';
 import { MessageBuffers } from '../operations/message-buffers.js';
+import type { Channel, ChannelFactory } from './channel.js';
 import { Replies } from './replies.js';
+import { type Pending, Requests } from './requests.js';
 
 /** What one client may have at most. */
 export interface Limits {
@@ -36,18 +38,8 @@ export interface SessionOptions {
   readonly ended: (reason?: string) => void;
 }
 
-/** A request that is not answered yet. */
-interface Pending {
-  readonly message: Message;
-  readonly request: Exclude<Request, RequestOf<'Tversion' | 'Tflush'>>;
-  /** Those who asked to drop it, to be answered when it is done. */
-  readonly flushes: number[];
-}
-
 /** Before there is an agreement, a message is this long at most. */
 const FIRST_MESSAGE_BYTES = 8192;
-/** A client that reads nothing gets no more of its requests looked at. */
-const MAX_UNREAD_BYTES = 1_048_576;
 
 /**
  * Serves one client.
@@ -57,15 +49,12 @@ const MAX_UNREAD_BYTES = 1_048_576;
  * have to wait for a disk: reading, writing and syncing.
  */
 export class Session {
-  readonly #stream: ClientStream;
-  readonly #framer: Framer;
+  readonly #channel: Channel;
   readonly #buffers: MessageBuffers;
   readonly #context: Context;
   readonly #options: SessionOptions;
   readonly #replies: Replies;
-  readonly #pending = new Map<number, Pending>();
-  /** In the order in which they are to be carried out. */
-  #queue: Pending[] = [];
+  readonly #requests = new Requests();
   #isWorking = false;
   #isPaused = false;
   #isOpen = true;
@@ -77,11 +66,10 @@ export class Session {
   #epoch = 0;
   #served = 0;
 
-  constructor(connect: StreamFactory, helper: HelperClient, options: SessionOptions) {
+  constructor(connect: ChannelFactory, helper: HelperClient, options: SessionOptions) {
     const { limits, settings } = options;
     this.#options = options;
     this.#buffers = new MessageBuffers(limits.messageBytes);
-    this.#framer = new Framer(this.#buffers, Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes));
     const locks = new Locks((file) =>
       // O_RDWR, as the guest's process may lock for both; the helper refuses what the file's own descriptor does not allow
       helper.request('open', { path: new Uint8Array(), flags: O_RDWR }, file.descriptor),
@@ -100,18 +88,30 @@ export class Session {
       changes: 0,
       attributeBytes: 0,
     };
-    this.#stream = connect({
-      received: (bytes) => {
-        this.#received(bytes);
+    this.#channel = connect(
+      {
+        received: (message) => {
+          this.#take(message);
+          this.#pauseIfFull();
+        },
+        violated: (reason) => {
+          this.#violated(reason);
+        },
+        restarted: () => {
+          this.#forget();
+          this.#renew();
+        },
+        closed: (error) => {
+          this.end(error);
+        },
+        drained: () => {
+          this.#resumeIfReady();
+        },
       },
-      closed: (error) => {
-        this.end(error ?? (this.#framer.partial ? 'it left in the middle of a message' : undefined));
-      },
-      drained: () => {
-        this.#resumeIfReady();
-      },
-    });
-    this.#replies = new Replies(this.#stream, this.#context);
+      this.#buffers,
+    );
+    this.#channel.limit = Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes);
+    this.#replies = new Replies(this.#context);
   }
 
   /** Requests answered so far. */
@@ -119,62 +119,59 @@ export class Session {
     return this.#served;
   }
 
-  #received(bytes: Uint8Array): void {
-    const wrong = this.#framer.take(bytes, (message) => {
-      if (this.#isOpen) this.#take(message);
-      else this.#buffers.give(message.buffer);
-    });
-    if (wrong !== undefined) this.#violated(wrong);
-    this.#pauseIfFull();
-  }
-
   #pauseIfFull(): void {
     const { requests } = this.#options.limits;
     if (this.#isPaused || !this.#isOpen) return;
-    if (this.#pending.size < requests && this.#stream.buffered < MAX_UNREAD_BYTES) return;
+    if (this.#requests.size < requests && !this.#channel.congested) return;
     this.#isPaused = true;
-    this.#stream.pause();
+    this.#channel.pause();
   }
 
   #resumeIfReady(): void {
     const { requests } = this.#options.limits;
     if (!this.#isPaused || !this.#isOpen) return;
-    if (this.#pending.size >= requests || this.#stream.buffered >= MAX_UNREAD_BYTES) return;
+    if (this.#requests.size >= requests || this.#channel.congested) return;
     this.#isPaused = false;
-    this.#stream.resume();
+    this.#channel.resume();
   }
 
   #take(message: Message): void {
     const { dialect } = this.#context;
-    const request = decodeRequest(message.frame, this.#agreed ? dialect : undefined);
+    const request = decodeRequest(message.frame, this.#agreed ? dialect : undefined, message.absent);
     if ('malformed' in request) {
-      this.#buffers.give(message.buffer);
-      this.#violated(request.malformed);
+      this.#refuse(message, request.malformed);
       return;
     }
     const { tag } = request;
-    if (this.#renewal !== undefined) this.#violated('a message before the answer to Tversion');
+    if (this.#renewal !== undefined) this.#refuse(message, 'a message before the answer to Tversion');
     else if (request.type === 'Tversion') {
       this.#forget();
       this.#renewal = { message, request };
       if (!this.#isWorking) this.#agree();
-      return;
-    } else if (request.type === 'Tflush') this.#flush(request);
-    else if (tag === NOTAG || this.#pending.has(tag)) this.#violated(`tag ${tag} is in use already`);
-    else if (request.type === 'refused') this.#replies.fail(tag, request.errno);
-    else {
-      this.#accept({ message, request, flushes: [] });
+    } else if (request.type === 'Tflush')
+      this.#answer(this.#requests.flush(request.oldtag, { message, tag }));
+    else if (tag === NOTAG || this.#requests.has(tag)) this.#refuse(message, `tag ${tag} is in use already`);
+    else if (request.type === 'refused') this.#replies.fail(message, tag, request.errno);
+    else this.#accept({ message, request, flushes: [] });
+  }
+
+  /** Answers what no client sends, where the next message is as good as any. */
+  #refuse(message: Message, reason: string): void {
+    if (!this.#channel.resumable) {
+      message.drop();
+      this.#violated(reason);
       return;
     }
-    this.#buffers.give(message.buffer);
+    this.#options.refusals.report('refused a message of the client', { reason });
+    this.#replies.fail(message, tagOf(message.frame), errno.EPROTO);
   }
 
   /** Nobody waits any more for what was asked before. */
   #forget(): void {
     this.#epoch++;
-    for (const { message } of this.#queue) this.#buffers.give(message.buffer);
-    this.#queue = [];
-    this.#pending.clear();
+    this.#requests.forget();
+    this.#renewal?.message.drop();
+    this.#renewal = undefined;
   }
 
   /** Agrees on a dialect, with no request under way that could make a fid. */
@@ -182,52 +179,44 @@ export class Session {
     const renewal = this.#renewal;
     if (renewal === undefined) return;
     this.#renewal = undefined;
-    this.#buffers.give(renewal.message.buffer);
-    const { request } = renewal;
+    const { message, request } = renewal;
     const { limits } = this.#options;
     const context = this.#context;
     const agreement = negotiate(request, limits.messageBytes);
-    context.fids.clear();
-    context.root?.release();
-    context.root = undefined;
-    this.#agreed = false;
+    this.#renew();
     if ('errno' in agreement) {
       context.dialect = agreement.dialect;
-      this.#replies.fail(request.tag, agreement.errno);
+      this.#replies.fail(message, request.tag, agreement.errno);
       return;
     }
     const { dialect, msize, version } = agreement;
     if (dialect !== undefined) {
       context.dialect = dialect;
-      context.msize = this.#framer.limit = msize;
+      context.msize = this.#channel.limit = msize;
       this.#agreed = true;
       this.#options.log.debug({ dialect, msize }, 'the client speaks');
     }
-    this.#replies.answer(request.tag, reply('Rversion', { msize, version }));
+    this.#replies.answer(message, request.tag, reply('Rversion', { msize, version }));
   }
 
-  /** A request that has not begun is dropped; one that has is answered first. Then its tag is free. */
-  #flush({ tag, oldtag }: RequestOf<'Tflush'>): void {
-    const pending = this.#pending.get(oldtag);
-    const waiting = pending === undefined ? -1 : this.#queue.indexOf(pending);
-    if (pending !== undefined && waiting < 0) {
-      pending.flushes.push(tag);
-      return;
-    }
-    if (pending !== undefined) {
-      this.#queue.splice(waiting, 1);
-      this.#pending.delete(oldtag);
-      this.#buffers.give(pending.message.buffer);
-      for (const flush of pending.flushes) this.#replies.flushed(flush);
-    }
-    this.#replies.flushed(tag);
+  /** All fids end. */
+  #renew(): void {
+    const context = this.#context;
+    context.fids.clear();
+    context.root?.release();
+    context.root = undefined;
+    this.#agreed = false;
+  }
+
+  #answer(flushes: ReturnType<Requests['flush']>): void {
+    for (const { message, tag } of flushes) this.#replies.flushed(message, tag);
   }
 
   #accept(pending: Pending): void {
-    this.#pending.set(pending.request.tag, pending);
+    this.#requests.add(pending);
     if (this.#runsBeside(pending.request)) void this.#carryOut(pending);
     else {
-      this.#queue.push(pending);
+      this.#requests.enqueue(pending);
       if (!this.#isWorking) void this.#work();
     }
   }
@@ -239,15 +228,12 @@ export class Session {
     const fid = this.#context.fids.get(number);
     if (fid?.file === undefined || fid.file.directory !== undefined || fid.transfer !== undefined)
       return false;
-    if (!this.#isWorking) return true;
-    return [...this.#pending.values()].every(
-      ({ request: other }) => other === request || isData(other) || !('fid' in other) || other.fid !== number,
-    );
+    return !this.#isWorking || this.#requests.isAloneWith(number, request);
   }
 
   async #work(): Promise<void> {
     this.#isWorking = true;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+    for (let next = this.#requests.next(); next !== undefined; next = this.#requests.next()) {
       await this.#carryOut(next);
     }
     this.#isWorking = false;
@@ -256,13 +242,13 @@ export class Session {
   }
 
   async #carryOut(pending: Pending): Promise<void> {
-    const { request, message, flushes } = pending;
+    const { request, message } = pending;
     const epoch = this.#epoch;
     // what the table has for a type takes requests of that type
     const handler = handlers[request.type] as Handler<RequestType>;
     let outcome: Outcome;
     try {
-      outcome = await handler(request, this.#context, message.buffer);
+      outcome = await handler(request, this.#context, message);
     } catch (error) {
       const details = { request: request.type, err: error };
       this.#options.refusals.report('a request failed by a bug; answered EIO', details, 'error');
@@ -270,13 +256,12 @@ export class Session {
     }
     // after a new Tversion nobody waits for it
     if (epoch === this.#epoch && this.#isOpen) {
-      this.#pending.delete(request.tag);
+      const flushes = this.#requests.done(pending);
       this.#served++;
-      this.#replies.answer(request.tag, outcome);
-      for (const flush of flushes) this.#replies.flushed(flush);
-    }
+      this.#replies.answer(message, request.tag, outcome);
+      this.#answer(flushes);
+    } else message.drop();
     if (typeof outcome === 'object' && 'buffer' in outcome) this.#buffers.give(outcome.buffer);
-    this.#buffers.give(message.buffer);
     this.#pauseIfFull();
     this.#resumeIfReady();
   }
@@ -290,9 +275,13 @@ export class Session {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#forget();
-    this.#renewal = undefined;
-    this.#stream.close();
+    this.#channel.close();
     this.#context.fids.clear();
     this.#options.ended(reason);
   }
+}
+
+/** The tag of a message that may be none. */
+function tagOf(frame: Uint8Array): number {
+  return new Reader(frame, TAG_OFFSET).uint16();
 }

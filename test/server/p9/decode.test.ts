@@ -101,6 +101,25 @@ describe('a request', () => {
     });
   });
 
+  it('may lack the data at its end, and nothing else', () => {
+    const write = (count: number, data: Buffer) => {
+      const frame = Buffer.from(message(118, TAG, u32(1), u64(5), u32(count), data));
+      return (absent: number) => {
+        frame.writeUInt32LE(frame.length + absent);
+        return decodeRequest(frame, '9P2000.L', absent);
+      };
+    };
+    const decoded = write(100, Buffer.alloc(0))(100);
+    expect(plain(decoded)).toEqual({ type: 'Twrite', tag: TAG, fid: 1, offset: 5, data: '' });
+    for (const count of [0, 50, 99, 101, 0xffff_ffff]) {
+      expect(write(count, Buffer.alloc(0))(100), `${count}`).toEqual(malformed);
+      expect(write(count, Buffer.alloc(50))(100), `${count} of 50`).toEqual(malformed);
+    }
+    const clunk = Buffer.from(message(120, TAG, u32(1)));
+    clunk.writeUInt32LE(clunk.length + 4);
+    expect(decodeRequest(clunk, '9P2000.L', 4)).toEqual(malformed);
+  });
+
   it('has no number twice', () => {
     const numbers = Object.values(messages).map(({ number }) => number);
     expect(new Set(numbers).size).toBe(numbers.length);
