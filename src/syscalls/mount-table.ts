@@ -1,3 +1,7 @@
+import { readAt } from './files.js';
+import { stableMemory } from './memory.js';
+import { Poll, POLLPRI } from './poll.js';
+
 /** A line of /proc/PID/mountinfo: proc_pid_mountinfo(5). */
 export interface Mount {
   /** The kernel gives it to another mount when this one has gone. */
@@ -13,6 +17,37 @@ export interface Mount {
   readonly source: string;
   /** Whether it gets what others mount on the mount that it is a copy of. */
   readonly isSlave: boolean;
+}
+
+const BLOCK_BYTES = 65_536;
+
+/** A mountinfo: the mounts of the process that opened it which its root of that moment leads to. */
+export class MountTable {
+  readonly #descriptor: number;
+  readonly #block = stableMemory(BLOCK_BYTES);
+  readonly #poll: Poll;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+    this.#poll = new Poll(descriptor, POLLPRI);
+  }
+
+  /** Whether anything was mounted, unmounted or changed since it was asked last, or opened. */
+  hasChanged(): boolean {
+    return this.#poll.isReady(0);
+  }
+
+  /** All mounts; none where it cannot be read. */
+  read(): readonly Mount[] {
+    const parts: Buffer[] = [];
+    for (let at = 0; ;) {
+      const bytes = readAt(this.#descriptor, this.#block, BLOCK_BYTES, at);
+      if (bytes <= 0) break;
+      parts.push(Buffer.from(this.#block.subarray(0, bytes)));
+      at += bytes;
+    }
+    return parseMountTable(Buffer.concat(parts).toString('latin1'));
+  }
 }
 
 /** @param table the bytes of the file as latin1 */

@@ -4,6 +4,7 @@ import { stableMemory, wordsOf } from './memory.js';
 const libc = { poll: declareInt('poll', 'void *', 'uint32', 'int') };
 
 export const POLLIN = 1;
+export const POLLPRI = 2;
 export const POLLOUT = 4;
 
 /** Looks whether a descriptor is ready: poll(2). */
@@ -11,7 +12,7 @@ export class Poll {
   /** `struct pollfd` */
   readonly #pollfd = stableMemory(8);
 
-  /** @param events POLLIN or POLLOUT */
+  /** @param events some of POLLIN, POLLPRI and POLLOUT */
   constructor(descriptor: number, events: number) {
     const words = wordsOf(this.#pollfd);
     words[0] = descriptor;

@@ -4,11 +4,13 @@ import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
+import { hostForTest, PATIENCE } from '../support/mounting-host.js';
 import { socketpair } from '../support/libc.js';
 import { NinepClient } from '../support/ninep-client.js';
 import { NotifySocket } from '../support/notify-socket.js';
 import { Installation } from '../support/ordinary-user.js';
 import { exportForTest } from '../support/tree.js';
+import { open, Scene } from './acceptance/scene.js';
 import { attached, expectGone, sharedForTest, ShareProcess, socketPathForTest } from './share-process.js';
 
 const skipped = whyNotRoot();
@@ -33,6 +35,36 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
     await expectGone(pids);
     expect(share.stderr).toContain('the client has left');
     expect(share.stderr).not.toContain('not shared any more');
+  });
+
+  it('knows open files of every file system in the export, also those mounted later and unlinked', async () => {
+    const host = await hostForTest();
+    const directory = exportForTest();
+    host.run(`cd ${directory}; mkdir disk later; mount -t tmpfs disk disk`);
+    const path = socketPathForTest();
+    const share = new ShareProcess([`--path=${directory}`, `--listen=unix:${path}`], { wrapper: host.enter });
+    await share.ready();
+    const scene = await Scene.enter({
+      export: directory,
+      connect: () => NinepClient.connect({ path }),
+      stop: () => Promise.resolve(),
+    });
+    host.run(`mount -t tmpfs later ${directory}/later; touch ${directory}/later/there`);
+    await vi.waitFor(() => scene.walk(['later', 'there'], scene.root), PATIENCE);
+    for (const name of ['disk', 'later']) {
+      const place = await scene.walk([name], scene.root);
+      const fid = await scene.walk([], place);
+      await scene.client.request('Tlcreate', { fid, name: 'file', flags: open.RDWR, mode: 0o644, gid: 0 });
+      await scene.client.request('Tunlinkat', { dirfd: place, name: 'file', flags: 0 });
+      await scene.setattr(fid, { mode: 0o600, size: 9 });
+      const { mode, size } = await scene.getattr(fid);
+      expect([mode & 0o777, size]).toEqual([0o600, 9n]);
+      for (const process of [1, 2]) {
+        const fields = { type: 0, flags: 0, start: 0, length: 0, proc_id: process, client_id: 'guest' };
+        expect(await scene.client.request('Tlock', { fid, ...fields })).toMatchObject({ status: 0 });
+      }
+    }
+    scene.leave().close();
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(

@@ -1,15 +1,16 @@
 /** Requests about a descriptor that the client passes with them: an empty path, and SCM_RIGHTS on the first byte. */
 import { chmodSync, constants, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { about, closeLater, make, OPTION, owner, serve, TIME } from '../support/descriptor-requests.js';
 import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
 import { errnoName, statusFlags } from '../support/libc.js';
+import { PATIENCE, serve as serveHost, until } from '../support/mounting-host.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import type { Reply } from '../support/wire-client.js';
 
-const { O_RDONLY, O_RDWR, O_WRONLY, O_TRUNC, O_DIRECTORY } = constants;
+const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_DIRECTORY } = constants;
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`requests about descriptors skipped: ${skipped}`);
 
@@ -141,6 +142,37 @@ describe.skipIf(skipped !== undefined)('a request about a descriptor', { timeout
     expect(error(requests.getversion(''), file)).toBe('success');
     expect(error(requests.open('', O_RDWR), file)).toBe('success');
   });
+
+  it.each([...models, ['mapped-file', ['--security-model', 'mapped-file']] as const])(
+    'of %s is one of what is mounted in the export, before the start and later',
+    async (_name, args) => {
+      const start = 'mount -t tmpfs disk disk; mkdir disk/in; mount -t tmpfs in disk/in';
+      const { client, host, directory } = await serveHost([OPTION, ...args], start);
+      host.run(`cd ${directory}; mount -t tmpfs later other; mkdir other/in; mount -t tmpfs in other/in`);
+      await until(client, '/other/in', 0);
+      const error = (request: Buffer, file: number): string =>
+        errnoName(about(client, request, [file]).errno);
+      for (const place of ['/disk', '/disk/in', '/other', '/other/in']) {
+        const path = `${place}/file`;
+        const { descriptor, errno } = await vi.waitFor(() => {
+          const made = client.request(requests.create(path, O_RDWR | O_CREAT, 0o640, owner));
+          expect(errnoName(made.errno)).toBe('success');
+          return made;
+        }, PATIENCE);
+        expect([path, errnoName(errno)]).toEqual([path, 'success']);
+        const file = closeLater(descriptor!);
+        expect([path, error(requests.truncate('', 12_345), file)]).toEqual([path, 'success']);
+        expect([path, error(requests.chmod('', 0o600), file)]).toEqual([path, 'success']);
+        const status = about(client, requests.lstat(''), [file]);
+        expect(status.payload).toEqual(client.request(requests.lstat(path)).payload);
+        expect([mode(status) & 0o777, size(status)]).toEqual([0o600, 12_345n]);
+        const again = about(client, requests.open('', O_RDONLY), [file]);
+        expect(fstatSync(closeLater(again.descriptor!)).ino).toBe(fstatSync(file).ino);
+        const top = closeLater(client.request(requests.open(place, O_DIRECTORY)).descriptor!);
+        expect([place, error(requests.lstat(''), top)]).toEqual([place, 'success']);
+      }
+    },
+  );
 
   it('of mapped-file is ESTALE where it takes the name that is gone, and works otherwise', () => {
     const served = serve(['--security-model', 'mapped-file']);

@@ -20,8 +20,12 @@ export class Host {
     this.#process = process;
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   get enter(): readonly string[] {
-    return ['nsenter', '--mount', `--target=${this.#process.pid}`];
+    return ['nsenter', '--mount', `--target=${this.pid}`];
   }
 
   run(script: string): string {
@@ -30,7 +34,7 @@ export class Host {
   }
 }
 
-async function hostForTest(): Promise<Host> {
+export async function hostForTest(): Promise<Host> {
   const ready = 'echo ready; exec sleep 600';
   const child = spawn('unshare', ['--mount', 'sh', '-c', ready], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {

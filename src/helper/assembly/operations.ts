@@ -5,7 +5,7 @@ import type { Refusals } from '../../observability/refusals.js';
 import type { OperationContext } from '../operations/context.js';
 import { Frame, MAX_FRAME_BYTES } from '../../proxy-protocol/frame.js';
 import { STRING } from '../../proxy-protocol/replies.js';
-import { ExportMount } from '../paths/export-mount.js';
+import { ExportMounts } from '../paths/export-mounts.js';
 import { PassedDescriptor } from '../paths/passed-descriptor.js';
 import { RequestScope } from '../paths/request-scope.js';
 import { chooseModel } from '../security-models/choose-model.js';
@@ -100,7 +100,8 @@ function otherDevice({ log, refusals }: Reports): (mode: Multidevs, device: stri
 
 /** Which descriptors of the client requests can be about. */
 function descriptorCheck(handover: Handover, { log }: Reports): (descriptor: number) => number {
-  const mount = new ExportMount(hasOwnMount(handover) ? handover.export.directory : undefined);
-  if (!mount.isKnown) log.warn('the export has no mount of its own: requests about descriptors are refused');
-  return (descriptor) => mount.check(descriptor);
+  const own = hasOwnMount(handover) ? handover.export.directory : undefined;
+  const mounts = new ExportMounts(own, handover.ownDescriptors);
+  if (!mounts.isKnown) log.warn('the export has no mount of its own: requests about descriptors are refused');
+  return (descriptor) => mounts.check(descriptor);
 }

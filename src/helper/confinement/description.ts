@@ -23,12 +23,13 @@ core dumps           off (a limit of 1 byte, which no program in kernel.core_pat
 ptrace               only with CAP_SYS_PTRACE (not dumpable, whatever fs.suid_dumpable is)
 descriptors          the client's socket, standard input and outputs, one of its own /proc/self/fd alone, one that
                      nothing is sent on, for the end of the process that follows mounts,
-                     with --control its socket, under systemd a datagram socket to it, with --pidfile that file for reading
+                     with --control its socket, under systemd a datagram socket to it, with --pidfile that file for reading,
+                     with --descriptor-requests the table of its own mounts
 seccomp              ${seccomp}
 
 system calls allowed
   ${unchecked.sort().join(' ')}
-  with --descriptor-requests ${descriptorRequestCalls.join(' and ')}
+  with --descriptor-requests ${descriptorRequestCalls.join(', ')}
 system calls allowed with some arguments only; ENOSYS, or for clone, prlimit64, setresuid, setresgid and tgkill as below
 ${checked.join('\n')}
 system calls at which it is ${seccomp === 'kill' ? 'killed' : 'reported'}

@@ -1,6 +1,6 @@
-import { AT_FDCWD, chdir, close, fchdir, O_DIRECTORY, O_PATH, openat, readAt } from '../../syscalls/files.js';
-import { cString, stableMemory } from '../../syscalls/memory.js';
-import { type Mount, parseMountTable } from '../../syscalls/mount-table.js';
+import { AT_FDCWD, chdir, close, fchdir, O_DIRECTORY, O_PATH, openat } from '../../syscalls/files.js';
+import { cString } from '../../syscalls/memory.js';
+import { type Mount, MountTable } from '../../syscalls/mount-table.js';
 import {
   attachMount,
   copyOfMount,
@@ -47,7 +47,6 @@ interface OwnMount {
   readonly isPlaceholder: boolean;
 }
 
-const TABLE_BYTES = 65_536;
 const ROOT = cString('/');
 /** How often a path is looked up that somebody renames meanwhile. */
 const ATTEMPTS = 20;
@@ -59,7 +58,7 @@ export class MountFollower {
   private readonly followed = new Map<string, OwnMount>();
   private readonly self = openat(AT_FDCWD, cString('/proc/self'), O_PATH | O_DIRECTORY, 0);
   private readonly ownDescriptors = openat(AT_FDCWD, cString('/proc/self/fd'), O_PATH | O_DIRECTORY, 0);
-  private readonly block = stableMemory(TABLE_BYTES);
+  private readonly hostTable: MountTable;
   private readonly status = new FileStatus();
   private readonly attributes;
   private readonly placeholderAttributes = attributesOf(true);
@@ -71,6 +70,7 @@ export class MountFollower {
    */
   constructor(mounts: FollowedMounts, leftOut: (mount: Mount) => void) {
     this.mounts = mounts;
+    this.hostTable = new MountTable(mounts.table);
     this.leftOut = leftOut;
     this.attributes = attributesOf(mounts.readOnly);
     ownRoot();
@@ -106,29 +106,17 @@ export class MountFollower {
   }
 
   private hostTree(): MountTree {
-    const { table, path, hostDirectory } = this.mounts;
-    return new MountTree(this.read(table), mountId(hostDirectory, this.status), path);
+    const { path, hostDirectory } = this.mounts;
+    return new MountTree(this.hostTable.read(), mountId(hostDirectory, this.status), path);
   }
 
   private ownTree(): MountTree {
     const root = mountId(this.mounts.ownDirectory, this.status);
     const entered = enterMounts(this.mounts.ownNamespace);
     const table = entered < 0 ? entered : openat(this.self, cString('mountinfo'), 0, 0);
-    const mounts = this.read(table);
+    const mounts = new MountTable(table).read();
     close(table);
     return new MountTree(mounts, root, mounts.find(({ id }) => id === root)?.path ?? '/');
-  }
-
-  private read(table: number): readonly Mount[] {
-    const parts: Buffer[] = [];
-    let at = 0;
-    for (;;) {
-      const bytes = readAt(table, this.block, TABLE_BYTES, at);
-      if (bytes <= 0) break;
-      parts.push(Buffer.from(this.block.subarray(0, bytes)));
-      at += bytes;
-    }
-    return parseMountTable(Buffer.concat(parts).toString('latin1'));
   }
 
   /** @param parent a mount of the host's, which is `ownParent` in the helper's mounts */

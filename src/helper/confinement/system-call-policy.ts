@@ -66,7 +66,11 @@ export const allowedCalls = [
 ] as const satisfies readonly SystemCall[];
 
 /** What requests about descriptors take besides. */
-export const descriptorRequestCalls = ['recvmsg', 'listxattr'] as const satisfies readonly SystemCall[];
+export const descriptorRequestCalls = [
+  'recvmsg',
+  'listxattr',
+  'pread64',
+] as const satisfies readonly SystemCall[];
 
 export const forbiddenCalls: readonly SystemCall[] = forbiddenToAll;
 
