@@ -17,10 +17,17 @@ export async function moveTo(
   if (typeof existing === 'number') return existing;
   const path = newDirectory.pathOf(newName);
   if (typeof path === 'number') return path;
+  const known = directory.known(name) ?? newDirectory.known(newName);
   context.changes++;
-  const failed = await context.helper.request('rename', { existing, path });
-  if (failed >= 0) directory.moveChild(name, newDirectory, newName);
-  return failed;
+  const [failed, left] = await Promise.all([
+    context.helper.request('rename', { existing, path }),
+    context.helper.request('lstat', { path: existing }),
+  ]);
+  if (failed < 0) return failed;
+  // rename(2) leaves two names of one file as they are
+  const stays = typeof left !== 'number' && known?.isSame(left) === true;
+  if (!stays) directory.moveChild(name, newDirectory, newName);
+  return 0;
 }
 
 export const rename: Handler<'Trename'> = async ({ fid: number, dfid, name }, context) => {

@@ -1,6 +1,7 @@
 /** Trename, Trenameat; Tunlinkat, Tremove: names that change or go. */
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -30,6 +31,21 @@ const renaming: readonly Case[] = [
         ['old'],
         'new',
       ]);
+    },
+  },
+  {
+    title: 'a rename to another name of the same file leaves both, and the fids of both',
+    run: async (scene) => {
+      writeFileSync(scene.host('one'), 'content');
+      linkSync(scene.host('one'), scene.host('two'));
+      const one = await scene.walk(['one']);
+      const two = await scene.walk(['two']);
+      await scene.rename('one', 'two');
+      expect(readdirSync(scene.host()).sort()).toEqual(['one', 'two']);
+      expect((await scene.getattr(two)).nlink).toBe(2n);
+      await scene.client.request('Tremove', { fid: one });
+      expect(readdirSync(scene.host())).toEqual(['two']);
+      expect((await scene.getattr(two)).nlink).toBe(1n);
     },
   },
   {
