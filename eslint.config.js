@@ -63,6 +63,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['setgroups', 'initgroups', 'setgid', 'setuid', 'setegid', 'seteuid'].map((property) => ({
+          object: 'process',
+          property,
+          message:
+            'Node refuses this where it was built with a libuv that may use io_uring, as Debian 13 has it.',
+        })),
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'scripts/**/*.ts', 'examples/**'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',

@@ -1,6 +1,6 @@
 import { describeErrno } from '../abi/errno-text.js';
 import { StartError } from '../startup/exit-status.js';
-import { CapabilitySets } from '../syscalls/privileged/credentials.js';
+import { becomeUser, CapabilitySets, leaveAllGroups } from '../syscalls/privileged/credentials.js';
 import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
 import type { Capability } from './capabilities.js';
 
@@ -18,14 +18,17 @@ export function hasCapabilities(wanted: readonly Capability[]): boolean {
 /** Drops the caller's supplementary groups on every thread: the guest's users have none of them. */
 export function clearGroups(): void {
   if (process.getgroups?.().length === 0) return;
-  try {
-    process.setgroups?.([]);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+  const failed = leaveAllGroups();
+  if (failed < 0)
     throw new StartError(
-      `cannot drop the supplementary groups: ${code}; see setgroups in user_namespaces(7)`,
+      `cannot drop the supplementary groups: ${describeErrno(failed)}; see setgroups in user_namespaces(7)`,
     );
-  }
+}
+
+/** Gives the process the ids of a user, on all threads and for good. Throws a StartError. */
+export function takeIds(ids: { readonly uid: number; readonly gid: number }): void {
+  const failed = becomeUser(ids);
+  if (failed < 0) throw new StartError(`cannot become user ${ids.uid}: ${describeErrno(failed)}`);
 }
 
 /**

@@ -1,5 +1,7 @@
+import { describeErrno } from '../abi/errno-text.js';
 import { StartError, usageError } from '../startup/exit-status.js';
 import { type Entry, posix } from '../native/posix.js';
+import { becomeUser } from '../syscalls/privileged/credentials.js';
 import { setNotDumpable } from '../syscalls/process.js';
 import type { Login } from './environment.js';
 
@@ -24,13 +26,13 @@ export class Account {
     const { name, uid, gid } = this.#entry;
     try {
       posix.initgroups(name, gid);
-      process.setgid?.(gid);
-      process.setuid?.(uid);
-      // whatever fs.suid_dumpable says: our memory still has the caller's environment
-      setNotDumpable();
     } catch (error) {
       throw new StartError(`cannot become ${name}: ${(error as Error).message}`);
     }
+    const failed = becomeUser({ uid, gid });
+    if (failed < 0) throw new StartError(`cannot become ${name}: ${describeErrno(failed)}`);
+    // whatever fs.suid_dumpable says: our memory still has the caller's environment
+    setNotDumpable();
   }
 
   /** What login programs tell a user's programs of the user. */

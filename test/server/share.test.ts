@@ -1,5 +1,5 @@
 /** `share`: what starts a helper and a 9P server, and what becomes of them. */
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -11,7 +11,14 @@ import { NotifySocket } from '../support/notify-socket.js';
 import { Installation } from '../support/ordinary-user.js';
 import { exportForTest } from '../support/tree.js';
 import { open, Scene } from './acceptance/scene.js';
-import { attached, expectGone, sharedForTest, ShareProcess, socketPathForTest } from './share-process.js';
+import {
+  attached,
+  expectGone,
+  ofThreads,
+  sharedForTest,
+  ShareProcess,
+  socketPathForTest,
+} from './share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
@@ -65,6 +72,26 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
       }
     }
     scene.leave().close();
+  });
+
+  it("starts where Node does not change the process' ids: Debian 13's refuses, for its libuv may use io_uring", async () => {
+    const preload = join(exportForTest(), 'preload.cjs');
+    writeFileSync(
+      preload,
+      `for (const name of ['setgroups', 'initgroups', 'setgid', 'setuid', 'setegid', 'seteuid'])
+        process[name] = () => { throw new Error(name + '() disabled: io_uring may be enabled') };`,
+    );
+    const path = socketPathForTest();
+    const share = new ShareProcess([`--path=${exportForTest()}`, `--listen=unix:${path}`], {
+      wrapper: ['setpriv', '--groups=1,2'],
+      env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
+    });
+    await share.ready();
+    await attached(path);
+    for (const pid of [...share.helpers(), ...share.servers()])
+      expect(new Set(ofThreads(pid, 'Groups'))).toEqual(new Set(['']));
+    for (const pid of share.servers())
+      expect(new Set(ofThreads(pid, 'Uid'))).toEqual(new Set(['65534\t65534\t65534\t65534']));
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(

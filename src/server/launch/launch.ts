@@ -3,7 +3,7 @@ import { argumentsOfNode } from '../../cli/command-line.js';
 import { CAP_SETPCAP, CAP_SYS_CHROOT } from '../../confinement/capabilities.js';
 import { forkEmptyRoot } from '../../confinement/empty-root.js';
 import { leaveNetwork } from '../../confinement/namespaces.js';
-import { clearGroups, hasCapabilities, restrictNextProgram } from '../../confinement/rights.js';
+import { clearGroups, hasCapabilities, restrictNextProgram, takeIds } from '../../confinement/rights.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
 import { StartError } from '../../startup/exit-status.js';
@@ -48,19 +48,9 @@ export async function launchServer(start: ServerStart, program: string): Promise
   if (isRoot) clearGroups();
   restrictNextProgram([], whyNoRoot === undefined);
   refuseIoUring(start.seccomp);
-  if (start.ids !== undefined) become(start.ids);
+  if (start.ids !== undefined) takeIds(start.ids);
   for (const file of [process.execPath, program]) requireReadable(file);
   return next.start();
-}
-
-/** On all threads, for good. */
-function become({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
-  try {
-    process.setgid?.(gid);
-    process.setuid?.(uid);
-  } catch (error) {
-    throw new StartError(`cannot become user ${uid}: ${(error as Error).message}`);
-  }
 }
 
 function requireReadable(file: string): void {

@@ -10,6 +10,9 @@ import { stableMemory, wordsOf } from '../memory.js';
  */
 
 const libc = {
+  setgroups: declareInt('setgroups', 'int64', 'void *'),
+  setgid: declareInt('setgid', 'uint32'),
+  setuid: declareInt('setuid', 'uint32'),
   capget: declareInt('capget', 'void *', 'void *'),
   capset: declareInt('capset', 'void *', 'void *'),
 };
@@ -25,6 +28,19 @@ export function setEffectiveUid(uid: number): number {
 
 export function setEffectiveGid(gid: number): number {
   return result(syscall(architecture.syscalls.setresgid, UNCHANGED, gid, UNCHANGED, 0, 0, 0));
+}
+
+/**
+ * Those that follow act on every thread, for good. They are glibc's and not Node's: Node refuses its own where it was built
+ * with a libuv that may use io_uring, as Debian 13's is.
+ */
+export function leaveAllGroups(): number {
+  return result(libc.setgroups(0, null));
+}
+
+export function becomeUser({ uid, gid }: { readonly uid: number; readonly gid: number }): number {
+  const failed = result(libc.setgid(gid));
+  return failed < 0 ? failed : result(libc.setuid(uid));
 }
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
