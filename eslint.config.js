@@ -33,6 +33,10 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts', 'src/**/*.mts'],
+    rules: { 'max-params': ['error', 4] },
+  },
+  {
+    files: ['src/**/*.ts', 'src/**/*.mts'],
     ignores: [
       'src/cli/**',
       'src/helper/cli/**',

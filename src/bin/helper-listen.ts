@@ -1,12 +1,12 @@
 import '../startup/no-debugger.js';
 import { basename, dirname, join } from 'node:path';
 import { clientOptions, type ClientStart, controlPath } from '../helper/listening/client-start.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
-import { complain } from '../startup/journal.js';
+import { ExitStatus } from '../startup/exit-status.js';
 import type { ListeningHandover } from '../helper/launch/listener.js';
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
-import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
+import { Readiness } from '../startup/readiness.js';
+import { runServing, type Serving } from '../startup/serving-program.js';
 import { acceptClients } from '../helper/listening/acceptance.js';
 import { ClientProcesses } from '../helper/listening/client-processes.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
@@ -28,7 +28,8 @@ import { FileStatus, lstat } from '../syscalls/status.js';
 /** How long the clients' processes have to end when told so: milliseconds. */
 const END_MS = 10_000;
 
-function start(handover: ListeningHandover, log: Logger, notifier: Notifier): void {
+/** @returns what ends it, and its clients */
+function start(handover: ListeningHandover, log: Logger, notifier: Notifier): Serving['stop'] {
   const { client: configuration, socket, socketPath, daemon, controlDirectory } = handover;
   const refusals = new Refusals(log);
   // what is limited for each session is not for a client that has session after session
@@ -84,20 +85,6 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
       refusals.report('refused a client that is neither the socket owner nor root', { uid });
     },
   );
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      log.info(`stopped by ${signal}`);
-      notifier.stopping();
-      stopping = true;
-      server.close();
-      clients.dropWaiting();
-      clients.signal(signal);
-      if (clients.running === 0) process.exit(ExitStatus.OK);
-      setTimeout(() => {
-        clients.signal('SIGKILL');
-      }, END_MS);
-    });
-  }
   process.on('SIGUSR1', () => {
     clients.signal('SIGUSR1');
   });
@@ -105,6 +92,18 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): vo
   if (handover.nullDevice !== undefined) replaceNullDevices(handover.nullDevice, handover.report);
   log.info({ export: configuration.exportPath }, 'waiting for clients');
   tellStatus();
+  return (signal) => {
+    log.info(`stopped by ${signal}`);
+    notifier.stopping();
+    stopping = true;
+    server.close();
+    clients.dropWaiting();
+    clients.signal(signal);
+    if (clients.running === 0) process.exit(ExitStatus.OK);
+    setTimeout(() => {
+      clients.signal('SIGKILL');
+    }, END_MS);
+  };
 }
 
 /** Whether the name of the socket that we made is gone: QEMU removes it when it may. */
@@ -120,20 +119,14 @@ async function main(handover: ListeningHandover): Promise<void> {
   const log = createLogger(logLevel, logFormat, new LogLines(output, logFormat));
   const notifier = new Notifier(handover.notify);
   const readiness = new Readiness({ notifier, report: handover.report, background: handover.daemon });
-  try {
-    process.on('uncaughtException', (error) => {
-      readiness.fail(`a bug: ${error.message}`);
-      log.fatal({ err: error }, 'a bug ends the listener');
-      process.exit(ExitStatus.FAILURE);
-    });
-    start(handover, log, notifier);
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    if (!readiness.fail(error.message)) complain('error', error.message);
-    process.exit(error.status);
-  }
-  await turnOfTheEventLoop();
-  readiness.tell();
+  await runServing({
+    name: 'listener',
+    log,
+    readiness,
+    journal: handover.journal,
+    // it accepts clients from now on, but their processes come no sooner than the event loop's next turn
+    start: () => ({ begin: () => undefined, stop: start(handover, log, notifier) }),
+  });
 }
 
 process.title = 'virtfs-proxy-helper';

@@ -5,7 +5,6 @@ import { descriptorRequestsPolicy, helperPolicy } from '../helper/confinement/sy
 import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import { containment, type Handover, isContained } from '../helper/launch/handover.js';
-import { complain } from '../startup/journal.js';
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { assembleOperations, type Operations } from '../helper/assembly/operations.js';
@@ -22,7 +21,8 @@ import { namesByOpcode } from '../helper/session/dispatcher.js';
 import { inlineTheWayOfARequest } from '../helper/session/inlining.js';
 import { InputWait } from '../helper/session/input-wait.js';
 import { Session, type SessionEnd } from '../helper/session/session.js';
-import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
+import { Readiness } from '../startup/readiness.js';
+import { runServing, type Serving } from '../startup/serving-program.js';
 import { describeErrno, errnoName } from '../abi/errno-text.js';
 import { close, fchdir } from '../syscalls/files.js';
 import { exitNow, MonotonicClock, setNotDumpable } from '../syscalls/process.js';
@@ -112,14 +112,14 @@ function startSession(descriptor: number, surroundings: Surroundings): Session {
  * before. Nothing of Node may look for a file afterwards, as it would find the guest's (libuv opens /dev/null for its
  * first stream).
  *
- * @returns what begins to serve
+ * @returns what serves
  */
 function start(
   handover: Handover,
   { log, lines }: Logging,
   readiness: Readiness,
   openControl: typeof openControlSocket | undefined,
-): () => void {
+): Serving {
   const { socket, seccomp } = handover;
   const statistics = new Statistics(namesByOpcode());
   const identity = { export: handover.export.path, readOnly: handover.readOnly };
@@ -148,13 +148,6 @@ function start(
   } else {
     connected(socket.descriptor);
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      log.info(`stopped by ${signal}`);
-      if (session === undefined) leave(ExitStatus.OK, readiness);
-      session.end();
-    });
-  }
   process.on('SIGUSR1', () => {
     log.info(statusFields(source.status()), 'statistics');
   });
@@ -169,9 +162,16 @@ function start(
   if (isContained(handover)) close(handover.export.directory);
   filterSystemCalls(seccomp, handover.descriptorRequests ? descriptorRequestsPolicy : helperPolicy);
   endDebugger();
-  return () => {
-    begun = true;
-    session?.begin();
+  return {
+    begin: () => {
+      begun = true;
+      session?.begin();
+    },
+    stop: (signal) => {
+      log.info(`stopped by ${signal}`);
+      if (session === undefined) leave(ExitStatus.OK, readiness);
+      session.end();
+    },
   };
 }
 
@@ -184,24 +184,17 @@ async function main(handover: Handover): Promise<void> {
   const log = handover.client === undefined ? root : root.child({ client: handover.client });
   const notifier = new Notifier(handover.notify);
   const readiness = new Readiness({ notifier, report: handover.report, background: handover.syslog });
-  let begin: () => void;
-  try {
-    const control = handover.control === undefined ? undefined : await import('../helper/session/control.js');
-    process.on('uncaughtException', (error) => {
-      readiness.fail(`a bug: ${error.message}`);
-      log.fatal({ err: error }, 'a bug ends the helper');
-      exitNow(ExitStatus.FAILURE);
-    });
-    begin = start(handover, { log, lines }, readiness, control?.openControlSocket);
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    if (!readiness.fail(error.message)) complain('error', error.message, handover.journal);
-    // at once: the event loop must not get to the client, which would be served without confinement
-    process.exit(error.status);
-  }
-  await turnOfTheEventLoop();
-  readiness.tell();
-  begin();
+  await runServing({
+    name: 'helper',
+    log,
+    readiness,
+    journal: handover.journal,
+    start: async () => {
+      const control =
+        handover.control === undefined ? undefined : await import('../helper/session/control.js');
+      return start(handover, { log, lines }, readiness, control?.openControlSocket);
+    },
+  });
 }
 
 process.title = 'virtfs-proxy-helper';

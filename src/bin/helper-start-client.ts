@@ -1,8 +1,8 @@
 import '../startup/no-debugger.js';
 import { dirname } from 'node:path';
 import { configure } from '../helper/cli/configuration.js';
-import { StartError } from '../startup/exit-status.js';
 import { complain } from '../startup/journal.js';
+import { runStarting } from '../startup/serving-program.js';
 import { launch } from '../helper/launch/launch.js';
 import { type ClientStart, controlPath } from '../helper/listening/client-start.js';
 
@@ -25,8 +25,6 @@ async function serve(): Promise<void> {
   });
 }
 
-serve().catch((error: unknown) => {
-  if (!(error instanceof StartError)) throw error;
-  complain('error', `client ${client}: ${error.message}`);
-  process.exitCode = error.status;
+runStarting(serve(), (reason) => {
+  complain('error', `client ${client}: ${reason}`);
 });

@@ -1,7 +1,7 @@
 import '../startup/no-debugger.js';
 import { dirname, join } from 'node:path';
-import { StartError } from '../startup/exit-status.js';
 import { report } from '../startup/report.js';
+import { runStarting } from '../startup/serving-program.js';
 import type { ServerStart } from '../server/launch/handover.js';
 import { launchServer } from '../server/launch/launch.js';
 
@@ -11,8 +11,6 @@ import { launchServer } from '../server/launch/launch.js';
 
 const start = JSON.parse(process.argv[2] ?? '{}') as ServerStart;
 
-launchServer(start, join(dirname(process.argv[1] ?? ''), 'p9-server.js')).catch((error: unknown) => {
-  if (!(error instanceof StartError)) throw error;
-  report(start.report, error.message);
-  process.exitCode = error.status;
+runStarting(launchServer(start, join(dirname(process.argv[1] ?? ''), 'p9-server.js')), (reason) => {
+  report(start.report, reason);
 });

@@ -12,8 +12,8 @@ import { acceptClients } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
 import { Notifier } from '../service/notifications.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
-import { complain } from '../startup/journal.js';
-import { Readiness, turnOfTheEventLoop } from '../startup/readiness.js';
+import { Readiness } from '../startup/readiness.js';
+import { runServing } from '../startup/serving-program.js';
 import { closeAllOnExec, dieWithParent, exitNow, setNotDumpable } from '../syscalls/process.js';
 
 /** The 9P server: gives up what is left of its rights and serves one client. Started by `launch/`, never by hand. */
@@ -81,27 +81,24 @@ async function main(handover: ServerHandover): Promise<void> {
     report: handover.report,
     background: false,
   });
-  try {
-    process.on('uncaughtException', (error) => {
-      readiness.fail(`a bug: ${error.message}`);
-      log.fatal({ err: error }, 'a bug ends the server');
-      exitNow(ExitStatus.FAILURE);
-    });
-    confine(handover);
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    if (!readiness.fail(error.message)) complain('error', error.message, handover.journal);
-    exitNow(error.status);
-  }
   let end = (): void => exitNow(ExitStatus.OK);
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      end();
-    });
-  }
-  await turnOfTheEventLoop();
-  readiness.tell();
-  end = begin(handover, log);
+  await runServing({
+    name: 'server',
+    log,
+    readiness,
+    journal: handover.journal,
+    start: () => {
+      confine(handover);
+      return {
+        begin: () => {
+          end = begin(handover, log);
+        },
+        stop: () => {
+          end();
+        },
+      };
+    },
+  });
 }
 
 process.title = 'virtfs-9p-server';

@@ -75,25 +75,23 @@ export const RESOLVE_BENEATH = 0x08;
 /** The directory is the root for `..` and absolute links: EAGAIN when a directory of the way moved meanwhile. */
 export const RESOLVE_IN_ROOT = 0x10;
 
+/** `openat2(2)` with one way to resolve paths. */
+export type OpenResolving = (directory: number, path: Pointer, flags: number, mode: number) => number;
+
 /**
- * `openat2(2)`: `open(2)` that says how a path may be resolved.
+ * Makes an `open(2)` that resolves paths in one way only: openat2(2).
  *
  * @param resolve RESOLVE_* flags
- * @returns the descriptor
  */
-export function openat2(
-  directory: number,
-  path: Pointer,
-  flags: number,
-  mode: number,
-  resolve: number,
-): number {
-  openHowWords[0] = flags | O_CLOEXEC;
-  openHowWords[2] = mode & 0o7777;
-  openHowWords[4] = resolve;
-  return result(
-    libc.openat2(architecture.syscalls.openat2, directory, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
-  );
+export function openResolving(resolve: number): OpenResolving {
+  return (directory, path, flags, mode) => {
+    openHowWords[0] = flags | O_CLOEXEC;
+    openHowWords[2] = mode & 0o7777;
+    openHowWords[4] = resolve;
+    return result(
+      libc.openat2(architecture.syscalls.openat2, directory, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
+    );
+  };
 }
 
 export function close(descriptor: number): number {

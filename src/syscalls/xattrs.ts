@@ -28,7 +28,17 @@ export function llistxattr(path: Pointer, list: Pointer, size: number): number {
   return result(libc.llistxattr(path, list, size));
 }
 
-export function lsetxattr(path: Pointer, name: Pointer, value: Pointer, size: number, flags: number): number {
+/** What is set, and how: setxattr(2) in an object, as it is more than anybody can tell apart by place. */
+export interface Attribute {
+  readonly name: Pointer;
+  readonly value: Pointer;
+  /** Bytes of the value. */
+  readonly size: number;
+  /** XATTR_* or 0. */
+  readonly flags: number;
+}
+
+export function lsetxattr(path: Pointer, { name, value, size, flags }: Attribute): number {
   return result(libc.lsetxattr(path, name, value, size, flags));
 }
 
@@ -46,7 +56,7 @@ export function listxattr(path: Pointer, list: Pointer, size: number): number {
   return result(libc.listxattr(path, list, size));
 }
 
-export function setxattr(path: Pointer, name: Pointer, value: Pointer, size: number, flags: number): number {
+export function setxattr(path: Pointer, { name, value, size, flags }: Attribute): number {
   return result(libc.setxattr(path, name, value, size, flags));
 }
 
@@ -60,12 +70,6 @@ export function fgetxattr(descriptor: number, name: Pointer, value: Pointer, siz
 }
 
 /** @param descriptor open for more than O_PATH */
-export function fsetxattr(
-  descriptor: number,
-  name: Pointer,
-  value: Pointer,
-  size: number,
-  flags: number,
-): number {
+export function fsetxattr(descriptor: number, { name, value, size, flags }: Attribute): number {
   return result(libc.fsetxattr(descriptor, name, value, size, flags));
 }

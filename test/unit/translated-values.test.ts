@@ -24,9 +24,7 @@ describe('an ACL', () => {
   it('has the ids of named users and groups replaced, and nothing else', () => {
     const frame = inFrame(value);
     const failed = translateAcl(
-      frame,
-      3,
-      value.length,
+      frame.subarray(3),
       (id) => id + 0x100,
       (id) => id + 0x10000,
     );
@@ -40,8 +38,8 @@ describe('an ACL', () => {
   it('is refused when one of its ids has no other', () => {
     const none = (): number => UNMAPPED;
     const same = (id: number): number => id;
-    expect(translateAcl(inFrame(value), 3, value.length, none, same)).toBe(-EPERM);
-    expect(translateAcl(inFrame(value), 3, value.length, same, none)).toBe(-EPERM);
+    expect(translateAcl(inFrame(value).subarray(3), none, same)).toBe(-EPERM);
+    expect(translateAcl(inFrame(value).subarray(3), same, none)).toBe(-EPERM);
   });
 
   it.each(['', '02', '020000', '03000000', '01000000', '0200000001000600', '02000000ffffffffffff'])(
@@ -51,7 +49,7 @@ describe('an ACL', () => {
       const called = (): number => {
         throw new Error('an id was read');
       };
-      expect(translateAcl(inFrame(bytes), 3, bytes.length, called, called)).toBe(-EINVAL);
+      expect(translateAcl(inFrame(bytes).subarray(3), called, called)).toBe(-EINVAL);
     },
   );
 });

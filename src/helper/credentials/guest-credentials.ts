@@ -8,6 +8,12 @@ import { setNotDumpable } from '../../syscalls/process.js';
 
 const CAP_DAC_OVERRIDE = 1n << 1n;
 
+/** Whose ids something is made with. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /**
  * Runs one system call with the guest's ids, so that what it creates belongs to the guest.
  *
@@ -46,29 +52,28 @@ export class GuestCredentials {
    *
    * @returns what `call` returns, or -errno when the ids cannot be taken (EINVAL: not mapped in this user namespace)
    */
-  run<A, B, C>(uid: number, gid: number, call: (a: A, b: B, c: C) => number, a: A, b: B, c: C): number {
+  run<At, How>({ uid, gid }: Owner, call: (at: At, how: How) => number, at: At, how: How): number {
     const user = uid === NO_ID ? this.#uid : uid;
     const group = gid === NO_ID ? this.#gid : gid;
-    if (user === this.#uid && group === this.#gid) return call(a, b, c);
+    if (user === this.#uid && group === this.#gid) return call(at, how);
     const refused = this.#assume(user, group);
     if (refused < 0) {
       this.#restore();
-      return this.without(refused, call, a, b, c);
+      return this.onRefused(refused, call, at, how);
     }
     try {
-      return call(a, b, c);
+      return call(at, how);
     } finally {
       this.#restore();
     }
   }
 
   /** What becomes of a call for which the ids could not be taken. */
-  protected without<A, B, C>(
+  protected onRefused<At, How>(
     refused: number,
-    _call: (a: A, b: B, c: C) => number,
-    _a: A,
-    _b: B,
-    _c: C,
+    _call: (at: At, how: How) => number,
+    _at: At,
+    _how: How,
   ): number {
     return refused;
   }

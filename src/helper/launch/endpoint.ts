@@ -1,4 +1,4 @@
-import { GuestCredentials } from '../credentials/guest-credentials.js';
+import { GuestCredentials, type Owner } from '../credentials/guest-credentials.js';
 import { StartError } from '../../startup/exit-status.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import * as errno from '../../abi/errno.js';
@@ -55,8 +55,7 @@ export function inheritedSocket(
  */
 export function listenAt(
   path: string,
-  uid: number,
-  gid: number,
+  owner: Owner,
   allowed: readonly number[],
   backlog: number,
 ): ReadySocket {
@@ -73,15 +72,15 @@ export function listenAt(
   const place = openPlace(path, fail);
   Staging.run(place, (staging) => {
     const name = pathIn(staging.directory, NEW);
-    check(credentials.run(uid, gid, bindUnix, socket, name, undefined));
+    check(credentials.run(owner, bindUnix, socket, name));
     check(listen(socket, backlog));
     let published = staging.publish();
     if (published === -errno.EEXIST) {
-      removeStale(place, staging, { mode: SOCKET_MODE, uid, gid });
+      removeStale(place, staging, { mode: SOCKET_MODE, ...owner });
       published = staging.publish();
     }
     check(published);
   });
   close(place.directory);
-  return { descriptor: socket, listening: true, clientUids: [uid, ...allowed], backlog };
+  return { descriptor: socket, listening: true, clientUids: [owner.uid, ...allowed], backlog };
 }

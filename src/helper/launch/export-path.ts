@@ -9,13 +9,15 @@ import {
   O_DIRECTORY,
   O_PATH,
   openat,
-  openat2,
+  openResolving,
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
 } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import { identityOf } from '../../syscalls/status.js';
 import { walk } from '../../startup/walk.js';
+
+const openWithoutLinks = openResolving(RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 
 /** The directory to be exported, and by whose links it was found. */
 export interface FoundExport {
@@ -58,7 +60,7 @@ function openBelow(base: string, rest: string): number {
   const from = openat(AT_FDCWD, cString(base), O_PATH | O_DIRECTORY, 0);
   if (from < 0) return from;
   const flags = O_PATH | O_DIRECTORY;
-  const found = openat2(from, cString(rest || '.'), flags, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+  const found = openWithoutLinks(from, cString(rest || '.'), flags, 0);
   close(from);
   return found;
 }

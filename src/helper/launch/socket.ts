@@ -26,5 +26,6 @@ export async function readySocket(
     const named = owner === undefined ? allowed : [owner, ...allowed];
     return inheritedSocket(endpoint.descriptor, endpoint.origin, named.length > 0 ? named : undefined);
   }
-  return listenAt(endpoint.path, owner ?? own.uid, group, allowed, keepListening ? BACKLOG : 1);
+  const socketOwner = { uid: owner ?? own.uid, gid: group };
+  return listenAt(endpoint.path, socketOwner, allowed, keepListening ? BACKLOG : 1);
 }

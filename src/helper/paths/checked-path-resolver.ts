@@ -6,7 +6,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
-  openat2,
+  openResolving,
   RESOLVE_BENEATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
@@ -19,6 +19,9 @@ import { DOT, HERE, PathResolver, SLASH } from './path-resolver.js';
 import type { RequestScope } from './request-scope.js';
 
 const ROOT = cString('/');
+const openInRoot = openResolving(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+const openBeneath = openResolving(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+const openName = openResolving(RESOLVE_NO_MAGICLINKS);
 /** How often a walk is tried again during which the kernel saw a directory of it move. */
 const MOVED_ATTEMPTS = 20;
 
@@ -82,10 +85,12 @@ export class CheckedPathResolver extends PathResolver {
   }
 
   #openInside(path: Pointer, flags: number, mode: number): number {
-    const [from, limit] = this.scope.atRoot ? [this.#root, RESOLVE_IN_ROOT] : [AT_FDCWD, RESOLVE_BENEATH];
+    const { atRoot } = this.scope;
+    const open = atRoot ? openInRoot : openBeneath;
+    const from = atRoot ? this.#root : AT_FDCWD;
     let descriptor = -errno.EAGAIN;
     for (let attempt = 0; descriptor === -errno.EAGAIN && attempt < MOVED_ATTEMPTS; attempt++) {
-      descriptor = openat2(from, path, flags, mode, limit | RESOLVE_NO_MAGICLINKS);
+      descriptor = open(from, path, flags, mode);
     }
     return descriptor;
   }
@@ -121,7 +126,7 @@ export class CheckedPathResolver extends PathResolver {
   #directoryName(name: Uint8Array | number, makesDirectory: boolean): Uint8Array | number {
     if (typeof name === 'number' || !endsInSlash(name)) return name;
     name[name.indexOf(SLASH)] = 0;
-    const descriptor = openat2(AT_FDCWD, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS);
+    const descriptor = openName(AT_FDCWD, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
     if (descriptor >= 0) close(descriptor);
     else if (descriptor !== -errno.ENOENT || !makesDirectory) return descriptor;
     return name;

@@ -6,7 +6,7 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
-  openat2,
+  openResolving,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
@@ -17,7 +17,7 @@ import { DOT, HERE, MAX_STRING_BYTES, PATH_MAX, PathResolver, SLASH } from './pa
 import { ProcfsGuard } from './procfs-guard.js';
 import type { RequestScope } from './request-scope.js';
 
-const INSIDE = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+const openInside = openResolving(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 
 /**
  * Paths of an export whose symbolic links are the guest's own, kept in files: no link of the host is ever followed.
@@ -57,17 +57,17 @@ export class NameResolver extends PathResolver {
   }
 
   override open(path: Pointer, flags: number, mode: number): number {
-    const descriptor = openat2(AT_FDCWD, path, flags, mode, INSIDE);
+    const descriptor = openInside(AT_FDCWD, path, flags, mode);
     if (descriptor < 0 || (flags & O_PATH) === 0 || (flags & O_DIRECTORY) !== 0) return descriptor;
     return this.#procfs.refuse(descriptor);
   }
 
   override locate(path: Pointer): number {
-    return openat2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0, INSIDE);
+    return openInside(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0);
   }
 
   protected override enter(directory: Uint8Array): number {
-    const descriptor = openat2(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0, INSIDE);
+    const descriptor = openInside(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
     if (descriptor < 0) return descriptor;
     const failed = this.scope.workIn(descriptor);
     close(descriptor);

@@ -5,7 +5,7 @@ import {
   O_DIRECTORY,
   O_PATH,
   openat,
-  openat2,
+  openResolving,
   RESOLVE_NO_MAGICLINKS,
 } from '../../syscalls/files.js';
 import { type InodeCalls, ofLinks } from '../../syscalls/inode-calls.js';
@@ -21,6 +21,8 @@ export const MAX_STRING_BYTES = 65_535;
 export const SLASH = 0x2f;
 export const DOT = 0x2e;
 export const HERE = cString('.');
+
+const openAnywhere = openResolving(RESOLVE_NO_MAGICLINKS);
 
 /**
  * Bytes of a request to paths that the kernel takes: NUL-terminated, in memory that does not move.
@@ -83,7 +85,7 @@ export class PathResolver {
 
   /** Opens a path of `resolveToOpen` with flags of open(2). @returns the descriptor or -errno */
   open(path: Pointer, flags: number, mode: number): number {
-    return openat2(AT_FDCWD, path, flags, mode, RESOLVE_NO_MAGICLINKS);
+    return openAnywhere(AT_FDCWD, path, flags, mode);
   }
 
   /**
@@ -92,7 +94,7 @@ export class PathResolver {
    * @param flags O_NOFOLLOW for a symbolic link at its end, else 0
    */
   locate(path: Pointer, flags: number): number {
-    return openat2(AT_FDCWD, path, O_PATH | flags, 0, RESOLVE_NO_MAGICLINKS);
+    return openAnywhere(AT_FDCWD, path, O_PATH | flags, 0);
   }
 
   /** A string that is not a path of the export: an attribute's name, a link's target. */

@@ -63,7 +63,7 @@ export class GuestXattrs implements XattrModel {
     if (typeof hostName === 'number') return hostName;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.calls.setxattr(at, hostName, this.#paths.data(value), size, flags);
+    return this.#paths.calls.setxattr(at, { name: hostName, value: this.#paths.data(value), size, flags });
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {

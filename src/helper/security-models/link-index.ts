@@ -7,9 +7,9 @@ import { DIRECTORY, DIRECTORY_MODE, IN_DIRECTORY, LINKS, ROOT_FILE } from './met
 import { unrecorded } from './metadata-files.js';
 import type { RecordMark } from './record-mark.js';
 
-const { AT_FDCWD, close, linkat, mkdirat, openat, openat2, renameat, unlinkat } = files;
+const { AT_FDCWD, close, linkat, mkdirat, openat, openResolving, renameat, unlinkat } = files;
 const { O_DIRECTORY, O_NOFOLLOW, O_PATH } = files;
-const DIRECTLY = files.RESOLVE_NO_SYMLINKS | files.RESOLVE_NO_MAGICLINKS;
+const openDirectly = openResolving(files.RESOLVE_NO_SYMLINKS | files.RESOLVE_NO_MAGICLINKS);
 
 /** A power of two. The inodes of a tree are numbered nearly in a row, so that few meet in one slot. */
 const SLOTS = 0x4000;
@@ -65,7 +65,7 @@ export class LinkIndex {
     const slot = this.#slotOf(object);
     this.#whole[END_OF_LINKS] = SLASH;
     this.#whole.set(slot, END_OF_LINKS + 1);
-    const located = openat2(this.#root, this.#path, O_PATH | O_NOFOLLOW, 0, DIRECTLY);
+    const located = openDirectly(this.#root, this.#path, O_PATH | O_NOFOLLOW, 0);
     if (located < 0) return located;
     const opened = this.#descriptors.reopen(located, 0);
     close(located);
@@ -132,7 +132,7 @@ export class LinkIndex {
 
   #openLinks(): number {
     this.#whole[END_OF_LINKS] = 0;
-    return openat2(this.#root, this.#path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, DIRECTLY);
+    return openDirectly(this.#root, this.#path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
   }
 
   #isSame(directory: number, name: Uint8Array, otherDirectory: number, otherName: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-import type { GuestCredentials } from '../credentials/guest-credentials.js';
+import type { GuestCredentials, Owner } from '../credentials/guest-credentials.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../../proxy-protocol/decoder.js';
 import type { ByteSpan } from '../../proxy-protocol/frame.js';
@@ -18,6 +18,8 @@ import { translateAcl } from './posix-acl.js';
 import { Times } from './times.js';
 
 const ROOT_GROUP = 0;
+/** The longest value of an attribute: xattr(7). */
+const MAX_VALUE_BYTES = 65_536;
 const CAPABILITY = Buffer.from('security.capability');
 const CAPABILITY_NAME = cString('security.capability');
 const ACLS = [Buffer.from('system.posix_acl_access'), Buffer.from('system.posix_acl_default')];
@@ -45,8 +47,7 @@ export interface MappedIdsParts extends PassthroughParts {
 /**
  * Passthrough with other ids for the guest than for the host, as in a user namespace with an id map.
  *
- * The ids of a request are replaced in the decoded request itself, and those of an ACL in its frame: both are read anew
- * for every request. An id of the guest that has none on the host is EPERM; an id of the host that has none in the guest
+ * An id of the guest that has none on the host is EPERM; an id of the host that has none in the guest
  * is shown as the overflow id, and the attributes of what belongs to it cannot be changed. Whose an inode is, is decided
  * of the inode that is changed then, never of a path.
  */
@@ -59,6 +60,9 @@ export class MappedIds extends Passthrough {
   readonly #fileCapabilities: boolean;
   readonly #refused: IdRefusal;
   readonly #status = new FileStatus();
+  /** Of what is made, or changed. */
+  readonly #owner = { uid: 0, gid: 0 };
+  readonly #acl = new Destination(stableMemory(MAX_VALUE_BYTES));
   readonly #times = new Times();
   readonly #capability = new Destination(stableMemory(CAPABILITY_BYTES));
 
@@ -71,22 +75,6 @@ export class MappedIds extends Passthrough {
     this.#inode = parts.inode;
     this.#fileCapabilities = parts.fileCapabilities;
     this.#refused = parts.refused;
-  }
-
-  override create(request: Request<'create'>): number {
-    return this.#giveOwner('create', request) ? super.create(request) : -errno.EPERM;
-  }
-
-  override mknod(request: Request<'mknod'>): number {
-    return this.#giveOwner('mknod', request) ? super.mknod(request) : -errno.EPERM;
-  }
-
-  override mkdir(request: Request<'mkdir'>): number {
-    return this.#giveOwner('mkdir', request) ? super.mkdir(request) : -errno.EPERM;
-  }
-
-  override symlink(request: Request<'symlink'>): number {
-    return this.#giveOwner('symlink', request) ? super.symlink(request) : -errno.EPERM;
   }
 
   override chown({ path, uid, gid }: Request<'chown'>): number {
@@ -121,7 +109,8 @@ export class MappedIds extends Passthrough {
   readonly #setxattr = ({ name, value, size, flags }: Request<'lsetxattr'>): number => {
     const at = this.#inode.enter();
     if (typeof at === 'number') return at;
-    return setxattr(at, this.#paths.string(name), this.#paths.data(value), size, flags);
+    const data = isAcl(name) ? this.#acl.address : this.#paths.data(value);
+    return setxattr(at, { name: this.#paths.string(name), value: data, size, flags });
   };
 
   readonly #removexattr = ({ name }: Request<'lremovexattr'>): number => {
@@ -142,7 +131,9 @@ export class MappedIds extends Passthrough {
     if (size !== value.length) return -errno.EINVAL;
     if (equals(name, CAPABILITY)) return this.#giveCapability(request);
     if (isAcl(name)) {
-      const failed = translateAcl(value.frame, value.start, value.length, this.#toUser, this.#toGroup);
+      const acl = this.#acl.bytes.subarray(0, size);
+      acl.set(value.frame.subarray(value.start, value.start + size));
+      const failed = translateAcl(acl, this.#toUser, this.#toGroup);
       if (failed < 0) return failed;
     }
     return this.#asOwner('lsetxattr', request, O_NOFOLLOW, this.#setxattr);
@@ -157,7 +148,7 @@ export class MappedIds extends Passthrough {
     const uid = giveCapability(given, bytes, this.#uids);
     if (uid !== undefined) return this.#refuse('lsetxattr', { uid });
     return this.#withAllRights('lsetxattr', path, (at) =>
-      setxattr(at, CAPABILITY_NAME, bytes, CAPABILITY_BYTES, flags),
+      setxattr(at, { name: CAPABILITY_NAME, value: bytes, size: CAPABILITY_BYTES, flags }),
     );
   }
 
@@ -172,7 +163,7 @@ export class MappedIds extends Passthrough {
     if (equals(request.name, CAPABILITY)) return this.#getCapability(request, value, size);
     const length = super.getxattr(request, value, size);
     if (length <= 0 || size === 0 || !isAcl(request.name)) return length;
-    const failed = translateAcl(value.bytes, 0, length, this.#showUser, this.#showGroup);
+    const failed = translateAcl(value.bytes.subarray(0, length), this.#showUser, this.#showGroup);
     return failed < 0 ? failed : length;
   }
 
@@ -202,15 +193,12 @@ export class MappedIds extends Passthrough {
   readonly #showUser = (id: number): number => shown(this.#uids, id);
   readonly #showGroup = (id: number): number => shown(this.#gids, id);
 
-  /** Replaces the ids of a request that makes something. @returns whether there are any to take their place */
-  #giveOwner(name: RequestName, request: { readonly uid: number; readonly gid: number }): boolean {
-    const owner: { uid: number; gid: number } = request;
-    const { uid, gid } = request;
+  protected override ownerOf(name: RequestName, { uid, gid }: Owner): Owner | number {
     // who made something must be said; its group never is with 9P2000.u, and is the helper's own without a map
-    owner.uid = this.#uids.ownerToHost(uid, NO_ID);
-    if (owner.uid === UNMAPPED) return this.#refuse(name, { uid: asSigned(uid) }) === 0;
-    owner.gid = this.#gids.ownerToHost(gid, ROOT_GROUP);
-    return owner.gid !== UNMAPPED || this.#refuse(name, { gid: asSigned(gid) }) === 0;
+    this.#owner.uid = this.#uids.ownerToHost(uid, NO_ID);
+    if (this.#owner.uid === UNMAPPED) return this.#refuse(name, { uid: asSigned(uid) });
+    this.#owner.gid = this.#gids.ownerToHost(gid, ROOT_GROUP);
+    return this.#owner.gid === UNMAPPED ? this.#refuse(name, { gid: asSigned(gid) }) : this.#owner;
   }
 
   /**
@@ -232,7 +220,9 @@ export class MappedIds extends Passthrough {
     const gid = this.#status.words[FileStatus.GID] ?? 0;
     // without its group the kernel takes a set-gid bit off
     const group = this.#gids.toGuest(gid) === UNMAPPED ? OVERFLOW_ID : gid;
-    return this.#credentials.run(hostUid, group, change, request, undefined, undefined);
+    this.#owner.uid = hostUid;
+    this.#owner.gid = group;
+    return this.#credentials.run(this.#owner, change, request, undefined);
   }
 
   /** Changes an attribute of what belongs to the guest, for which ownership is not enough. */

@@ -1,6 +1,7 @@
-import type { GuestCredentials } from '../credentials/guest-credentials.js';
+import type { GuestCredentials, Owner } from '../credentials/guest-credentials.js';
 import type { PathResolver } from '../paths/path-resolver.js';
 import type { Request } from '../../proxy-protocol/decoder.js';
+import type { RequestName } from '../../proxy-protocol/requests.js';
 import * as errno from '../../abi/errno.js';
 import * as files from '../../syscalls/files.js';
 import type { Destination, Pointer } from '../../syscalls/libc.js';
@@ -13,6 +14,8 @@ import { Times } from './times.js';
 
 /** How long truncating may wait for the holder of a lease, milliseconds; afterwards the guest gets EAGAIN. */
 const LEASE_MS = 5;
+
+const mknod = (path: Pointer, { mode, device }: Request<'mknod'>): number => files.mknod(path, mode, device);
 
 /** What passthrough works with. */
 export interface PassthroughParts {
@@ -44,32 +47,44 @@ export class Passthrough implements SecurityModel {
     return this.#descriptors.open(at, flags);
   }
 
-  readonly #create = (path: Pointer, flags: number, mode: number): number =>
+  create(request: Request<'create'>): number {
+    const owner = this.ownerOf('create', request);
+    if (typeof owner === 'number') return owner;
+    const at = this.#paths.resolveToOpen(request.path);
+    if (typeof at === 'number') return at;
+    return this.#credentials.run(owner, this.#create, at, request);
+  }
+
+  readonly #create = (path: Pointer, { flags, mode }: Request<'create'>): number =>
     this.#descriptors.create(path, flags, mode);
 
-  create({ path, flags, mode, uid, gid }: Request<'create'>): number {
-    const at = this.#paths.resolveToOpen(path);
+  mknod(request: Request<'mknod'>): number {
+    const owner = this.ownerOf('mknod', request);
+    if (typeof owner === 'number') return owner;
+    const at = this.#paths.resolveName(request.path);
     if (typeof at === 'number') return at;
-    return this.#credentials.run(uid, gid, this.#create, at, flags, mode);
+    return this.#credentials.run(owner, mknod, at, request);
   }
 
-  mknod({ path, mode, device, uid, gid }: Request<'mknod'>): number {
-    const at = this.#paths.resolveName(path);
+  mkdir(request: Request<'mkdir'>): number {
+    const owner = this.ownerOf('mkdir', request);
+    if (typeof owner === 'number') return owner;
+    const at = this.#paths.resolveName(request.path, true);
     if (typeof at === 'number') return at;
-    return this.#credentials.run(uid, gid, files.mknod, at, mode, device);
+    return this.#credentials.run(owner, files.mkdir, at, request.mode);
   }
 
-  mkdir({ path, mode, uid, gid }: Request<'mkdir'>): number {
-    const at = this.#paths.resolveName(path, true);
+  symlink(request: Request<'symlink'>): number {
+    const owner = this.ownerOf('symlink', request);
+    if (typeof owner === 'number') return owner;
+    const at = this.#paths.resolveName(request.path);
     if (typeof at === 'number') return at;
-    return this.#credentials.run(uid, gid, files.mkdir, at, mode, undefined);
+    return this.#credentials.run(owner, files.symlink, this.#paths.string(request.target), at);
   }
 
-  symlink({ target, path, uid, gid }: Request<'symlink'>): number {
-    const at = this.#paths.resolveName(path);
-    if (typeof at === 'number') return at;
-    const to = this.#paths.string(target);
-    return this.#credentials.run(uid, gid, files.symlink, to, at, undefined);
+  /** The owner on the host of what a request makes, or -errno. */
+  protected ownerOf(_name: RequestName, request: Owner): Owner | number {
+    return request;
   }
 
   link({ existing, path }: Request<'link'>): number {
@@ -173,8 +188,8 @@ export class Passthrough implements SecurityModel {
     if (size !== value.length) return -errno.EINVAL;
     const at = this.#paths.resolve(path);
     if (typeof at === 'number') return at;
-    const bytes = this.#paths.data(value);
-    return this.#paths.calls.setxattr(at, this.#paths.string(name), bytes, size, flags);
+    const attribute = { name: this.#paths.string(name), value: this.#paths.data(value), size, flags };
+    return this.#paths.calls.setxattr(at, attribute);
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {

@@ -17,18 +17,12 @@ type Translation = (id: number) => number;
 /**
  * Replaces the ids in the entries of named users and groups; no other entry has one.
  *
- * @param at where the value begins
  * @returns 0, -EINVAL for what is no such value, or -EPERM for an id that is UNMAPPED
  */
-export function translateAcl(
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  users: Translation,
-  groups: Translation,
-): number {
+export function translateAcl(bytes: Uint8Array, users: Translation, groups: Translation): number {
+  const { length } = bytes;
   if (length < HEADER_BYTES || (length - HEADER_BYTES) % ENTRY_BYTES !== 0) return -errno.EINVAL;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   if (view.getUint32(0, true) !== VERSION) return -errno.EINVAL;
   for (let entry = HEADER_BYTES; entry < length; entry += ENTRY_BYTES) {
     const tag = view.getUint16(entry, true);

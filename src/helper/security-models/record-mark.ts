@@ -74,7 +74,7 @@ export class RecordMark {
     STATE.forEach((word, at) => (this.#words[at] = status.words[word] ?? 0));
     if (!isWritten) this.#words.fill(ANY_TIME, IDENTITY.length, STATE.length);
     IDENTITY.forEach((word, at) => (this.#words[STATE.length + at] = object.words[word] ?? 0));
-    const failed = fsetxattr(record, NAME, this.#value, BYTES, 0);
+    const failed = fsetxattr(record, { name: NAME, value: this.#value, size: BYTES, flags: 0 });
     if (failed >= 0) return 1;
     return impossible.has(failed) ? 0 : failed;
   }

@@ -65,7 +65,7 @@ export class XattrStore implements AttributeStore {
     if (result >= 0) result = this.#create(descriptor, GID, gid);
     if (result >= 0 && device !== undefined) {
       setInt64(this.#view, 0, device);
-      result = fsetxattr(descriptor, DEVICE, this.#value, 8, XATTR_CREATE);
+      result = this.#createValue(descriptor, DEVICE, 8);
     }
     return result < 0 ? result : this.#create(descriptor, MODE, mode);
   }
@@ -94,7 +94,9 @@ export class XattrStore implements AttributeStore {
     const first = hasNone ? 0 : this.#setCapability(at, capability);
     if (first < 0) return first;
     const failed = this.#changeOwner(at, wanted, recorded);
-    if (failed < 0 && dropped > 0) setxattr(at, CAPABILITY, this.#dropped, dropped, 0);
+    if (failed < 0 && dropped > 0) {
+      setxattr(at, { name: CAPABILITY, value: this.#dropped, size: dropped, flags: 0 });
+    }
     return failed;
   }
 
@@ -115,7 +117,7 @@ export class XattrStore implements AttributeStore {
       return unrecorded.has(removed) ? 0 : removed;
     }
     this.#value.set(capability);
-    return setxattr(at, CAPABILITY, this.#value, capability.length, 0);
+    return setxattr(at, { name: CAPABILITY, value: this.#value, size: capability.length, flags: 0 });
   }
 
   /** @returns the length of the value, 0 when there is none, or -errno */
@@ -127,13 +129,17 @@ export class XattrStore implements AttributeStore {
   #create(descriptor: number, attribute: Uint8Array, word: number): number {
     if (word === NOT_RECORDED) return 0;
     this.#view.setUint32(0, word, true);
-    return fsetxattr(descriptor, attribute, this.#value, 4, XATTR_CREATE);
+    return this.#createValue(descriptor, attribute, 4);
+  }
+
+  #createValue(descriptor: number, name: Uint8Array, size: number): number {
+    return fsetxattr(descriptor, { name, value: this.#value, size, flags: XATTR_CREATE });
   }
 
   #setWord(at: Pointer, attribute: Uint8Array, word: number): number {
     if (word === NOT_RECORDED) return 0;
     this.#view.setUint32(0, word, true);
-    return setxattr(at, attribute, this.#value, 4, 0);
+    return setxattr(at, { name: attribute, value: this.#value, size: 4, flags: 0 });
   }
 
   #restore(at: Pointer, attribute: Uint8Array, changed: number, recorded: number): void {

@@ -72,15 +72,20 @@ function show(
   return Promise.all(shown);
 }
 
+/** What is listed, and whether attributes are needed or the kind of an entry is enough. */
+interface Listing {
+  readonly fid: Fid;
+  readonly stream: DirectoryStream;
+  readonly needed: boolean;
+}
+
 /**
  * Fills a reply with entries from where the stream is.
  *
  * @param append writes one entry, if it fits
  */
 async function list(
-  fid: Fid,
-  stream: DirectoryStream,
-  needed: boolean,
+  { fid, stream, needed }: Listing,
   context: Context,
   append: (entry: Entry, shown: Shown) => boolean | Promise<boolean>,
 ): Promise<number> {
@@ -110,7 +115,7 @@ export const readdir: Handler<'Treaddir'> = async ({ fid: number, offset, count:
   const failed = stream.seek(offset);
   if (failed < 0) return failed;
   return fill(context, wanted, (writer) =>
-    list(fid, stream, false, context, ({ name, offset: next }, { qid, type }) =>
+    list({ fid, stream, needed: false }, context, ({ name, offset: next }, { qid, type }) =>
       writer.append({ qid, type, name, offset: next }),
     ),
   );
@@ -149,7 +154,7 @@ export async function listStats(
     stream.told = 0;
   } else if (offset !== stream.told) return -errno.EINVAL;
   const filled = await fill(context, count, (writer) =>
-    list(fid, stream, true, context, async ({ name }, { attributes }) => {
+    list({ fid, stream, needed: true }, context, async ({ name }, { attributes }) => {
       if (attributes === undefined) return true;
       const record = await statOf({ node: fid.node, name, attributes }, context);
       return writer.appendStat(record);

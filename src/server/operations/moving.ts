@@ -5,12 +5,16 @@ import { UNLINKAT_REMOVEDIR } from '../p9/numbers.js';
 import { type Context, fidOf, type Handler, reply } from './context.js';
 import { placeOf } from './making.js';
 
+/** A name in a directory. */
+interface Place {
+  readonly directory: Node;
+  readonly name: Uint8Array;
+}
+
 /** Gives a name to what has another one. Nodes follow. @returns 0, or -errno */
 export async function moveTo(
-  directory: Node,
-  name: Uint8Array,
-  newDirectory: Node,
-  newName: Uint8Array,
+  { directory, name }: Place,
+  { directory: newDirectory, name: newName }: Place,
   context: Context,
 ): Promise<number> {
   const existing = directory.pathOf(name);
@@ -38,7 +42,11 @@ export const rename: Handler<'Trename'> = async ({ fid: number, dfid, name }, co
   const { node } = fid;
   if (node.isRoot) return -errno.EBUSY;
   if (node.isRemoved) return -errno.ESTALE;
-  const failed = await moveTo(node.parent, node.name, directory.node, name, context);
+  const failed = await moveTo(
+    { directory: node.parent, name: node.name },
+    { directory: directory.node, name },
+    context,
+  );
   return failed < 0 ? failed : reply('Rrename', {});
 };
 
@@ -47,7 +55,11 @@ export const renameat: Handler<'Trenameat'> = async (request, context) => {
   if (typeof from === 'number') return from;
   const to = fidOf(context, request.newdirfid);
   if (typeof to === 'number') return to;
-  const failed = await moveTo(from.node, request.oldname, to.node, request.newname, context);
+  const failed = await moveTo(
+    { directory: from.node, name: request.oldname },
+    { directory: to.node, name: request.newname },
+    context,
+  );
   return failed < 0 ? failed : reply('Rrenameat', {});
 };
 

@@ -52,7 +52,7 @@ export const wstat: Handler<'Twstat'> = async ({ fid: number, stat: record }, co
 function renameTo({ node }: Fid, name: Uint8Array, context: Context): Promise<number> | number {
   if (node.isRoot) return -errno.EBUSY;
   if (node.isRemoved) return -errno.ESTALE;
-  return moveTo(node.parent, node.name, node.parent, name, context);
+  return moveTo({ directory: node.parent, name: node.name }, { directory: node.parent, name }, context);
 }
 
 export const open: Handler<'Topen'> = async ({ fid: number, mode }, context) => {

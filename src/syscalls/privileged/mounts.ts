@@ -1,5 +1,5 @@
 import { architecture } from '../../abi/architecture.js';
-import { AT_FDCWD, O_PATH, openat2, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../files.js';
+import { AT_FDCWD, O_PATH, openResolving, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../files.js';
 import { addressOf, declareInt, result, syscall } from '../libc.js';
 import { cString, stableMemory, wordsOf } from '../memory.js';
 
@@ -120,7 +120,7 @@ export function enterMounts(namespace: number): number {
 export function openBelow(directory: number, path: string): number {
   const bytes = stableMemory(path.length + 1);
   bytes.set(Buffer.from(path, 'latin1'));
-  return openat2(directory, bytes, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  return openResolving(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)(directory, bytes, O_PATH, 0);
 }
 
 /** A copy of the mount that is open there, without those below it, attached nowhere; a descriptor or -errno. */
