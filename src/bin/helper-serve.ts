@@ -17,7 +17,7 @@ import { Statistics } from '../observability/statistics.js';
 import { Syslog } from '../observability/syslog.js';
 import { Notifier } from '../service/notifications.js';
 import type { openControlSocket } from '../helper/session/control.js';
-import { namesByOpcode } from '../helper/session/dispatcher.js';
+import { namesByOpcode } from '../helper/operations/table.js';
 import { inlineTheWayOfARequest } from '../helper/session/inlining.js';
 import { InputWait } from '../helper/session/input-wait.js';
 import { Session, type SessionEnd } from '../helper/session/session.js';

@@ -1,7 +1,6 @@
 import { layoutOf, payloads } from '../../proxy-protocol/replies.js';
 import { FileStatus, FileSystemStatus } from '../../syscalls/status.js';
-import type { OperationContext } from './context.js';
-import type { Handler } from './handler.js';
+import type { Handler, OperationContext } from './context.js';
 
 /** Word indices `from, to, from, to, ...` of what is copied from a struct to a reply as it is. */
 type Layout = Uint8Array;

@@ -1,4 +1,6 @@
+import type { Request } from '../../proxy-protocol/decoder.js';
 import type { Frame } from '../../proxy-protocol/frame.js';
+import type { RequestName } from '../../proxy-protocol/requests.js';
 import type { RequestScope } from '../paths/request-scope.js';
 import type { Devices } from '../security-models/devices.js';
 import type { SecurityModel, XattrModel } from '../security-models/security-model.js';
@@ -20,3 +22,11 @@ export interface OperationContext {
   readonly status: FileStatus;
   readonly fileSystem: FileSystemStatus;
 }
+
+/**
+ * Carries out one kind of request.
+ *
+ * @returns by the request's reply kind a descriptor, 0, or the length of the payload that it wrote to the reply;
+ * or -errno
+ */
+export type Handler<Name extends RequestName> = (request: Request<Name>) => number;

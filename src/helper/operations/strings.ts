@@ -2,8 +2,7 @@ import type { Request } from '../../proxy-protocol/decoder.js';
 import type { Frame } from '../../proxy-protocol/frame.js';
 import { MAX_STRING_BYTES, PAYLOAD } from '../../proxy-protocol/replies.js';
 import * as errno from '../../abi/errno.js';
-import type { OperationContext } from './context.js';
-import type { Handler } from './handler.js';
+import type { Handler, OperationContext } from './context.js';
 
 /** Operations whose reply is a string, written by the kernel directly to its place in the reply. */
 

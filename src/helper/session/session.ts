@@ -11,10 +11,10 @@ import { elapsedMicroseconds, type MonotonicClock } from '../../syscalls/process
 import { setReceiveTimeout } from '../../syscalls/sockets.js';
 import { closeStranger } from '../../syscalls/stranger.js';
 import type { Connection } from '../transport/connection.js';
-import { type Operation, operationsByOpcode } from './dispatcher.js';
+import { type Operation, operationsByOpcode } from '../operations/table.js';
 import { idleWait, type IdleWait } from './idle-wait.js';
 import type { InputWait } from './input-wait.js';
-import { resultText } from './trace-text.js';
+import { resultText } from '../operations/trace-text.js';
 
 /** How a session ended: the client left, it broke the protocol, the socket failed, or we were told to stop. */
 export type SessionEnd = 'closed' | 'violation' | 'failed' | 'stopped';
