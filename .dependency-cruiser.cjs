@@ -143,10 +143,14 @@ module.exports = {
     // the 9P server, from the guest to the helper
     only(
       'server/transports',
-      ['abi', 'cli', 'startup', 'syscalls'],
+      ['abi', 'cli', 'service', 'startup', 'syscalls'],
       'Where clients come from, and the bytes to and from one of them.',
     ),
-    only('server/cli', ['abi', 'cli', 'server/transports', 'startup'], 'Flags to a validated configuration.'),
+    only(
+      'server/cli',
+      ['abi', 'cli', 'server/transports', 'service', 'startup'],
+      'Flags to a validated configuration.',
+    ),
     only('server/confinement', ['abi', 'confinement'], 'What the 9P server may call.'),
     only(
       'server/launch',

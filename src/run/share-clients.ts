@@ -107,9 +107,12 @@ export class ShareClients {
   }
 
   /** How long a client of this peer has to wait, in milliseconds; undefined where too many of them wait already. */
-  #delayOf({ uid, cid }: Peer): number | undefined {
-    const key = `${uid} ${cid}`;
+  #delayOf({ uid, cid, network }: Peer): number | undefined {
+    const key = `${uid} ${cid} ${network}`;
     const now = performance.now();
+    for (const [peer, times] of this.#starts) {
+      if ((times.at(-1) ?? 0) <= now - PERIOD_MS) this.#starts.delete(peer);
+    }
     // in their order, those that wait at their time to come
     const starts = (this.#starts.get(key) ?? []).filter((time) => time > now - PERIOD_MS);
     if (starts.length >= 2 * STARTS) return undefined;

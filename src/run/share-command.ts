@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import type { Arguments } from '../cli/arguments.js';
 import { createLogger, LogLines } from '../observability/log.js';
 import { StandardError } from '../observability/standard-error.js';
-import { acceptClients, mayConnect } from '../server/transports/acceptance.js';
-import { type ClientSocket, openClientSocket } from '../server/transports/listening.js';
+import { acceptClients } from '../server/transports/acceptance.js';
+import type { ClientSocket } from '../server/transports/listening.js';
+import { passedSockets } from '../service/activation.js';
 import { notifyChannel, Notifier } from '../service/notifications.js';
 import { ExitStatus, StartError, usageError } from '../startup/exit-status.js';
 import { complain, stderrIsJournal } from '../startup/journal.js';
@@ -11,11 +12,11 @@ import { Readiness } from '../startup/readiness.js';
 import { checkReportDescriptor } from '../startup/report-descriptor.js';
 import { umask } from '../syscalls/files.js';
 import { closeAllOnExec } from '../syscalls/process.js';
-import { peerCredentials } from '../syscalls/sockets.js';
 import { Pair, type PairPlan } from './pair.js';
 import { startShare } from './share.js';
 import { ShareClients } from './share-clients.js';
 import { planPeers, planSettings, planShare, type SharePlan } from './share-plan.js';
+import { openShareSocket } from './share-socket.js';
 
 /**
  * `share`: a helper and a 9P server for one client, or for each that comes.
@@ -24,7 +25,7 @@ import { planPeers, planSettings, planShare, type SharePlan } from './share-plan
  * @returns the exit status. Throws a StartError.
  */
 export async function share(given: Arguments<string>, directory: string): Promise<number> {
-  const plan = planShare(given);
+  const plan = planShare(given, passedSockets(process.env, process.pid));
   const { readyDescriptor } = plan.server;
   if (readyDescriptor !== undefined) checkReportDescriptor(readyDescriptor);
   const channel = notifyChannel(process.env, process.pid, (reason) => {
@@ -46,28 +47,14 @@ async function start(plan: SharePlan, directory: string, readiness: Readiness): 
   // what the caller left open is for nobody
   closeAllOnExec();
   umask(0);
-  const client = openClientSocket(plan.server.address, owner);
-  if (plan.server.address.kind === 'vsock' && allowed.cids === undefined)
-    complain(
-      'warn',
-      `${plan.server.address.origin}: every virtual machine of this host may connect; see --allow-cid`,
-    );
+  const client = openShareSocket(plan.server, owner, allowed);
   const pairPlan: PairPlan = {
     programs: { helper: join(directory, 'main.js'), server: join(directory, 'p9-server-start.js') },
     helperOptions: plan.helperOptions,
     settings,
   };
   if (plan.server.keepListening) return serveAll(plan, pairPlan, client, readiness);
-  if (!client.listening && !mayConnect(peerOf(client), allowed))
-    throw new StartError(
-      `${plan.server.address.origin}: this client may not connect; see --uid and --allow-cid`,
-    );
   return serveOne(plan, pairPlan, client, readiness);
-}
-
-function peerOf({ kind, descriptor }: ClientSocket): { uid?: number } {
-  const uid = kind === 'unix' ? peerCredentials(descriptor)?.uid : undefined;
-  return uid === undefined ? {} : { uid };
 }
 
 async function serveOne(
@@ -93,6 +80,7 @@ async function serveOne(
   readiness.tell();
   notifier.status(`sharing ${path} at ${server.address.origin}`);
   const { status, reason } = await pair.ended;
+  notifier.stopping();
   if (reason !== undefined) complain('error', `${reason}: ${path} is not shared any more`);
   return status;
 }

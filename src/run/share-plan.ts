@@ -4,6 +4,7 @@ import { configureServer, type ServerConfiguration } from '../server/cli/configu
 import { isServerOption } from '../server/cli/options.js';
 import { groupId, userId } from '../startup/accounts.js';
 import { StartError, usageError } from '../startup/exit-status.js';
+import type { PassedSocket } from '../service/activation.js';
 import type { AllowedPeers } from '../server/transports/acceptance.js';
 import type { SocketOwner } from '../server/transports/listening.js';
 import { planHelper } from './plan.js';
@@ -24,11 +25,18 @@ const NOBODY = 65_534;
 /** What the server needs of its helper. */
 const FOR_THE_SERVER = ['--descriptor-requests'] as const;
 
-/** Reads a command line. Throws a usage error. */
-export function planShare({ given, operands, rest = [] }: Arguments<string>): SharePlan {
+/**
+ * Reads a command line. Throws a usage error.
+ *
+ * @param passed the sockets of the service manager; undefined where there is none
+ */
+export function planShare(
+  { given, operands, rest = [] }: Arguments<string>,
+  passed?: readonly PassedSocket[],
+): SharePlan {
   const [unexpected] = [...operands, ...rest];
   if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`, PROGRAM);
-  const server = configureServer(given);
+  const server = configureServer(given, passed);
   const {
     path,
     options: words,

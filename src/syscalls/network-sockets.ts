@@ -9,6 +9,7 @@ const libc = {
   bind: declareInt('bind', 'int', 'void *', 'uint32'),
   accept4: declareInt('accept4', 'int', 'void *', 'void *', 'int'),
   getsockname: declareInt('getsockname', 'int', 'void *', 'void *'),
+  getpeername: declareInt('getpeername', 'int', 'void *', 'void *'),
   setsockopt: declareInt('setsockopt', 'int', 'int', 'int', 'void *', 'uint32'),
   inetPton: declareInt('inet_pton', 'int', 'void *', 'void *'),
 };
@@ -130,17 +131,43 @@ export function boundPort(socket: number): number {
   return family === AF_VSOCK ? addressView.getUint32(4, littleEndian) : addressView.getUint16(2);
 }
 
-/** Who connected, as far as the socket tells: the context id of AF_VSOCK. */
-export interface Accepted {
-  readonly descriptor: number;
+/** Who is at the other end, as far as the address tells. */
+export interface PeerAddress {
+  /** The context id of AF_VSOCK. */
   readonly cid: number | undefined;
+  /** The bytes of an IP address, 4 or 16. */
+  readonly ip: Uint8Array | undefined;
+}
+
+/** A connection that was accepted. */
+export interface Accepted extends PeerAddress {
+  readonly descriptor: number;
 }
 
 /** Takes the next connection, closed on exec, or -errno. The listening socket is O_NONBLOCK (EAGAIN). */
 export function accept(listening: number): Accepted | number {
   wordsOf(addressLength)[0] = ANY_ADDRESS_BYTES;
   const descriptor = result(libc.accept4(listening, address, addressLength, SOCK_CLOEXEC));
-  if (descriptor < 0) return descriptor;
-  const isVsock = addressView.getUint16(0, littleEndian) === AF_VSOCK;
-  return { descriptor, cid: isVsock ? addressView.getUint32(8, littleEndian) : undefined };
+  return descriptor < 0 ? descriptor : { descriptor, ...peerAddress() };
+}
+
+/** The other end of a connection, or -errno. */
+export function connectedTo(socket: number): PeerAddress | number {
+  wordsOf(addressLength)[0] = ANY_ADDRESS_BYTES;
+  const failed = result(libc.getpeername(socket, address, addressLength));
+  return failed < 0 ? failed : peerAddress();
+}
+
+/** What the kernel wrote to `address`. */
+function peerAddress(): PeerAddress {
+  switch (addressView.getUint16(0, littleEndian)) {
+    case AF_VSOCK:
+      return { cid: addressView.getUint32(8, littleEndian), ip: undefined };
+    case AF_INET:
+      return { cid: undefined, ip: Uint8Array.from(address.subarray(4, 8)) };
+    case AF_INET6:
+      return { cid: undefined, ip: Uint8Array.from(address.subarray(8, 24)) };
+    default:
+      return { cid: undefined, ip: undefined };
+  }
 }

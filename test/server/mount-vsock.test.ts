@@ -100,7 +100,7 @@ describe.skipIf(skip !== undefined)('mount-vsock', { timeout: 2 * TIMEOUT }, () 
       await guest.run(`
 ${helperNode} ${helperUnderTest} share --path /mnt/disk/export --listen vsock:564 --keep-listening \
   --ready-fd 5 5>/tmp/ready >/tmp/log 2>&1 </dev/null &
-until grep -q . /tmp/ready; do sleep 0.1; done
+until grep -q . /tmp/ready; do kill -0 $!; sleep 0.1; done
 grep -qx ready /tmp/ready`);
     }, TIMEOUT);
 

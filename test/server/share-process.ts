@@ -21,6 +21,8 @@ export interface ShareOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A socket for --listen fd:4, which is closed here. */
   readonly socket?: number;
+  /** What the program has as --ready-fd; other than 3 where a wrapper moves it. */
+  readonly readyDescriptor?: number;
 }
 
 export interface ShareEnd {
@@ -45,8 +47,18 @@ export class ShareProcess {
   readonly #ended: Promise<ShareEnd>;
   readonly #pids = new Set<number>();
 
-  constructor(args: readonly string[], { wrapper = [], program = OURS, env, socket }: ShareOptions = {}) {
-    const [first, ...rest] = [...wrapper, helperNode, program, 'share', ...args, '--ready-fd=3'];
+  constructor(
+    args: readonly string[],
+    { wrapper = [], program = OURS, env, socket, readyDescriptor = 3 }: ShareOptions = {},
+  ) {
+    const [first, ...rest] = [
+      ...wrapper,
+      helperNode,
+      program,
+      'share',
+      ...args,
+      `--ready-fd=${readyDescriptor}`,
+    ];
     this.child = spawn(first, rest, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(socket === undefined ? [] : [socket])],
       env: env ?? process.env,

@@ -1,6 +1,7 @@
 import type { Option } from '../../cli/arguments.js';
 import { usageError } from '../../startup/exit-status.js';
-import { type ListenAddress, parseListenAddress } from '../transports/address.js';
+import type { PassedSocket } from '../../service/activation.js';
+import { type ListenAddress, parseListenAddress, passedAddress } from '../transports/address.js';
 import { serverOptions, type ServerOptionName } from './options.js';
 
 /** What bounds the memory and the descriptors that a client can take. */
@@ -35,12 +36,17 @@ const MAX_CID = 0xffff_fffe;
 const MANY = 1_000_000;
 const STDERR = 2;
 
-/** Checks the options of the server; others are passed over. Throws a usage error. */
-export function configureServer(given: GivenOptions): ServerConfiguration {
+/**
+ * Checks the options of the server; others are passed over. Throws a usage error.
+ *
+ * @param passed the sockets of the service manager; undefined where there is none
+ */
+export function configureServer(
+  given: GivenOptions,
+  passed: readonly PassedSocket[] | undefined,
+): ServerConfiguration {
   const values = new Values(given);
-  const listen = values.text('listen');
-  if (listen === undefined) throw usageError('--listen is required', PROGRAM);
-  const address = parseListenAddress(listen, values.has('allow-network'));
+  const address = listenAddress(values, passed);
   const only = (kind: ListenAddress['kind'], ...names: readonly ServerOptionName[]): void => {
     const wrong = names.find((name) => values.has(name));
     if (wrong !== undefined && address.kind !== kind && address.kind !== 'descriptor')
@@ -78,6 +84,13 @@ export function configureServer(given: GivenOptions): ServerConfiguration {
     },
     readyDescriptor,
   };
+}
+
+function listenAddress(values: Values, passed: readonly PassedSocket[] | undefined): ListenAddress {
+  const listen = values.text('listen');
+  if (listen !== undefined) return parseListenAddress(listen, values.has('allow-network'));
+  if (passed === undefined) throw usageError('--listen is required', PROGRAM);
+  return passedAddress(passed);
 }
 
 class Values {

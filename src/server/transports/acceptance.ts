@@ -1,16 +1,25 @@
 import * as errno from '../../abi/errno.js';
 import { DescriptorWatch } from '../../syscalls/descriptor-watch.js';
-import { accept, setNoDelay, type StreamKind } from '../../syscalls/network-sockets.js';
+import {
+  accept,
+  connectedTo,
+  type PeerAddress,
+  setNoDelay,
+  type StreamKind,
+} from '../../syscalls/network-sockets.js';
 import { peerCredentials } from '../../syscalls/sockets.js';
 import { closeStranger, withoutLinger } from '../../syscalls/stranger.js';
 import { close } from '../../syscalls/files.js';
+import { networkOf } from './address.js';
 
-/** Who connects, as far as the kernel tells; of a TCP client nothing. */
+/** Who connects, as far as the kernel tells. */
 export interface Peer {
   /** Of a unix socket. */
   readonly uid?: number;
   /** Of AF_VSOCK: the number of the virtual machine. */
   readonly cid?: number;
+  /** Of a TCP client that is not of this machine: where it comes from. */
+  readonly network?: string;
 }
 
 /** Who may connect; undefined for everybody who can. */
@@ -74,8 +83,8 @@ export function acceptClients(
       }, PAUSE_MS);
       return false;
     }
-    const { descriptor, cid } = accepted;
-    const peer = peerOf(kind, descriptor, cid);
+    const { descriptor } = accepted;
+    const peer = peerOf(kind, descriptor, accepted);
     if (peer === undefined || !mayConnect(peer, allowed)) {
       // told first: the client learns of it by the close
       events.refused(peer ?? {});
@@ -93,10 +102,23 @@ export function acceptClients(
   return { close: stop };
 }
 
-/** Undefined when nothing is known of one of whom something should be. */
-function peerOf(kind: StreamKind, descriptor: number, cid: number | undefined): Peer | undefined {
-  if (kind === 'tcp') return {};
-  if (kind === 'vsock') return cid === undefined ? undefined : { cid };
-  const uid = peerCredentials(descriptor)?.uid;
-  return uid === undefined ? undefined : { uid };
+/** Who is connected to a socket; undefined when nothing is known of one of whom something should be. */
+export function connectedPeer(kind: StreamKind, descriptor: number): Peer | undefined {
+  const address = connectedTo(descriptor);
+  return typeof address === 'number' ? undefined : peerOf(kind, descriptor, address);
+}
+
+function peerOf(kind: StreamKind, descriptor: number, { cid, ip }: PeerAddress): Peer | undefined {
+  switch (kind) {
+    case 'tcp': {
+      const network = ip === undefined ? undefined : networkOf(ip);
+      return network === undefined ? {} : { network };
+    }
+    case 'vsock':
+      return cid === undefined ? undefined : { cid };
+    case 'unix': {
+      const uid = peerCredentials(descriptor)?.uid;
+      return uid === undefined ? undefined : { uid };
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import { absolutePath, isUtf8 } from '../../cli/path-bytes.js';
+import type { PassedSocket } from '../../service/activation.js';
 import { usageError } from '../../startup/exit-status.js';
 import { ipAddress } from '../../syscalls/network-sockets.js';
 import { MAX_PATH_BYTES } from '../../syscalls/sockets.js';
@@ -17,6 +18,21 @@ const MAX_TCP_PORT = 0xffff;
 /** 2^32 - 1 means any port. */
 const MAX_VSOCK_PORT = 0xffff_fffe;
 const STDERR = 2;
+
+/** A socket that the service manager passed. Throws a usage error when it passed none, or several. */
+export function passedAddress(passed: readonly PassedSocket[]): ListenAddress {
+  const [socket] = passed;
+  if (socket === undefined || passed.length > 1) {
+    const names = passed.map(({ name }) => name).join(', ');
+    const count = socket === undefined ? 'no socket' : `${passed.length} sockets (${names})`;
+    throw usageError(
+      `systemd passed ${count} (LISTEN_FDS); one is needed, or --listen`,
+      'virtfs-proxy-helper share',
+    );
+  }
+  const { descriptor, name } = socket;
+  return { origin: `LISTEN_FDS, descriptor ${descriptor} (${name})`, kind: 'descriptor', descriptor };
+}
 
 /**
  * Reads the value of --listen. Throws a usage error.
@@ -72,13 +88,31 @@ function tcpAddress(
   return { address, port: number(port, 1, MAX_TCP_PORT, badPort) };
 }
 
-/** 127.0.0.0/8, ::1, and the former as ::ffff:127.0.0.0/104. */
+/** 127.0.0.0/8 and ::1. */
 function isLoopback(address: Uint8Array): boolean {
-  if (address.length === 4) return address[0] === 127;
-  const prefix = Array.from(address.subarray(0, 12)).join();
-  const last = address.subarray(12);
-  if (prefix === '0,0,0,0,0,0,0,0,0,0,255,255') return last[0] === 127;
-  return prefix === '0,0,0,0,0,0,0,0,0,0,0,0' && Array.from(last).join() === '0,0,0,1';
+  const { length } = address;
+  const version4 = asVersion4(address);
+  if (version4 !== undefined) return version4[0] === 127;
+  return address.every((byte, at) => byte === Number(at === length - 1));
+}
+
+/** The 4 bytes of an address of IPv4, also of one that is written in IPv6: ::ffff:0:0/96. */
+function asVersion4(address: Uint8Array): Uint8Array | undefined {
+  if (address.length === 4) return address;
+  const isMapped = address.subarray(0, 12).every((byte, at) => byte === (at < 10 ? 0 : 0xff));
+  return isMapped ? address.subarray(12) : undefined;
+}
+
+/**
+ * Where a client comes from: an address of IPv4, or a network of IPv6, as who has one of its addresses has all of them.
+ * Undefined for this machine.
+ */
+export function networkOf(address: Uint8Array): string | undefined {
+  if (isLoopback(address)) return undefined;
+  const version4 = asVersion4(address);
+  if (version4 !== undefined) return version4.join('.');
+  const groups = [0, 2, 4, 6].map((at) => (((address[at] ?? 0) << 8) | (address[at + 1] ?? 0)).toString(16));
+  return `${groups.join(':')}::/64`;
 }
 
 function inherited(text: string, wrong: Wrong): number {

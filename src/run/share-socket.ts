@@ -1,0 +1,48 @@
+import type { ServerConfiguration } from '../server/cli/configuration.js';
+import { type AllowedPeers, connectedPeer, mayConnect, type Peer } from '../server/transports/acceptance.js';
+import { type ClientSocket, openClientSocket, type SocketOwner } from '../server/transports/listening.js';
+import { StartError, usageError } from '../startup/exit-status.js';
+import { complain } from '../startup/journal.js';
+
+/** The socket that guests come from. Throws a StartError, also when the one who is connected may not be. */
+export function openShareSocket(
+  server: ServerConfiguration,
+  owner: SocketOwner,
+  allowed: AllowedPeers,
+): ClientSocket {
+  const { origin } = server.address;
+  const client = openClientSocket(server.address, owner);
+  checkPeerOptions(server, client);
+  if (client.kind === 'vsock' && client.listening && allowed.cids === undefined)
+    complain('warn', `${origin}: every virtual machine of this host may connect; see --allow-cid`);
+  if (!client.listening) {
+    const peer = connectedPeer(client.kind, client.descriptor);
+    if (peer === undefined || !mayConnect(peer, allowed))
+      throw new StartError(`${origin}: ${describe(peer)} may not connect; see ${optionsOf(client.kind)}`);
+  }
+  return client;
+}
+
+/** What a passed socket is becomes known here only: an option that says nothing of its clients would let everybody in. */
+function checkPeerOptions(
+  { address, uid, allowedUsers, allowedCids }: ServerConfiguration,
+  client: ClientSocket,
+): void {
+  const wrong = (option: string, kind: string): Error =>
+    usageError(
+      `${address.origin}: is no socket of ${kind}, which ${option} is for`,
+      'virtfs-proxy-helper share',
+    );
+  if (client.kind !== 'unix' && uid !== undefined) throw wrong('--uid', 'unix(7)');
+  if (client.kind !== 'unix' && allowedUsers.length > 0) throw wrong('--allow-uid', 'unix(7)');
+  if (client.kind !== 'vsock' && allowedCids !== undefined) throw wrong('--allow-cid', 'vsock(7)');
+}
+
+function describe({ uid, cid }: Peer = {}): string {
+  if (uid !== undefined) return `user ${uid}`;
+  return cid === undefined ? 'a client that has gone' : `the machine with CID ${cid}`;
+}
+
+function optionsOf(kind: ClientSocket['kind']): string {
+  return kind === 'vsock' ? '--allow-cid' : '--uid and --allow-uid';
+}

@@ -1,0 +1,84 @@
+/** `share --keep-listening` over TCP: one who comes too often takes nothing from those of other addresses. */
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { networkOf } from '../../src/server/transports/address.js';
+import { ipAddress } from '../../src/syscalls/network-sockets.js';
+import { whyNotRoot } from '../support/helper-process.js';
+import { patience } from '../support/patience.js';
+import { exportForTest } from '../support/tree.js';
+import { ShareProcess } from './share-process.js';
+
+const skipped = whyNotRoot();
+const suffix = skipped === undefined ? '' : ` (${skipped})`;
+const PORT = 564;
+
+/** A network of its own, where clients come from several addresses. */
+const inNetwork = [
+  ...['unshare', '--net', 'sh', '-c'],
+  `ip link set lo up; for address in 192.0.2.1/24 192.0.2.2/24 2001:db8::1/64 2001:db8::2/64 2001:db8:0:1::1/64; do
+    ip address add $address dev lo $(case $address in *::*) echo nodad;; esac)
+  done
+  exec "$@"`,
+  'sh',
+];
+
+/** Connects from an address so many times, and tells what the last one is answered: the type, or that it is refused. */
+const connecting = `
+import socket, sys
+source, target, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+family = socket.AF_INET6 if ':' in source else socket.AF_INET
+for left in reversed(range(times)):
+    client = socket.socket(family, socket.SOCK_STREAM)
+    client.bind((source, 0))
+    client.connect((target, ${PORT}))
+    if left > 0:
+        client.close()
+        continue
+    try:
+        client.sendall(b'\\x15\\0\\0\\0\\x64\\xff\\xff\\0\\x20\\0\\0\\x08\\x009P2000.L')
+        answer = client.recv(5)
+    except OSError:
+        answer = b''
+    print(answer[4] if answer else 'refused')
+`;
+
+describe.skipIf(skipped !== undefined)(`share --keep-listening over TCP${suffix}`, () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2'],
+    ['[2001:db8::1]', '2001:db8::2', '2001:db8::/64', '2001:db8:0:1::1'],
+  ])(
+    'refuses one who comes too often to %s, and serves others',
+    async (listen, often, network, other) => {
+      const args = [`--path=${exportForTest()}`, `--listen=tcp:${listen}:${PORT}`, '--allow-network'];
+      const share = new ShareProcess([...args, '--keep-listening'], { wrapper: inNetwork });
+      await share.ready();
+      const target = listen.replace(/[[\]]/g, '');
+      const answer = (source: string, times: number): string =>
+        execFileSync(
+          'nsenter',
+          [`--net=/proc/${share.pid}/ns/net`, 'python3', '-c', connecting, source, target, String(times)],
+          { encoding: 'utf8' },
+        ).trim();
+      expect(answer(often, 21)).toBe('refused');
+      await share.said('refused a client: there are too many');
+      expect(share.stderr).toMatch(/refused a client: there are too many \(network=[0-9a-f.:/]+\)/);
+      expect(share.stderr.replaceAll('2001:db8:0:0::/64', '2001:db8::/64')).toContain(`network=${network}`);
+      expect(answer(other, 1)).toBe('101');
+    },
+    60_000 * patience,
+  );
+});
+
+describe('where a client of TCP comes from', () => {
+  it.each([
+    ['127.0.0.1', undefined],
+    ['::1', undefined],
+    ['::ffff:127.1.2.3', undefined],
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['::2', '0:0:0:0::/64'],
+  ])('%s', (text, network) => {
+    expect(networkOf(ipAddress(text)!)).toBe(network);
+  });
+});
