@@ -109,7 +109,7 @@ export class GuestComparison {
 }
 
 /** The lines that two texts do not have in common. */
-function differences(expected: string, found: string): string[] {
+export function differences(expected: string, found: string): string[] {
   const [wanted, got] = [expected.split('\n'), found.split('\n')];
   return [
     ...wanted.filter((line) => !got.includes(line)).map((line) => `- ${line}`),
