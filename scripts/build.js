@@ -61,6 +61,7 @@ await build({
 });
 for (const [source, declarations] of [
   ['src/library.mts', `${output}/library.d.mts`],
+  ['src/run/listening-share.ts', `${output}/run/listening-share.d.ts`],
   ['src/run/share.ts', `${output}/run/share.d.ts`],
   ['src/startup/exit-status.ts', `${output}/startup/exit-status.d.ts`],
 ]) {
