@@ -2,7 +2,6 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
-import { plainPrivateFields } from './plain-private-fields.js';
 
 /**
  * Each of the programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
@@ -42,9 +41,6 @@ await build({
   format: 'cjs',
   // what `createRequire` takes
   define: { 'import.meta.url': '__filename' },
-  plugins: [plainPrivateFields],
-  // a field comes into being where the constructor writes it
-  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
 writeFileSync(`${output}/package.json`, '{ "type": "commonjs" }\n');
 /** What every Node can read, as it is. */
