@@ -31,6 +31,7 @@ await build({
   // The names in dist/ stay from version to version: a listener of the version before starts client.js.
   entryPoints: {
     'starting-program': 'src/bin/helper.ts',
+    commands: 'src/bin/helper-commands.ts',
     serve: 'src/bin/helper-serve.ts',
     listen: 'src/bin/helper-listen.ts',
     client: 'src/bin/helper-start-client.ts',
