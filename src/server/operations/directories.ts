@@ -99,7 +99,8 @@ async function list(
       if (entry === undefined) break;
       if (shown !== undefined) {
         // a reply that has no room for one entry would look like the end
-        if (!(await append(entry, shown))) return isFirst ? -errno.EINVAL : 0;
+        // in 9P2000.L; Linux asks in the others again for what its buffer has left, and takes an error for one of all
+        if (!(await append(entry, shown))) return isFirst && !needed ? -errno.EINVAL : 0;
         isFirst = false;
       }
       stream.skip(1);
