@@ -197,6 +197,11 @@ module.exports = {
       'One client: order, limits, replies.',
     ),
     only(
+      'server/vhost-user',
+      ['abi', 'observability', 'server/operations', 'server/p9', 'server/session', 'syscalls'],
+      'The guest as a device of its emulator: memory, ring, and the messages about them.',
+    ),
+    only(
       'run',
       [
         'abi',

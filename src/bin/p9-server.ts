@@ -4,12 +4,13 @@ import { filterSystemCalls } from '../confinement/seccomp.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
 import { StandardError } from '../observability/standard-error.js';
-import { serverPolicy } from '../server/confinement/system-call-policy.js';
+import { serverPolicy, vhostUserPolicy } from '../server/confinement/system-call-policy.js';
 import type { ServerHandover } from '../server/launch/handover.js';
 import { serveClient, type ServedClient, type SessionEnd } from '../server/session/serve-client.js';
 import { overStream } from '../server/session/stream-channel.js';
 import { acceptClients } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
+import { overVhostUser } from '../server/vhost-user/channel.js';
 import { Notifier } from '../service/notifications.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import { Readiness } from '../startup/readiness.js';
@@ -26,25 +27,26 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 };
 
 /** In one turn of the event loop, and before any byte of a client is looked at. Throws a StartError. */
-function confine({ parent, rootChanger, seccomp }: ServerHandover): void {
+function confine({ parent, rootChanger, seccomp, tag }: ServerHandover): void {
   setNotDumpable();
   dieWithParent();
   if (process.ppid !== parent) throw new StartError('the process that started the server has ended');
   if (rootChanger !== undefined) enterEmptyRoot(rootChanger);
-  filterSystemCalls(seccomp, serverPolicy);
+  filterSystemCalls(seccomp, tag === undefined ? serverPolicy : vhostUserPolicy);
   endDebugger();
 }
 
 /** Serves the client, or the first one that comes. @returns what ends that */
 function begin(handover: ServerHandover, log: Logger): () => void {
-  const { helper, client, allowed } = handover;
+  const { helper, client, allowed, tag } = handover;
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
   const serve = (descriptor: number): void => {
-    served = serveClient(
-      overStream((events) => new SocketStream(descriptor, events)),
-      { helper, settings: handover, log },
-    );
+    const channel =
+      tag === undefined
+        ? overStream((events) => new SocketStream(descriptor, events))
+        : overVhostUser(descriptor, { tag, log });
+    served = serveClient(channel, { helper, settings: handover, log });
     log.info(handover.kept, 'serving a client');
     void served.ended.then((end) => {
       if (end === 'closed') log.info('the client has left');

@@ -84,6 +84,7 @@ export async function planSettings(
     hidden: name === 'mapped-file' ? 'virtfs_metadata' : 'none',
     coherent: server.coherent,
     msize: server.msize,
+    tag: server.tag,
     limits: server.limits,
     seccomp: helper.seccomp,
     logLevel: helper.logLevel,

@@ -13,6 +13,8 @@ const libc = {
 const pooled = {
   pread: declareElsewhere('pread', 'int', 'void *', 'int64', 'int64'),
   pwrite: declareElsewhere('pwrite', 'int', 'void *', 'int64', 'int64'),
+  preadv: declareElsewhere('preadv', 'int', 'void *', 'int', 'int64'),
+  pwritev: declareElsewhere('pwritev', 'int', 'void *', 'int', 'int64'),
   fsync: declareElsewhere('fsync', 'int'),
   fdatasync: declareElsewhere('fdatasync', 'int'),
 };
@@ -62,6 +64,32 @@ export function writeData(
   piece.set(address, size);
   const written = result(libc.pwritev2(descriptor, piece.bytes, 1, offset, RWF_NOWAIT));
   return wouldWait.has(written) ? pooled.pwrite(descriptor, address, size, offset) : written;
+}
+
+/** An array of `struct iovec`, which stays as it is until the call has ended. */
+export interface Vector {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+}
+
+/** Reads into several places as `readData` does into one. */
+export function readVector(
+  descriptor: number,
+  { bytes, count }: Vector,
+  offset: number | bigint,
+): number | Promise<number> {
+  const read = result(libc.preadv2(descriptor, bytes, count, offset, RWF_NOWAIT));
+  return wouldWait.has(read) ? pooled.preadv(descriptor, bytes, count, offset) : read;
+}
+
+/** Writes from several places as `readVector` reads. */
+export function writeVector(
+  descriptor: number,
+  { bytes, count }: Vector,
+  offset: number | bigint,
+): number | Promise<number> {
+  const written = result(libc.pwritev2(descriptor, bytes, count, offset, RWF_NOWAIT));
+  return wouldWait.has(written) ? pooled.pwritev(descriptor, bytes, count, offset) : written;
 }
 
 /** Has the disk keep what was written: fsync(2), or fdatasync(2). */

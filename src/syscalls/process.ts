@@ -133,6 +133,12 @@ export function setBlocking(descriptor: number): number {
   return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK));
 }
 
+/** Puts O_NONBLOCK on an open file. */
+export function setNonBlocking(descriptor: number): number {
+  const flags = openFlags(descriptor);
+  return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags | O_NONBLOCK));
+}
+
 /** The access mode and the flags of an open file: fcntl(2), F_GETFL. */
 export function openFlags(descriptor: number): number {
   return result(libc.fcntl(descriptor, F_GETFL, 0));

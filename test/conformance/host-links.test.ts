@@ -17,8 +17,7 @@ import { skipUnlessRoot } from '../security/root-only.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { Installation, ordinaryUsers, ownedExportForTest } from '../support/ordinary-user.js';
 import { exportForTest } from '../support/tree.js';
-import { type Guest, user } from './guest.js';
-import { ProxyGuest } from './proxy-guest.js';
+import { Guest, user } from './guest.js';
 import { guestForTest } from './made.js';
 
 const skip = skipUnlessRoot('hard links of the host');
@@ -67,7 +66,7 @@ describe.skipIf(skip)('mapped-file', () => {
       wrapper: ordinaryUsers['where user namespaces are forbidden'],
       args: ['--security-model=mapped-file'],
     });
-    const guest = new ProxyGuest(session, path);
+    const guest = new Guest(session, path);
     expect([guest.chown('/a', 7, 8), guest.look('/b'), guest.chmod('/b', 0o600), guest.look('/a')]).toEqual([
       'ok',
       '100644 7:8',
@@ -187,7 +186,7 @@ describe.skipIf(skip)('mapped-file', () => {
       args: ['--security-model=mapped-file'],
       wrapper: [...wrapper, directory],
     });
-    const guest = new ProxyGuest(session, directory);
+    const guest = new Guest(session, directory);
     expect([guest.chown('/a', 7, 8), guest.chmod('/b', 0o600), ...looks(guest, '/a', '/b')]).toEqual([
       'ok',
       'ok',

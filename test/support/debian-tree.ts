@@ -52,8 +52,7 @@ export function debianArchive(packages: readonly string[], bare?: string): strin
     execFileSync(
       'mmdebstrap',
       ['--format=tar', `--include=${wanted}`, ...options, release, unfinished, '-'],
-      // no initramfs for a kernel in the tree, which takes longer than all the rest: guests have their own
-      { input: sources, stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, INITRD: 'No' } },
+      { input: sources, stdio: ['pipe', 'ignore', 'pipe'] },
     );
     fs.renameSync(unfinished, archive);
   } finally {

@@ -46,6 +46,10 @@ export interface GuestOptions {
   /** The size of the ext4 on /mnt/disk, in MiB. */
   readonly disk?: number;
   readonly memory?: number;
+  /** Another kernel than Debian's, without modules and disks. */
+  readonly kernel?: string;
+  /** More words of the kernel's command line. */
+  readonly words?: readonly string[];
 }
 
 interface Waiter {
@@ -70,7 +74,7 @@ export class UmlGuest {
   #number = 0;
   #end: string | undefined;
 
-  private constructor({ disk = 128, memory = 384 }: GuestOptions) {
+  private constructor({ disk = 128, memory = 384, kernel, words = [] }: GuestOptions) {
     this.directory = mkdtempSync(join(tmpdir(), 'uml-guest-'));
     const image = join(this.directory, 'disk.img');
     execFileSync('truncate', ['--size', `${disk}M`, image]);
@@ -81,8 +85,9 @@ export class UmlGuest {
       'setpriv',
       [
         '--pdeathsig=KILL',
-        PROGRAM,
-        ...[`mem=${memory}M`, 'quiet', 'rootfstype=hostfs', 'ro', `ubd0=${image}`],
+        kernel ?? PROGRAM,
+        ...[`mem=${memory}M`, 'quiet', 'rootfstype=hostfs', 'ro', ...words],
+        ...(kernel === undefined ? [`ubd0=${image}`] : []),
         ...[`init=${join(import.meta.dirname, 'uml-init.sh')}`, `uml_host=${this.directory}`],
         ...[
           `uml_dir=${this.directory}`,

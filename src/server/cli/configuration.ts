@@ -24,6 +24,8 @@ export interface ServerConfiguration {
   readonly allowedCids: readonly number[] | undefined;
   readonly coherent: boolean;
   readonly msize: number;
+  /** What the guest mounts, of a vhost-user device. */
+  readonly tag: string | undefined;
   readonly limits: SessionLimits;
   readonly readyDescriptor: number | undefined;
 }
@@ -35,6 +37,8 @@ const PROGRAM = 'virtfs-proxy-helper share';
 const MAX_CID = 0xffff_fffe;
 const MANY = 1_000_000;
 const STDERR = 2;
+/** So many bytes the configuration of a device has, beside the length of its tag. */
+const MAX_TAG_BYTES = 254;
 
 /**
  * Checks the options of the server; others are passed over. Throws a usage error.
@@ -75,6 +79,7 @@ export function configureServer(
     allowedUsers: values.all('allow-uid'),
     allowedCids: cids.length > 0 ? cids : undefined,
     coherent: values.has('coherent'),
+    tag: mountTag(values, address),
     msize: values.bounded('msize', 4096, 1_048_576, 524_288),
     limits: {
       fids: values.bounded('max-fids', 16, MANY, 65_536),
@@ -90,7 +95,22 @@ function listenAddress(values: Values, passed: readonly PassedSocket[] | undefin
   const listen = values.text('listen');
   if (listen !== undefined) return parseListenAddress(listen, values.has('allow-network'));
   if (passed === undefined) throw usageError('--listen is required', PROGRAM);
-  return passedAddress(passed);
+  return passedAddress(passed, values.has('tag') ? 'vhost-user' : '9p');
+}
+
+/** Throws a usage error where there is no tag, or one too many. */
+function mountTag(values: Values, { carries }: ListenAddress): string | undefined {
+  const tag = values.text('tag');
+  if (carries === '9p') {
+    if (tag !== undefined) throw usageError('--tag is only for --listen vhost-user:', PROGRAM);
+    return undefined;
+  }
+  if (tag === undefined)
+    throw usageError('--listen vhost-user: needs --tag, the name that the guest mounts', PROGRAM);
+  const bytes = Buffer.byteLength(tag);
+  if (bytes === 0 || bytes > MAX_TAG_BYTES)
+    throw usageError(`--tag: must have 1 to ${MAX_TAG_BYTES} bytes`, PROGRAM);
+  return tag;
 }
 
 class Values {

@@ -11,6 +11,8 @@ export interface ServerStart extends SessionSettings {
   readonly helper: number;
   readonly client: ClientSocket;
   readonly allowed: AllowedPeers;
+  /** The client is an emulator, and has a device with this mount tag. */
+  readonly tag: string | undefined;
   /** Whose process the server is to be; undefined for that of the caller, who is an ordinary user. */
   readonly ids: { readonly uid: number; readonly gid: number } | undefined;
   /** The process without which there shall be no server. */

@@ -1,5 +1,4 @@
 import * as errno from '../../abi/errno.js';
-import { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC } from '../../abi/open-flags.js';
 import { isDevice } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
@@ -142,26 +141,22 @@ export async function createFile(
   if (typeof place === 'number') return place;
   const { directory, path } = place;
   if (directory.file !== undefined) return -errno.EINVAL;
-  const full = files.makeRoom();
+  const full = files.check();
   if (full < 0) return full;
   context.changes++;
-  const [descriptor, named] = await Promise.all([
+  const [descriptor, attributes] = await Promise.all([
     helper.request('create', { path, flags, mode, uid: directory.uid, gid }),
     helper.request('lstat', { path }),
   ]);
   if (descriptor < 0) return descriptor;
-  const isNamed = typeof named !== 'number' && isFileOf(descriptor, named, context) >= 0;
-  // somebody else has already removed or replaced it: the file is what is open
-  const made = isNamed ? named : await helper.request('lstat', { path: new Uint8Array() }, descriptor);
-  if (typeof made === 'number') {
+  const failed = typeof attributes === 'number' ? attributes : isFileOf(descriptor, attributes, context);
+  if (typeof attributes === 'number' || failed < 0) {
     close(descriptor);
-    return made;
+    return failed;
   }
-  const node = directory.node.child(name, made, made.mode);
-  const again = (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_NOFOLLOW;
-  fids.move(number, node).file = files.add({ descriptor, node, flags: again, isDirectory: false });
-  if (!isNamed) directory.node.forget(name);
-  return qidOf(made, context.settings.versions);
+  const node = directory.node.child(name, attributes, attributes.mode);
+  fids.move(number, node).file = files.add(descriptor, false);
+  return qidOf(attributes, context.settings.versions);
 }
 
 export const lcreate: Handler<'Tlcreate'> = async ({ fid, name, flags, mode, gid }, context) => {

@@ -4,8 +4,15 @@ import { usageError } from '../../startup/exit-status.js';
 import { ipAddress } from '../../syscalls/network-sockets.js';
 import { MAX_PATH_BYTES } from '../../syscalls/sockets.js';
 
+/** A client's own 9P, or the protocol by which an emulator leaves a device to another process. */
+export type Carried = '9p' | 'vhost-user';
+
 /** Where clients come from. `origin` is what was given, for messages. */
-export type ListenAddress = { readonly origin: string } & (
+export type ListenAddress = {
+  readonly origin: string;
+  /** What is spoken there. */
+  readonly carries: Carried;
+} & (
   | { readonly kind: 'unix'; readonly path: string }
   /** 4 bytes or 16. */
   | { readonly kind: 'tcp'; readonly address: Uint8Array; readonly port: number }
@@ -13,14 +20,15 @@ export type ListenAddress = { readonly origin: string } & (
   | { readonly kind: 'descriptor'; readonly descriptor: number }
 );
 
-const FORMS = 'unix:PATH, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, vsock:PORT or fd:N';
+const FORMS =
+  'unix:PATH, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT, vsock:PORT, fd:N, vhost-user:PATH or vhost-user-fd:N';
 const MAX_TCP_PORT = 0xffff;
 /** 2^32 - 1 means any port. */
 const MAX_VSOCK_PORT = 0xffff_fffe;
 const STDERR = 2;
 
 /** A socket that the service manager passed. Throws a usage error when it passed none, or several. */
-export function passedAddress(passed: readonly PassedSocket[]): ListenAddress {
+export function passedAddress(passed: readonly PassedSocket[], carries: Carried): ListenAddress {
   const [socket] = passed;
   if (socket === undefined || passed.length > 1) {
     const names = passed.map(({ name }) => name).join(', ');
@@ -31,7 +39,12 @@ export function passedAddress(passed: readonly PassedSocket[]): ListenAddress {
     );
   }
   const { descriptor, name } = socket;
-  return { origin: `LISTEN_FDS, descriptor ${descriptor} (${name})`, kind: 'descriptor', descriptor };
+  return {
+    origin: `LISTEN_FDS, descriptor ${descriptor} (${name})`,
+    carries,
+    kind: 'descriptor',
+    descriptor,
+  };
 }
 
 /**
@@ -42,16 +55,25 @@ export function passedAddress(passed: readonly PassedSocket[]): ListenAddress {
 export function parseListenAddress(text: string, allowNetwork: boolean): ListenAddress {
   const origin = `--listen ${text}`;
   const wrong = (reason: string): Error => usageError(`${origin}: ${reason}`, 'virtfs-proxy-helper share');
-  const [, kind = '', rest = ''] = /^([a-z]+):(.*)$/s.exec(text) ?? [];
+  const [, kind = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(text) ?? [];
+  const carries = kind.startsWith('vhost-user') ? 'vhost-user' : '9p';
   switch (kind) {
     case 'unix':
-      return { origin, kind, path: unixPath(rest, wrong) };
+      return { origin, carries, kind, path: unixPath(rest, wrong) };
     case 'tcp':
-      return { origin, kind, ...tcpAddress(rest, allowNetwork, wrong) };
+      return { origin, carries, kind, ...tcpAddress(rest, allowNetwork, wrong) };
     case 'vsock':
-      return { origin, kind, port: number(rest, 1, MAX_VSOCK_PORT, () => wrong('must be vsock:PORT')) };
+      return {
+        origin,
+        carries,
+        kind,
+        port: number(rest, 1, MAX_VSOCK_PORT, () => wrong('must be vsock:PORT')),
+      };
+    case 'vhost-user':
+      return { origin, carries, kind: 'unix', path: unixPath(rest, wrong) };
     case 'fd':
-      return { origin, kind: 'descriptor', descriptor: inherited(rest, wrong) };
+    case 'vhost-user-fd':
+      return { origin, carries, kind: 'descriptor', descriptor: inherited(rest, wrong) };
     default:
       throw wrong(`must be ${FORMS}`);
   }

@@ -2,10 +2,9 @@ import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { StartError } from '../../startup/exit-status.js';
 import { openPlace, pathIn } from '../../startup/place.js';
-import { SocketFile } from '../../startup/socket-file.js';
 import { NEW, Staging } from '../../startup/staging.js';
 import { removeStale } from '../../startup/stale-socket.js';
-import { chownDescriptor, O_NOFOLLOW, O_PATH, openat } from '../../syscalls/files.js';
+import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import {
   type StreamKind,
@@ -36,15 +35,8 @@ const BACKLOG = 128;
 /** Owner and group may connect. */
 const SOCKET_MODE = 0o770;
 
-/** A socket for clients, and what is to be removed after them. */
-export interface OpenedSocket {
-  readonly client: ClientSocket;
-  /** Undefined for a socket that has no file, or not one of ours. */
-  readonly file: SocketFile | undefined;
-}
-
 /** Makes the socket of an address, or checks the one that was passed. The umask has to be 0. Throws a StartError. */
-export function openClientSocket(address: ListenAddress, owner: SocketOwner): OpenedSocket {
+export function openClientSocket(address: ListenAddress, owner: SocketOwner): ClientSocket {
   const fail = (reason: string): StartError => new StartError(`${address.origin}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail(describeErrno(result));
@@ -52,31 +44,32 @@ export function openClientSocket(address: ListenAddress, owner: SocketOwner): Op
   };
   switch (address.kind) {
     case 'unix':
-      return listenAt(address.path, owner);
+      return { descriptor: listenAt(address.path, owner), listening: true, kind: 'unix' };
     case 'tcp':
     case 'vsock': {
       const { kind, port } = address;
       const descriptor = check(kind === 'tcp' ? tcpSocket(address.address, port) : vsockSocket(port));
       check(listen(descriptor, BACKLOG));
-      return { client: { descriptor, listening: true, kind }, file: undefined };
+      return { descriptor, listening: true, kind };
     }
     case 'descriptor':
-      return {
-        client: { descriptor: address.descriptor, ...inheritedSocket(address.descriptor, fail) },
-        file: undefined,
-      };
+      return { descriptor: address.descriptor, ...inheritedSocket(address, fail) };
   }
 }
 
-function inheritedSocket(descriptor: number, fail: (reason: string) => StartError): StreamSocketState {
+function inheritedSocket(
+  { descriptor, carries }: ListenAddress & { readonly kind: 'descriptor' },
+  fail: (reason: string) => StartError,
+): StreamSocketState {
   const state = streamSocketState(descriptor);
   if (state === -errno.EBADF) throw fail('no such descriptor was passed');
-  if (typeof state === 'object') return state;
+  if (typeof state === 'object' && (carries === '9p' || state.kind === 'unix')) return state;
+  if (carries === 'vhost-user') throw fail('must be a connected or listening unix stream socket');
   throw fail('must be a connected or listening stream socket (unix, TCP or AF_VSOCK)');
 }
 
 /** Nobody else can enter the staging directory, so the socket has its owner before anybody can see it. */
-function listenAt(path: string, { uid, gid }: SocketOwner): OpenedSocket {
+function listenAt(path: string, { uid, gid }: SocketOwner): number {
   const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail(describeErrno(result));
@@ -85,10 +78,12 @@ function listenAt(path: string, { uid, gid }: SocketOwner): OpenedSocket {
   const socket = check(unixSocket(SOCK_STREAM));
   fchmod(socket, SOCKET_MODE);
   const place = openPlace(path, fail);
-  const file = Staging.run(place, (staging) => {
+  Staging.run(place, (staging) => {
     check(bindUnix(socket, pathIn(staging.directory, NEW)));
-    const made = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
-    check(chownDescriptor(made, uid, gid));
+    const file = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
+    const failed = chownDescriptor(file, uid, gid);
+    close(file);
+    check(failed);
     check(listen(socket, BACKLOG));
     let published = staging.publish();
     if (published === -errno.EEXIST) {
@@ -96,10 +91,7 @@ function listenAt(path: string, { uid, gid }: SocketOwner): OpenedSocket {
       published = staging.publish();
     }
     check(published);
-    return made;
   });
-  return {
-    client: { descriptor: socket, listening: true, kind: 'unix' },
-    file: new SocketFile(place, file),
-  };
+  close(place.directory);
+  return socket;
 }

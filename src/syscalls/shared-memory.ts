@@ -1,0 +1,81 @@
+import type koffiPackage from 'koffi';
+import { loadPackage } from '../native/load.js';
+import * as errno from '../abi/errno.js';
+import { declare, declareInt, result } from './libc.js';
+import { FileStatus, fstat } from './status.js';
+
+/**
+ * Memory of a file that another process has as well, by its address in this one. There is no view of it but for what has
+ * to be looked at word by word, so neither its size nor its place among others matters.
+ */
+const koffi = loadPackage('koffi') as typeof koffiPackage;
+
+const libc = {
+  mmap: declare('mmap', 'int64', 'int64', 'int', 'int', 'int', 'int64'),
+  munmap: declareInt('munmap', 'int64', 'int64'),
+  /** memcpy(3), of addresses. */
+  copyOut: declare('memcpy', 'void *', 'int64', 'int64'),
+  copyIn: declare('memcpy', 'int64', 'void *', 'int64'),
+  fcntl: declareInt('fcntl', 'int', 'int', 'int64'),
+};
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_NORESERVE = 0x4000;
+const F_GET_SEALS = 1034;
+const F_SEAL_SHRINK = 2;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const PAGE = 4096;
+
+/** What is mapped, until `unmap`. */
+export interface Mapping {
+  /** Where the part that was asked for begins: exact, since no address of a process needs more than 47 bits. */
+  readonly address: number;
+  /** Nobody can make the file shorter, which would end a process that looks behind its end: SIGBUS. */
+  readonly sealed: boolean;
+  unmap(): void;
+}
+
+const status = new FileStatus();
+
+/** Maps a part of a regular file, all of which is there. The descriptor is not needed afterwards. @returns -errno */
+export function mapShared(descriptor: number, offset: number, size: number): Mapping | number {
+  const failed = fstat(descriptor, status);
+  if (failed < 0) return failed;
+  if ((status.mode & S_IFMT) !== S_IFREG) return -errno.ENODEV;
+  const { words } = status;
+  const end = (words[FileStatus.SIZE] ?? 0) + (words[FileStatus.SIZE + 1] ?? 0) * 0x1_0000_0000;
+  if (size <= 0 || offset + size > end || offset % PAGE !== 0) return -errno.EINVAL;
+  // that of a page, which of hugetlbfs is a huge one
+  const block = Math.max(words[FileStatus.BLKSIZE] ?? 0, PAGE);
+  const start = offset - (offset % block);
+  const length = Math.ceil((offset + size - start) / block) * block;
+  const address = result(
+    libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, start),
+  );
+  if (address < 0) return address;
+  const seals = result(libc.fcntl(descriptor, F_GET_SEALS, 0));
+  return {
+    address: address + (offset - start),
+    sealed: seals >= 0 && (seals & F_SEAL_SHRINK) !== 0,
+    unmap: () => {
+      libc.munmap(address, length);
+    },
+  };
+}
+
+/** Copies from an address to memory that does not move. */
+export function copyFrom(address: number, into: Uint8Array, size: number): void {
+  if (size > 0) libc.copyOut(into, address, size);
+}
+
+/** Copies memory that does not move to an address. */
+export function copyTo(address: number, from: Uint8Array, size: number): void {
+  if (size > 0) libc.copyIn(address, from, size);
+}
+
+/** A view of mapped memory. Nobody may look at it once it is unmapped. */
+export function viewOf(address: number, size: number): ArrayBuffer {
+  return koffi.view(BigInt(address), size);
+}

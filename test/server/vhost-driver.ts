@@ -1,0 +1,160 @@
+/** A guest's driver of the one ring of the device, in the memory that its emulator shares. It does whatever it is told to. */
+import { closeSync, readSync, writeSync } from 'node:fs';
+import koffi from 'koffi';
+import { onTestFinished, vi } from 'vitest';
+import { ask, type Emulator, type Memory, u32, u64, USER } from './vhost-front-end.js';
+
+const eventfd = koffi.load('libc.so.6').func('int eventfd(uint32_t, int)') as (
+  count: number,
+  flags: number,
+) => number;
+const EFD_NONBLOCK = 0o2004000; // and close on exec
+
+export const NEXT = 1;
+export const WRITE = 2;
+export const INDIRECT = 4;
+
+/** Where a ring of the guest is, of so many entries. */
+export interface RingPlace {
+  readonly at: number;
+  readonly size: number;
+}
+
+/** A piece of a chain: what the device reads, or how much it may write. */
+export type Piece = Buffer | number;
+
+/** The guest's driver. */
+export class Driver {
+  readonly memory: Memory;
+  readonly place: RingPlace;
+  readonly kick = eventfd(0, EFD_NONBLOCK);
+  readonly call = eventfd(0, EFD_NONBLOCK);
+  readonly #seen = { used: 0 };
+  #available = 0;
+  /** Where the next piece goes. */
+  #next: number;
+
+  /** @param data where pieces of requests are put */
+  constructor(memory: Memory, place: RingPlace, data: number) {
+    this.memory = memory;
+    this.place = place;
+    this.#next = data;
+    this.begin();
+    onTestFinished(() => {
+      closeSync(this.kick);
+      closeSync(this.call);
+    });
+  }
+
+  get descriptors(): number {
+    return this.place.at;
+  }
+
+  get available(): number {
+    return this.place.at + 16 * this.place.size;
+  }
+
+  get used(): number {
+    return Math.ceil((this.available + 6 + 2 * this.place.size) / 4) * 4;
+  }
+
+  /** Begins with an empty ring. */
+  begin(): void {
+    this.memory.at(this.place.at, this.used - this.place.at + 6 + 8 * this.place.size).fill(0);
+    this.#available = this.#seen.used = 0;
+  }
+
+  /** Sets the ring up. @returns whether the server took all of it */
+  async setUp(emulator: Emulator, base = 0): Promise<boolean> {
+    const { size } = this.place;
+    const addresses = [this.descriptors, this.used, this.available].map((at) => u64(USER + at));
+    const done = [
+      await emulator.tell(ask.setVringNum, u32(0, size)),
+      await emulator.tell(ask.setVringAddr, Buffer.concat([u32(0, 0), ...addresses, u64(0)])),
+      await emulator.tell(ask.setVringBase, u32(0, base)),
+      await emulator.tell(ask.setVringCall, u64(0), [this.call]),
+      await emulator.tell(ask.setVringKick, u64(0), [this.kick]),
+      await emulator.tell(ask.setVringEnable, u32(0, 1)),
+    ];
+    return done.every((each) => each);
+  }
+
+  descriptor(number: number, address: number, length: number, flags: number, next = 0): void {
+    const bytes = Buffer.concat([u64(address), u32(length, flags | (next << 16))]);
+    bytes.copy(this.memory.at(this.descriptors + 16 * number, 16));
+  }
+
+  /** Makes the chain that begins with a descriptor available, without telling. */
+  offer(head: number): void {
+    const { size } = this.place;
+    this.memory.at(this.available + 4 + 2 * (this.#available % size), 2).writeUInt16LE(head);
+    this.#available = (this.#available + 1) & 0xffff;
+    this.memory.at(this.available + 2, 2).writeUInt16LE(this.#available);
+  }
+
+  tell(): void {
+    writeSync(this.kick, u64(1));
+  }
+
+  /** Puts pieces into memory and descriptors from `head` on. @returns where the pieces are */
+  chain(head: number, pieces: readonly Piece[]): number[] {
+    const places: number[] = [];
+    pieces.forEach((piece, nth) => {
+      const length = typeof piece === 'number' ? piece : piece.length;
+      const at = this.#next;
+      this.#next += length;
+      if (typeof piece !== 'number' && length > 0) piece.copy(this.memory.at(at, length));
+      const isLast = nth === pieces.length - 1;
+      const flags = (typeof piece === 'number' ? WRITE : 0) | (isLast ? 0 : NEXT);
+      this.descriptor(head + nth, at, length, flags, isLast ? 0 : head + nth + 1);
+      places.push(at);
+    });
+    return places;
+  }
+
+  /** Forgets where pieces were put. */
+  rewind(data: number): void {
+    this.#next = data;
+  }
+
+  /** The next chain that was given back. */
+  async returned(): Promise<{ readonly head: number; readonly length: number }> {
+    return vi.waitFor(
+      () => {
+        const index = this.memory.at(this.used + 2, 2).readUInt16LE();
+        if (index === this.#seen.used) throw new Error('nothing was given back');
+        const entry = this.memory.at(this.used + 4 + 8 * (this.#seen.used % this.place.size), 8);
+        this.#seen.used = (this.#seen.used + 1) & 0xffff;
+        return { head: entry.readUInt32LE(0), length: entry.readUInt32LE(4) };
+      },
+      { timeout: 20_000, interval: 1 },
+    );
+  }
+
+  /** How often the guest was told of something since the last look. */
+  calls(): number {
+    const count = Buffer.alloc(8);
+    try {
+      readSync(this.call, count);
+    } catch {
+      return 0;
+    }
+    return Number(count.readBigUInt64LE());
+  }
+
+  /** Sends one request in pieces of a size, and takes its reply. */
+  async request(frame: Buffer, room: readonly number[], sizes: readonly number[] = []): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    let at = 0;
+    for (const size of sizes) {
+      pieces.push(frame.subarray(at, at + size));
+      at += size;
+    }
+    const places = this.chain(0, [...pieces, frame.subarray(at), ...room]);
+    this.offer(0);
+    this.tell();
+    const { length } = await this.returned();
+    const parts = room.map((size, nth) => this.memory.at(places[pieces.length + 1 + nth]!, size));
+    return Buffer.concat(parts).subarray(0, length);
+  }
+}
