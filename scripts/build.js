@@ -2,7 +2,6 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
-import { plainPrivateFields } from './plain-private-fields.js';
 
 /**
  * Each of the programs as one CommonJS file: Node loads it several times faster than 70 ES modules, and a helper is
@@ -32,6 +31,7 @@ await build({
   // The names in dist/ stay from version to version: a listener of the version before starts client.js.
   entryPoints: {
     'starting-program': 'src/bin/helper.ts',
+    commands: 'src/bin/helper-commands.ts',
     serve: 'src/bin/helper-serve.ts',
     listen: 'src/bin/helper-listen.ts',
     client: 'src/bin/helper-start-client.ts',
@@ -42,9 +42,6 @@ await build({
   format: 'cjs',
   // what `createRequire` takes
   define: { 'import.meta.url': '__filename' },
-  plugins: [plainPrivateFields],
-  // a field comes into being where the constructor writes it
-  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
 writeFileSync(`${output}/package.json`, '{ "type": "commonjs" }\n');
 /** What every Node can read, as it is. */
@@ -61,6 +58,7 @@ await build({
 });
 for (const [source, declarations] of [
   ['src/library.mts', `${output}/library.d.mts`],
+  ['src/run/listening-share.ts', `${output}/run/listening-share.d.ts`],
   ['src/run/share.ts', `${output}/run/share.d.ts`],
   ['src/startup/exit-status.ts', `${output}/startup/exit-status.d.ts`],
 ]) {

@@ -8,15 +8,26 @@
  * });
  * share.release();
  * ```
+ *
+ * With `listen` a helper and a 9P server, for emulators that have no proxy driver:
+ *
+ * ```js
+ * const share = await shareDirectory({ path: '/srv/share', listen: 'unix:/run/vm1.sock_564' });
+ * ```
  */
 import { fileURLToPath } from 'node:url';
+import { parseArguments } from './cli/arguments.js';
+import { commands } from './helper/cli/commands.js';
 import { configure } from './helper/cli/configuration.js';
 import { parseOptions } from './helper/cli/options.js';
 import { ExitStatus, StartError } from './startup/exit-status.js';
 import { complaint } from './node-version.cjs';
+import { type ListeningShare, startListeningShare } from './run/listening-share.js';
 import { startShare, type Share } from './run/share.js';
+import { planShare } from './run/share-plan.js';
 
 export { StartError } from './startup/exit-status.js';
+export type { ListeningShare } from './run/listening-share.js';
 export type { HelperEnd, Share } from './run/share.js';
 
 export interface ShareOptions {
@@ -28,6 +39,12 @@ export interface ShareOptions {
   readonly options?: readonly string[];
   /** Where the helper logs: on our stderr (the default), nowhere, or to a descriptor. */
   readonly log?: 'inherit' | 'ignore' | number;
+  readonly listen?: undefined;
+}
+
+export interface ListenOptions extends Omit<ShareOptions, 'listen'> {
+  /** Where guests connect, as for the command `share`: `unix:PATH`, `tcp:ADDRESS:PORT`, `vsock:PORT`, `fd:N`. */
+  readonly listen: string;
 }
 
 /**
@@ -35,11 +52,24 @@ export interface ShareOptions {
  *
  * @throws a StartError that says in one line why it does not
  */
-export async function shareDirectory(share: ShareOptions): Promise<Share> {
+export async function shareDirectory(share: ShareOptions): Promise<Share>;
+/**
+ * Starts the command `share`, a helper and a 9P server, and waits until guests can connect.
+ *
+ * @throws a StartError that says in one line why they cannot
+ */
+export async function shareDirectory(share: ListenOptions): Promise<ListeningShare>;
+export async function shareDirectory(share: ShareOptions | ListenOptions): Promise<Share | ListeningShare> {
   if (complaint !== undefined) throw new StartError(complaint, ExitStatus.USAGE);
-  const { path, readOnly = false, options = [], log = 'inherit' } = share;
+  const { path, readOnly = false, options = [], log = 'inherit', listen } = share;
   const words = [`--path=${path}`, ...(readOnly ? ['--readonly'] : []), ...options];
-  // only to be refused here, rather than by the helper
-  configure(parseOptions([...words, '--nodaemon', '--fd=3']));
-  return startShare(fileURLToPath(new URL('main.js', import.meta.url)), words, log);
+  const program = fileURLToPath(new URL('main.js', import.meta.url));
+  // planned only to be refused here, rather than by the program
+  if (listen === undefined) {
+    configure(parseOptions([...words, '--nodaemon', '--fd=3']));
+    return startShare(program, words, log);
+  }
+  const all = [...words, `--listen=${listen}`, '--ready-fd=3'];
+  planShare(parseArguments(commands.share.options, all, 'virtfs-proxy-helper share'));
+  return startListeningShare(program, words, listen, log);
 }

@@ -29,6 +29,7 @@ export const EMLINK = 31;
 export const EPIPE = 32;
 export const ERANGE = 34;
 export const ENAMETOOLONG = 36;
+export const ENOLCK = 37;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;

@@ -1,6 +1,8 @@
 import { endDebugger } from '../startup/no-debugger.js';
 import { readFileSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type * as Commands from './helper-commands.js';
 import { commandLine } from '../cli/command-line.js';
 import { type CommandName, commands, isCommand } from '../helper/cli/commands.js';
 import { configure, seccompMode } from '../helper/cli/configuration.js';
@@ -10,32 +12,26 @@ import { type Arguments, parseArguments } from '../cli/arguments.js';
 import { parseOptions } from '../helper/cli/options.js';
 import { print } from '../cli/output.js';
 import { describePrivileges } from '../helper/confinement/description.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { ExitStatus, isStartError } from '../startup/exit-status.js';
 import { passedSockets } from '../service/activation.js';
 
 /** The starting program, which `main.cjs` loads: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
+
+const loadBeside = createRequire(import.meta.url);
 
 /** The installed programs lie side by side; the command's name is a link to this one. */
 const here = dirname(realpathSync(process.argv[1] ?? ''));
 
 type Given = Arguments<string>;
 
-/** What carries out each command and tells the exit status. Each loads what it needs only when it is called. */
-const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>> = {
-  run: async (given) => {
-    const { run } = await import('../run/run.js');
-    return run(given, join(here, 'main.js'));
-  },
-  share: async (given) => {
-    const { share } = await import('../run/share-command.js');
-    return share(given, here);
-  },
-  status: async (given) => {
-    const { showStatus } = await import('../helper/status/command.js');
-    return showStatus(given);
-  },
-  completion: async ({ operands }) => {
-    const { completionScript } = await import('../helper/cli/completion.js');
+/** What carries out each command and tells the exit status. */
+const programs: Readonly<
+  Record<CommandName, (given: Given, others: typeof Commands) => number | Promise<number>>
+> = {
+  run: (given, { run }) => run(given, join(here, 'main.js')),
+  share: (given, { share }) => share(given, here),
+  status: (given, { showStatus }) => showStatus(given),
+  completion: ({ operands }, { completionScript }) => {
     print(completionScript(operands[0]));
     return 0;
   },
@@ -44,7 +40,7 @@ const programs: Readonly<Record<CommandName, (given: Given) => Promise<number>>>
 async function carryOut(name: CommandName, argv: readonly string[]): Promise<void> {
   const given: Given = parseArguments(commands[name].options, argv, `virtfs-proxy-helper ${name}`);
   if (given.given.some((option) => option.name === 'help')) print(commandHelp(name));
-  else process.exitCode = await programs[name](given);
+  else process.exitCode = await programs[name](given, loadBeside('./commands.js') as typeof Commands);
 }
 
 function version(): string {
@@ -87,7 +83,7 @@ async function explain(message: string): Promise<void> {
 }
 
 main(commandLine()).catch(async (error: unknown) => {
-  if (!(error instanceof StartError) && !isSystemError(error)) throw error;
+  if (!isStartError(error) && !isSystemError(error)) throw error;
   await explain(error.message);
-  process.exitCode = error instanceof StartError ? error.status : ExitStatus.FAILURE;
+  process.exitCode = isStartError(error) ? error.status : ExitStatus.FAILURE;
 });

@@ -32,14 +32,14 @@ const COUNTERS = LATENCIES + LATENCY_BUCKETS;
  */
 export class Statistics {
   readonly #names: readonly (string | undefined)[];
-  readonly #counters: Float64Array;
+  private readonly counters: Float64Array;
   #opened = 0;
   #passed = 0;
 
   /** @param names the operations by the number with which they are counted; nothing where there is none */
   constructor(names: readonly (string | undefined)[]) {
     this.#names = names;
-    this.#counters = new Float64Array(names.length * COUNTERS);
+    this.counters = new Float64Array(names.length * COUNTERS);
   }
 
   /** @param result of the operation: negative when it failed */
@@ -81,7 +81,7 @@ export class Statistics {
     const operations: Record<string, OperationStatistics> = {};
     this.#names.forEach((name, operation) => {
       if (name === undefined) return;
-      const counters = this.#counters.subarray(operation * COUNTERS, (operation + 1) * COUNTERS);
+      const counters = this.counters.subarray(operation * COUNTERS, (operation + 1) * COUNTERS);
       operations[name] = {
         requests: counters[REQUESTS] ?? 0,
         errors: counters[ERRORS] ?? 0,
@@ -94,6 +94,6 @@ export class Statistics {
   }
 
   #add(index: number, amount: number): void {
-    this.#counters[index] = (this.#counters[index] ?? 0) + amount;
+    this.counters[index] = (this.counters[index] ?? 0) + amount;
   }
 }

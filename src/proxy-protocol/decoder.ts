@@ -30,12 +30,12 @@ interface Field {
  */
 export class RequestDecoder {
   readonly request: Record<string, number | bigint | ByteSpan> = {};
-  readonly #frame: Frame;
-  readonly #fields: readonly Field[];
+  private readonly frame: Frame;
+  private readonly fields: readonly Field[];
 
   constructor(layout: RequestLayout, frame: Frame) {
-    this.#frame = frame;
-    this.#fields = Object.entries(layout.fields).map(([name, kind]): Field => {
+    this.frame = frame;
+    this.fields = Object.entries(layout.fields).map(([name, kind]): Field => {
       const span = new ByteSpan(frame.bytes);
       this.request[name] = kind === 'string' || kind === 'data' ? span : 0;
       return { name, kind, span };
@@ -47,10 +47,10 @@ export class RequestDecoder {
    * @returns 0, or -ENOBUFS when a field does not fit into the payload, or -EINVAL for a NUL inside a string
    */
   decode(size: number): number {
-    const frame = this.#frame;
+    const frame = this.frame;
     const end = HEADER_BYTES + size;
     let at = HEADER_BYTES;
-    for (const { name, kind, span } of this.#fields) {
+    for (const { name, kind, span } of this.fields) {
       if (kind === 'string' || kind === 'data') {
         if (end - at < 2) return -ENOBUFS;
         const length = frame.uint16(at);

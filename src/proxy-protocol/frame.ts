@@ -13,12 +13,12 @@ const littleEndian = true;
 export class Frame {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  readonly #view: DataView;
+  private readonly view: DataView;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get type(): number {
@@ -31,48 +31,48 @@ export class Frame {
   }
 
   uint16(at: number): number {
-    return this.#view.getUint16(at, littleEndian);
+    return this.view.getUint16(at, littleEndian);
   }
 
   uint32(at: number): number {
-    return this.#view.getUint32(at, littleEndian);
+    return this.view.getUint32(at, littleEndian);
   }
 
   int32(at: number): number {
-    return this.#view.getInt32(at, littleEndian);
+    return this.view.getInt32(at, littleEndian);
   }
 
   /** A bigint only where a number would not be exact. */
   int64(at: number): number | bigint {
-    const high = this.#view.getInt32(at + 4, littleEndian);
+    const high = this.view.getInt32(at + 4, littleEndian);
     if (high >= -0x200000 && high < 0x200000) {
-      return high * 0x1_0000_0000 + this.#view.getUint32(at, littleEndian);
+      return high * 0x1_0000_0000 + this.view.getUint32(at, littleEndian);
     }
-    return this.#view.getBigInt64(at, littleEndian);
+    return this.view.getBigInt64(at, littleEndian);
   }
 
   /** The same for what is never negative. */
   uint64(at: number): number | bigint {
-    const high = this.#view.getUint32(at + 4, littleEndian);
-    if (high < 0x200000) return high * 0x1_0000_0000 + this.#view.getUint32(at, littleEndian);
-    return this.#view.getBigUint64(at, littleEndian);
+    const high = this.view.getUint32(at + 4, littleEndian);
+    if (high < 0x200000) return high * 0x1_0000_0000 + this.view.getUint32(at, littleEndian);
+    return this.view.getBigUint64(at, littleEndian);
   }
 
   setUint16(at: number, value: number): void {
-    this.#view.setUint16(at, value, littleEndian);
+    this.view.setUint16(at, value, littleEndian);
   }
 
   /** Also for negative numbers, which look the same in 32 bits. */
   setUint32(at: number, value: number): void {
-    this.#view.setUint32(at, value, littleEndian);
+    this.view.setUint32(at, value, littleEndian);
   }
 
   setInt64(at: number, value: number | bigint): void {
     if (typeof value === 'bigint') {
-      this.#view.setBigInt64(at, value, littleEndian);
+      this.view.setBigInt64(at, value, littleEndian);
     } else {
-      this.#view.setInt32(at, value, littleEndian);
-      this.#view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), littleEndian);
+      this.view.setInt32(at, value, littleEndian);
+      this.view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), littleEndian);
     }
   }
 }

@@ -31,6 +31,7 @@ export class Pair {
   readonly #helper: Share;
   readonly #server: ServerProcess;
   #stopping = false;
+  #deadline: NodeJS.Timeout | undefined;
   /** Settles when both have ended; never rejects. */
   readonly ended: Promise<PairEnd>;
 
@@ -61,13 +62,22 @@ export class Pair {
   /** Ends both, after what they are at. */
   stop(): void {
     this.#stopping = true;
-    this.#server.child.kill('SIGTERM');
+    this.#endServer();
   }
 
   /** Passes a signal on to both. */
   signal(signal: NodeJS.Signals): void {
     this.#server.child.kill(signal);
-    process.kill(this.#helper.pid, signal);
+    this.#helper.signal(signal);
+  }
+
+  /** A server that a guest has taken over need not listen to the signal. */
+  #endServer(): void {
+    this.#server.child.kill('SIGTERM');
+    this.#deadline ??= setTimeout(() => {
+      this.#server.child.kill('SIGKILL');
+      this.#helper.signal('SIGKILL');
+    }, END_MS);
   }
 
   async #end(): Promise<PairEnd> {
@@ -77,13 +87,9 @@ export class Pair {
     ]);
     // a server that has lost its helper ends by itself, and knows why
     if (first.part === 'helper' && !this.#stopping) await Promise.race([this.#server.ended, pause(LOSS_MS)]);
-    this.#server.child.kill('SIGTERM');
-    const timer = setTimeout(() => {
-      this.#server.child.kill('SIGKILL');
-      process.kill(this.#helper.pid, 'SIGKILL');
-    }, END_MS);
+    this.#endServer();
     const [server] = await Promise.all([this.#server.ended, this.#helper.stop()]);
-    clearTimeout(timer);
+    clearTimeout(this.#deadline);
     // a helper whose server has left ends as it should
     const isHelpers = first.part === 'helper' && first.end.status !== ExitStatus.OK && !this.#stopping;
     if (isHelpers) return helperEnd(first.end);

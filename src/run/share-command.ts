@@ -47,14 +47,17 @@ async function start(plan: SharePlan, directory: string, readiness: Readiness): 
   // what the caller left open is for nobody
   closeAllOnExec();
   umask(0);
-  const client = openShareSocket(plan.server, owner, allowed);
+  const { client, file } = openShareSocket(plan.server, owner, allowed);
   const pairPlan: PairPlan = {
     programs: { helper: join(directory, 'main.js'), server: join(directory, 'p9-server-start.js') },
     helperOptions: plan.helperOptions,
     settings,
   };
-  if (plan.server.keepListening) return serveAll(plan, pairPlan, client, readiness);
-  return serveOne(plan, pairPlan, client, readiness);
+  try {
+    return await (plan.server.keepListening ? serveAll : serveOne)(plan, pairPlan, client, readiness);
+  } finally {
+    file?.remove();
+  }
 }
 
 async function serveOne(

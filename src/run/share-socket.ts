@@ -1,6 +1,11 @@
 import type { ServerConfiguration } from '../server/cli/configuration.js';
 import { type AllowedPeers, connectedPeer, mayConnect, type Peer } from '../server/transports/acceptance.js';
-import { type ClientSocket, openClientSocket, type SocketOwner } from '../server/transports/listening.js';
+import {
+  type ClientSocket,
+  openClientSocket,
+  type OpenedSocket,
+  type SocketOwner,
+} from '../server/transports/listening.js';
 import { StartError, usageError } from '../startup/exit-status.js';
 import { complain } from '../startup/journal.js';
 
@@ -9,9 +14,10 @@ export function openShareSocket(
   server: ServerConfiguration,
   owner: SocketOwner,
   allowed: AllowedPeers,
-): ClientSocket {
+): OpenedSocket {
   const { origin } = server.address;
-  const client = openClientSocket(server.address, owner);
+  const opened = openClientSocket(server.address, owner);
+  const { client } = opened;
   checkPeerOptions(server, client);
   if (client.kind === 'vsock' && client.listening && allowed.cids === undefined)
     complain('warn', `${origin}: every virtual machine of this host may connect; see --allow-cid`);
@@ -20,7 +26,7 @@ export function openShareSocket(
     if (peer === undefined || !mayConnect(peer, allowed))
       throw new StartError(`${origin}: ${describe(peer)} may not connect; see ${optionsOf(client.kind)}`);
   }
-  return client;
+  return opened;
 }
 
 /** What a passed socket is becomes known here only: an option that says nothing of its clients would let everybody in. */

@@ -54,6 +54,11 @@ export class Share {
     this.#held = false;
   }
 
+  /** Sends a signal, unless the helper has ended. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#running) process.kill(this.pid, signal);
+  }
+
   /** Ends the helper after the request that it is at; the emulator gets errors from then on. */
   stop(): Promise<HelperEnd> {
     this.release();

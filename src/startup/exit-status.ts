@@ -22,6 +22,11 @@ export class StartError extends Error {
   }
 }
 
+/** Whether a failure is one of these, whichever of our programs' files it comes from: each has a class of its own. */
+export function isStartError(error: unknown): error is StartError {
+  return error instanceof Error && error.constructor.name === StartError.name;
+}
+
 /** A wrong use of the command line. `program` is whose help tells of the right one. */
 export function usageError(message: string, program = 'virtfs-proxy-helper'): StartError {
   return new StartError(`${message} (see ${program} --help)`, ExitStatus.USAGE);

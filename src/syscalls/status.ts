@@ -90,6 +90,18 @@ export function fileType(descriptor: number, status: FileStatus): number {
 
 const IDENTITY = [FileStatus.INO, FileStatus.INO + 1, FileStatus.DEV_MAJOR, FileStatus.DEV_MINOR] as const;
 
+const { BIRTH_TIME } = FileStatus;
+const IDENTITY_WITH_BIRTH = [...IDENTITY, BIRTH_TIME, BIRTH_TIME + 1, BIRTH_TIME + 2] as const;
+
+/**
+ * Tells a file from all others, and mostly from one that had its number before, or has it later.
+ *
+ * @param status of `fstatWithBirth`
+ */
+export function identityWithBirth(status: FileStatus): string {
+  return IDENTITY_WITH_BIRTH.map((word) => status.words[word]).join(':');
+}
+
 /** Tells the file that a descriptor refers to from all others that there are at the same time. */
 export function identityOf(descriptor: number): string {
   const status = new FileStatus();

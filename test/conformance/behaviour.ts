@@ -19,4 +19,6 @@ export interface Behaviour {
 export interface Difference extends Omit<Behaviour, 'sees'> {
   readonly why: string;
   readonly sees: Readonly<Record<Model, readonly unknown[]>>;
+  /** What a guest of the 9P server sees instead, which looks up name by name and follows links itself. */
+  readonly seesByName?: Partial<Record<Model, readonly unknown[]>>;
 }

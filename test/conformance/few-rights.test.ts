@@ -7,7 +7,8 @@ import { sessionForTest, startSession, type Session, whyNotRoot } from '../suppo
 import { exportForTest, makeExport, removeTree } from '../support/tree.js';
 import { UserNamespace, whyNoUserNamespaces } from '../support/user-namespace.js';
 import { attributes } from './attributes.js';
-import { Guest, user } from './guest.js';
+import { user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { making } from './making.js';
 import { moving } from './moving.js';
 
@@ -51,7 +52,7 @@ describe.skipIf(skipped !== undefined)('with one id of its own', () => {
 
     it.each(behaviours)('$title', ({ steps, sees }) => {
       for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
-      expect(steps(new Guest(session, directory))).toEqual(sees);
+      expect(steps(new ProxyGuest(session, directory))).toEqual(sees);
       const owners = readdirSync(directory).map((name) => lstatSync(join(directory, name)).uid);
       expect(new Set(owners)).toEqual(new Set(owners.length > 0 ? [ONLY_ID] : []));
     });
@@ -67,7 +68,7 @@ describe.skipIf(skipped !== undefined)('with one id of its own', () => {
     const directory = exportForTest();
     give(directory);
     const options = { args: ['--security-model', model], wrapper: namespace.enter };
-    const guest = new Guest(sessionForTest(directory, options), directory);
+    const guest = new ProxyGuest(sessionForTest(directory, options), directory);
     expect([
       guest.create('/f', 0o644, user),
       guest.mkdir('/d', 0o755, user),

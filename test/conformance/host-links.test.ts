@@ -17,7 +17,8 @@ import { skipUnlessRoot } from '../security/root-only.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { Installation, ordinaryUsers, ownedExportForTest } from '../support/ordinary-user.js';
 import { exportForTest } from '../support/tree.js';
-import { Guest, user } from './guest.js';
+import { type Guest, user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest } from './made.js';
 
 const skip = skipUnlessRoot('hard links of the host');
@@ -66,7 +67,7 @@ describe.skipIf(skip)('mapped-file', () => {
       wrapper: ordinaryUsers['where user namespaces are forbidden'],
       args: ['--security-model=mapped-file'],
     });
-    const guest = new Guest(session, path);
+    const guest = new ProxyGuest(session, path);
     expect([guest.chown('/a', 7, 8), guest.look('/b'), guest.chmod('/b', 0o600), guest.look('/a')]).toEqual([
       'ok',
       '100644 7:8',
@@ -186,7 +187,7 @@ describe.skipIf(skip)('mapped-file', () => {
       args: ['--security-model=mapped-file'],
       wrapper: [...wrapper, directory],
     });
-    const guest = new Guest(session, directory);
+    const guest = new ProxyGuest(session, directory);
     expect([guest.chown('/a', 7, 8), guest.chmod('/b', 0o600), ...looks(guest, '/a', '/b')]).toEqual([
       'ok',
       'ok',

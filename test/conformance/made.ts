@@ -4,14 +4,15 @@ import { expect } from 'vitest';
 import { sessionForTest } from '../support/helper-process.js';
 import { exportForTest } from '../support/tree.js';
 import type { Model } from './behaviour.js';
-import { Guest, user } from './guest.js';
+import { type Guest, user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 
 /** makedev(300, 70000). */
 export const DEVICE = 0x1111_2c70;
 
 export function guestForTest(model: Model, ...args: string[]): Guest {
   const directory = exportForTest();
-  return new Guest(sessionForTest(directory, { args: ['--security-model', model, ...args] }), directory);
+  return new ProxyGuest(sessionForTest(directory, { args: ['--security-model', model, ...args] }), directory);
 }
 
 export const made = ['/file', '/directory', '/link', '/fifo', '/character', '/owned'];

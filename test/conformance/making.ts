@@ -110,9 +110,8 @@ export const making: readonly Behaviour[] = [
       guest.symlink('x', '/l'),
       guest.symlink('', '/empty'),
       guest.symlink('t'.repeat(4095), '/long'),
-      guest.readlink('/long', 4096).length,
+      guest.readlink('/long').length,
       guest.symlink('t'.repeat(4096), '/longer'),
-      guest.readlink('/l', 5),
     ],
     sees: [
       'ok',
@@ -124,7 +123,6 @@ export const making: readonly Behaviour[] = [
       'ENOENT',
       'ok',
       4095,
-      'ENAMETOOLONG',
       'ENAMETOOLONG',
     ],
   },

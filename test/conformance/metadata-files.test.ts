@@ -5,7 +5,8 @@ import { sessionForTest } from '../support/helper-process.js';
 import { mknod } from '../support/libc.js';
 import { exportForTest } from '../support/tree.js';
 import { skipUnlessRoot } from '../security/root-only.js';
-import { Guest, user } from './guest.js';
+import { type Guest, user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { DEVICE, guestForTest, hostMode, made, makeAll } from './made.js';
 
 const skip = skipUnlessRoot('the files of mapped-file');
@@ -147,7 +148,7 @@ describe.skipIf(skip)('mapped-file', () => {
   it('serves a file system without user attributes', () => {
     const directory = exportForTest();
     const wrapper = ['unshare', '-m', 'sh', '-c', 'mount -t ramfs ramfs "$0" && exec "$@"', directory];
-    const guest = new Guest(
+    const guest = new ProxyGuest(
       sessionForTest(directory, { args: ['--security-model=mapped-file'], wrapper }),
       directory,
     );

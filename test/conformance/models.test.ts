@@ -1,14 +1,17 @@
 /** The guest's view of an export, in every security model: what must be alike in all, and what differs by design. */
 import { readdirSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Session, startSession } from '../support/helper-process.js';
-import { makeExport, removeTree } from '../support/tree.js';
+import { type Session, sessionForTest, startSession } from '../support/helper-process.js';
+import { requests } from '../support/requests.js';
+import { exportForTest, makeExport, removeTree } from '../support/tree.js';
 import { skipUnlessRoot } from '../security/root-only.js';
 import { attributes } from './attributes.js';
 import { type Behaviour, type Model, models } from './behaviour.js';
 import { differences } from './differences.js';
-import { Guest } from './guest.js';
+import { type Guest, root } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { making } from './making.js';
 import { moving } from './moving.js';
 
@@ -30,7 +33,7 @@ function withGuest(model: Model, check: (guest: () => Guest) => void): void {
     await session.helper.stop();
     removeTree(directory);
   });
-  check(() => new Guest(session, directory));
+  check(() => new ProxyGuest(session, directory));
 }
 
 describe.skipIf(skip).each(models)('with --security-model=%s', (model) => {
@@ -42,6 +45,12 @@ describe.skipIf(skip).each(models)('with --security-model=%s', (model) => {
     it.each(differences)('by design: $title ($why)', ({ steps, sees }) => {
       expect(steps(guest())).toEqual(sees[model]);
     });
+  });
+
+  it('a link is read whole or not at all', () => {
+    const { client } = sessionForTest(exportForTest(), { args: ['--security-model', model] });
+    expect(client.request(requests.symlink(root, '../no/where', '/l')).errno).toBe(0);
+    expect(client.request(requests.readlink('/l', 5)).errno).toBe(constants.errno.ENAMETOOLONG);
   });
 
   describe.each(behaviours.filter(({ usesUp }) => usesUp))(

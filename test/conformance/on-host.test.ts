@@ -5,7 +5,8 @@ import { helperForTest, sessionForTest } from '../support/helper-process.js';
 import { mknod, setXattr, xattrs } from '../support/libc.js';
 import { exportForTest } from '../support/tree.js';
 import { skipUnlessRoot } from '../security/root-only.js';
-import { Guest, root, unchanged, user } from './guest.js';
+import { type Guest, root, unchanged, user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest, hostMode, made, makeAll } from './made.js';
 
 const skip = skipUnlessRoot('what the security models leave on the host');
@@ -60,10 +61,13 @@ describe.skipIf(skip).each(['mapped-xattr', 'mapped-file'] as const)('on the hos
 
   it('changes nothing of an export that is read-only, and reads it the same', () => {
     const directory = exportForTest();
-    const writing = new Guest(sessionForTest(directory, { args: ['--security-model', model] }), directory);
+    const writing = new ProxyGuest(
+      sessionForTest(directory, { args: ['--security-model', model] }),
+      directory,
+    );
     makeAll(writing);
     const args = ['--security-model', model, '--readonly'];
-    const reading = new Guest(sessionForTest(directory, { args }), directory);
+    const reading = new ProxyGuest(sessionForTest(directory, { args }), directory);
     expect(made.map((path) => reading.look(path))).toEqual(made.map((path) => writing.look(path)));
     expect(reading.readlink('/link')).toBe('../some/target');
     expect([

@@ -15,7 +15,8 @@ import { describe, expect, it } from 'vitest';
 import { skipUnlessRoot } from '../security/root-only.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { exportForTest } from '../support/tree.js';
-import { Guest, user } from './guest.js';
+import { type Guest, user } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest, made, makeAll } from './made.js';
 
 const skip = skipUnlessRoot('records of replaced objects');
@@ -163,7 +164,7 @@ describe.skipIf(skip)('mapped-file', () => {
     const mount = `mount -t overlay -o ${options} overlay "$0" && exec "$@"`;
     const wrapper = ['unshare', '-m', 'sh', '-c', mount, directory];
     const session = sessionForTest(directory, { args: ['--security-model=mapped-file'], wrapper });
-    const guest = new Guest(session, directory);
+    const guest = new ProxyGuest(session, directory);
     expect([guest.chown('/file', 5, 6), guest.write('/file', 'x'), guest.look('/file')]).toEqual([
       'ok',
       'ok',

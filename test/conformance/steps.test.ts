@@ -9,7 +9,8 @@ import { type Session, startSession } from '../support/helper-process.js';
 import { inject, whyNoInjection } from '../support/injection.js';
 import { exportForTest } from '../support/tree.js';
 import { WireError } from '../support/wire-client.js';
-import { Guest } from './guest.js';
+import type { Guest } from './guest.js';
+import { ProxyGuest } from './proxy-guest.js';
 import { changes, excess, type View, view } from './steps.js';
 
 const noInjection = whyNoInjection();
@@ -51,7 +52,7 @@ class Trial {
   }
 
   get guest(): Guest {
-    return new Guest(this.session, this.directory);
+    return new ProxyGuest(this.session, this.directory);
   }
 
   clear(): void {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { helperNode, helperUnderTest } from '../guest/helper.js';
 import { Machine } from '../guest/qemu.js';
 import { repositoryRoot } from '../guest/repository.js';
+import { wordsForNetwork } from '../guest/share.js';
 import { WireClient } from '../support/wire-client.js';
 import { requests } from '../support/requests.js';
 
@@ -19,18 +20,27 @@ const commands = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block 
     .filter((words) => words[0] !== ''),
 );
 
-const commandsOf = (program: string): string[][] => commands.filter(([first]) => first === program);
+const commandsOf = (program: string, having = ''): string[][] =>
+  commands.filter(([first, ...words]) => first === program && words.join(' ').includes(having));
 
-/** What QEMU is told of a share, with the names that its author chose taken out. */
-const shape = (words: readonly string[]): string[] =>
+/** What QEMU is told of a share, from a word on, with the names that its author chose taken out. */
+const shape = (words: readonly string[], from: string): string[] =>
   words
-    .slice(words.indexOf('-fsdev'))
-    .map((word) => word.replace(/(id|fsdev|mount_tag|socket|sock_fd)=[^,]*/g, '$1='));
+    .slice(words.indexOf(from))
+    .map((word) =>
+      word
+        .replace(/(id|fsdev|mount_tag|socket|sock_fd|path|netdev)=[^,]*/g, '$1=')
+        .replace(/(chardev):\w+|,romfile=/g, '$1'),
+    );
 
 describe('the README', () => {
   let machine: Machine;
   beforeAll(async () => {
-    machine = await Machine.boot({ tag: 'share' }, { tag: 'passed', by: 'sock_fd' });
+    machine = await Machine.boot(
+      { tag: 'forwarded', by: 'guestfwd' },
+      { tag: 'share' },
+      { tag: 'passed', by: 'sock_fd' },
+    );
   }, 120_000);
   afterAll(async () => {
     await machine.destroy();
@@ -45,7 +55,7 @@ describe('the README', () => {
   it('starts the helper in the background, with a socket for the user of QEMU', () => {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'readme-'));
     try {
-      const [words] = commandsOf('virtfs-proxy-helper');
+      const [words] = commandsOf('virtfs-proxy-helper', '--socket');
       const substitutes: Record<string, string> = {
         '/srv/share': directory,
         '/run/9p.sock': path.join(directory, '9p.sock'),
@@ -63,16 +73,35 @@ describe('the README', () => {
   });
 
   it('tells QEMU of a share in the words that the other tests use', () => {
-    const [bySocket, byDescriptor] = commandsOf('qemu-system-x86_64');
-    expect(shape(bySocket!)).toEqual(shape(machine.share('share').qemuArguments));
-    expect(shape(byDescriptor!)).toEqual(shape(machine.share('passed').qemuArguments));
+    const [bySocket, byDescriptor] = commandsOf('qemu-system-x86_64', '-fsdev');
+    expect(shape(bySocket!, '-fsdev')).toEqual(shape(machine.share('share').qemuArguments, '-fsdev'));
+    expect(shape(byDescriptor!, '-fsdev')).toEqual(shape(machine.share('passed').qemuArguments, '-fsdev'));
+    const [forwarded] = commandsOf('qemu-system-x86_64', 'guestfwd');
+    const { qemuArguments } = machine.share('forwarded');
+    const network = wordsForNetwork([machine.share('forwarded')]).map((word) =>
+      word.replace('restrict=on,', ''),
+    );
+    expect(shape(forwarded!, '-chardev')).toEqual(shape([...qemuArguments, ...network], '-chardev'));
   });
 
-  it('mounts the share in the guest', async () => {
-    const [mount] = commandsOf('mount');
+  it('starts what a guest of any QEMU mounts in the words that the other tests use', () => {
+    const [words] = commandsOf('virtfs-proxy-helper', 'share');
+    const { commandLine } = machine.share('forwarded').helper;
+    const names = (line: readonly string[]): string[] =>
+      line.flatMap(
+        (word) => /^--(?!gid)[a-z]+|^unix(?=:)|^share$/.exec(word.replace(/^-p$/, '--path'))?.[0] ?? [],
+      );
+    expect(names(words!)).toEqual(names(commandLine.split(' ')));
+  });
+
+  it.each([
+    ['share', 'trans=virtio'],
+    ['forwarded', 'trans=tcp'],
+  ])('mounts the share in the guest: %s', async (tag, by) => {
+    const [mount] = commandsOf('mount', by);
     await machine.run(mount!.join(' '));
     await machine.run('echo works >/mnt/file');
-    expect(fs.readFileSync(path.join(machine.share('share').directory, 'file'), 'utf8')).toBe('works\n');
+    expect(fs.readFileSync(path.join(machine.share(tag).directory, 'file'), 'utf8')).toBe('works\n');
     await machine.run('umount /mnt');
   });
 });

@@ -12,7 +12,7 @@ export interface GuestImage {
 }
 
 /** What the guest needs before it can mount; what these depend on is read from `modules.dep`. */
-const wantedModules = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p'];
+const wantedModules = ['virtio_pci', 'virtio_console', 'virtio_net', '9pnet_virtio', '9pnet_fd', '9p'];
 
 /**
  * Busybox has most commands; these are the ones that show nanoseconds, xattrs, ACLs, other ids, or go deeper than
@@ -36,12 +36,16 @@ export const guestTools = [
 const busybox = '/bin/busybox';
 const cacheDirectory = path.join(repositoryRoot, '.cache', 'guest');
 
-/** Builds the image, or takes the one built before from the same kernel, tools and init script. */
-export function guestImage(): GuestImage {
-  const release = newestKernelRelease();
-  const kernel = `/boot/vmlinuz-${release}`;
+/**
+ * Builds the image, or takes the one built before from the same kernel, tools and init script.
+ *
+ * @param tree where another Debian lies, whose kernel and modules are taken
+ */
+export function guestImage(tree = '/'): GuestImage {
+  const release = newestKernelRelease(tree);
+  const kernel = path.join(tree, 'boot', `vmlinuz-${release}`);
   const init = fs.readFileSync(path.join(repositoryRoot, 'test', 'guest', 'init.sh'));
-  const modules = modulesInLoadOrder(release);
+  const modules = modulesInLoadOrder(path.join(tree, 'lib/modules', release));
   const programs = guestTools.map(findProgram);
   const sources = [kernel, busybox, ...modules, ...programs];
 
@@ -86,12 +90,12 @@ function initramfsContent(init: Buffer, modules: readonly string[], programs: re
   return cpioArchive([...entries.values()]);
 }
 
-function newestKernelRelease(): string {
+function newestKernelRelease(tree: string): string {
   const releases = fs
-    .readdirSync('/boot')
+    .readdirSync(path.join(tree, 'boot'))
     .filter((name) => name.startsWith('vmlinuz-'))
     .map((name) => name.slice('vmlinuz-'.length))
-    .filter((release) => has9p(release))
+    .filter((release) => has9p(path.join(tree, 'lib/modules', release)))
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const newest = releases.at(-1);
   if (newest === undefined) {
@@ -101,13 +105,12 @@ function newestKernelRelease(): string {
 }
 
 /** Debian's kernels for clouds come without. */
-function has9p(release: string): boolean {
-  const list = `/lib/modules/${release}/modules.dep`;
+function has9p(modules: string): boolean {
+  const list = path.join(modules, 'modules.dep');
   return fs.existsSync(list) && fs.readFileSync(list, 'utf8').includes('/9p.ko');
 }
 
-function modulesInLoadOrder(release: string): string[] {
-  const directory = `/lib/modules/${release}`;
+function modulesInLoadOrder(directory: string): string[] {
   const dependencies = new Map<string, string[]>();
   for (const line of fs.readFileSync(`${directory}/modules.dep`, 'utf8').split('\n')) {
     const [module, needed] = line.split(':');
@@ -115,15 +118,22 @@ function modulesInLoadOrder(release: string): string[] {
       dependencies.set(module, needed.split(' ').filter(Boolean));
     }
   }
+  const builtin = fs.readFileSync(path.join(directory, 'modules.builtin'), 'utf8').split('\n');
   const ordered = new Set<string>();
   for (const name of wantedModules) {
-    const module = [...dependencies.keys()].find((file) => path.basename(file).split('.')[0] === name);
-    if (module === undefined) throw new Error(`kernel ${release} has no module ${name}`);
+    const module = [...dependencies.keys()].find((file) => isModule(file, name));
+    if (module === undefined && builtin.some((file) => isModule(file, name))) continue;
+    if (module === undefined) throw new Error(`${directory} has no module ${name}`);
     // modules.dep names the closest dependency first.
     for (const needed of dependencies.get(module)!.toReversed()) ordered.add(`${directory}/${needed}`);
     ordered.add(`${directory}/${module}`);
   }
   return [...ordered];
+}
+
+/** Newer kernels have their modules compressed, with one more ending. */
+function isModule(file: string, name: string): boolean {
+  return path.basename(file).split('.')[0] === name;
 }
 
 export function findProgram(name: string): string {

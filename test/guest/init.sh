@@ -14,6 +14,12 @@ while read -r module; do
   insmod "$module" || echo "init: cannot load $module"
 done </modules/order
 
+# the address that QEMU's user network expects, in a machine that has one
+if [ -e /sys/class/net/eth0 ]; then
+  ip address add 10.0.2.15/24 dev eth0
+  ip link set eth0 up
+fi
+
 # The device's number depends on where it is plugged in.
 until port=$(echo /dev/vport*p1) && [ -c "$port" ]; do usleep 10000; done
 exec 3<>"$port"

@@ -1,32 +1,25 @@
 /** A virtual machine under QEMU's TCG, run by an unprivileged user, with one or more shares. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestAgent, type ScriptResult } from './agent.js';
+import { type Emulator, startQemu, unprivileged } from './emulator.js';
 import { errorLines } from './helper.js';
 import { guestImage } from './image.js';
-import { type ForeignShare, Share, type ShareOptions, wordsForQemu } from './share.js';
+import { patience } from './patience.js';
+import { type ForeignShare, Share, type ShareOptions, wordsForNetwork, wordsForQemu } from './share.js';
 
-/** nobody and nogroup: QEMU must not need more. */
-const unprivileged = { uid: 65534, gid: 65534 };
-const bootTimeout = 90_000;
+const bootTimeout = 180_000 * patience;
 /** Less than a test may take, so that the failure tells what the logs say. */
-const scriptTimeout = 25_000;
-const endTimeout = 20_000;
+const scriptTimeout = 25_000 * patience;
+const endTimeout = 20_000 * patience;
 
 export interface RunOptions {
   readonly timeout?: number;
   /** The guest's user; root when left out. */
   readonly as?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] };
-}
-
-export interface Emulator {
-  /** Who runs QEMU; nobody when left out. */
-  readonly ids?: { readonly uid: number; readonly gid: number };
-  /** More of QEMU's words, such as another device. */
-  readonly words?: readonly string[];
 }
 
 export interface MachineEnd {
@@ -77,7 +70,7 @@ export class Machine {
 
   async #start(emulator: Emulator, shares: readonly (ShareOptions | ForeignShare)[]): Promise<void> {
     const { ids = unprivileged, words = [] } = emulator;
-    const image = guestImage();
+    const image = guestImage(emulator.tree);
     const run = path.join(this.#directory, 'run');
     // QEMU's user passes through, and can change only `run`: it removes the helpers' sockets there.
     fs.chmodSync(this.#directory, 0o711);
@@ -99,12 +92,18 @@ export class Machine {
         foreign.push(...wordsForQemu('-fsdev', option.tag, `socket=${option.socket}`));
         continue;
       }
-      const setup = await Share.open(option, place, 3 + inherited.length);
+      const setup = await Share.open(option, {
+        ...place,
+        number: this.#shares.size,
+        nextDescriptor: 3 + inherited.length,
+      });
       this.#shares.set(option.tag, setup.share);
       if (setup.inherited !== undefined) inherited.push(setup.inherited);
     }
     const shareArguments = [...this.#shares.values()].flatMap((share) => share.qemuArguments);
-    const qemu = startQemu(this.#directory, ids, [...shareArguments, ...foreign, ...words], inherited);
+    const network = wordsForNetwork(this.#shares.values());
+    const all = [...shareArguments, ...foreign, ...network, ...words];
+    const qemu = startQemu(this.#directory, { ...emulator, words: all }, inherited);
     this.#qemu = qemu;
     for (const descriptor of inherited) fs.closeSync(descriptor);
     this.#qemuEnd = new Promise((resolve) => {
@@ -150,7 +149,13 @@ export class Machine {
 
   /** Mounts a share on /mnt/TAG with these options added to the transport's. */
   async mount(tag: string, options = 'version=9p2000.L'): Promise<void> {
-    await this.run(`mkdir -p /mnt/${tag}; mount -t 9p -o trans=virtio,${options} ${tag} /mnt/${tag}`);
+    await this.run(`mkdir -p /mnt/${tag}; ${this.mountCommand(tag, options)} /mnt/${tag}`);
+  }
+
+  /** All of the command but where. */
+  mountCommand(tag: string, options: string): string {
+    const { transport, source } = this.#shares.get(tag)?.way ?? { transport: 'trans=virtio', source: tag };
+    return `mount -t 9p -o ${transport},${options} ${source}`;
   }
 
   async unmount(tag: string): Promise<void> {
@@ -211,39 +216,6 @@ export function exitOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => process.exit(1));
   }
-}
-
-function startQemu(
-  directory: string,
-  { uid, gid }: NonNullable<Emulator['ids']>,
-  words: readonly string[],
-  inherited: readonly number[],
-): ChildProcess {
-  const run = path.join(directory, 'run');
-  const log = fs.openSync(path.join(directory, 'qemu.log'), 'a');
-  // setpriv: QEMU dies with its starter, however that ends; the helpers then see their connection closed.
-  const identity = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--pdeathsig=KILL'];
-  const qemu = spawn(
-    'setpriv',
-    [
-      ...identity,
-      'qemu-system-x86_64',
-      ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
-      ...['-machine', 'pc', '-accel', 'tcg', '-m', '256', '-smp', '1'],
-      ...['-kernel', path.join(run, 'kernel'), '-initrd', path.join(run, 'initramfs')],
-      ...[
-        '-append',
-        'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0',
-      ],
-      ...['-serial', `file:${path.join(run, 'serial.log')}`],
-      ...['-chardev', `socket,id=agent,path=${path.join(run, 'agent.sock')}`],
-      ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],
-      ...words,
-    ],
-    { stdio: ['ignore', log, log, ...inherited] },
-  );
-  fs.closeSync(log);
-  return qemu;
 }
 
 function asUser(script: string, { uid, gid, groups }: NonNullable<RunOptions['as']>): string {

@@ -9,6 +9,9 @@ import { shellBlocks } from '../support/documented.js';
 import { WireClient } from '../support/wire-client.js';
 import { archiveName, builtPackages, debName, version } from './built.js';
 
+/** What a bare tree has besides the minimum. */
+export const barePackages: readonly string[] = ['systemd', 'systemd-sysv', 'man-db'];
+
 /** A version that is older than every real one. */
 export const OLDER = '0.0.1';
 
@@ -25,7 +28,7 @@ export class BareDebian {
   }
 
   static async boot(release: string): Promise<BareDebian> {
-    const tree = new DebianTree(['systemd', 'systemd-sysv', 'man-db'], { bare: release });
+    const tree = new DebianTree(barePackages, { bare: release });
     // nobody answers questions; removing asks one
     fs.writeFileSync(tree.at('/etc/apt/apt.conf.d/unattended'), 'APT::Get::Assume-Yes "true";\n');
     const packages = builtPackages('amd64');

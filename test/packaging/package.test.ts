@@ -1,6 +1,6 @@
 /** What `npm pack` makes is complete, has nothing more, and works when it is installed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,8 @@ describe('the package', () => {
 
   beforeAll(() => {
     place = mkdtempSync(join(tmpdir(), 'package-'));
+    // the 9P server of share runs as nobody
+    chmodSync(place, 0o755);
     // built already
     const argv = ['pack', '--ignore-scripts', '--json', '--pack-destination', place];
     const answer = execFileSync('npm', argv, {
@@ -123,11 +125,15 @@ ${giveBack}
       const consumer = join(prefix, 'lib', 'consumer.mts');
       writeFileSync(
         consumer,
-        `import { shareDirectory, StartError, type HelperEnd, type Share } from 'virtfs-proxy-helper';
+        `import { shareDirectory, StartError, type HelperEnd, type ListeningShare, type Share } from 'virtfs-proxy-helper';
 const share: Share = await shareDirectory({ path: process.argv[2] ?? '', log: 'ignore' });
 const descriptor: number = share.descriptor;
 const end: HelperEnd = await share.stop();
 console.log(descriptor > 2, end.status);
+const listening: ListeningShare = await shareDirectory({ path: process.argv[2] ?? '', listen: 'tcp:127.0.0.1:20564', log: 'ignore' });
+console.log(listening.pid > 0, (await listening.stop()).status);
+// @ts-expect-error only a helper's has a descriptor
+void listening.descriptor;
 // @ts-expect-error the path is required
 await shareDirectory({}).catch((error: unknown) => { console.log(error instanceof StartError || error instanceof Error); });
 `,
@@ -146,7 +152,7 @@ await shareDirectory({}).catch((error: unknown) => { console.log(error instanceo
       ];
       execFileSync(process.execPath, [tsc, ...flags, consumer], { stdio: 'pipe' });
       const argv = [join(prefix, 'lib', 'consumer.mjs'), exportForTest()];
-      expect(execFileSync(process.execPath, argv, { encoding: 'utf8' })).toBe('true 0\ntrue\n');
+      expect(execFileSync(process.execPath, argv, { encoding: 'utf8' })).toBe('true 0\ntrue 0\ntrue\n');
     });
   });
 });

@@ -81,7 +81,12 @@ const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 
 /** Sends bytes with descriptors attached, as a helper may do and a client has no reason to. */
-export function sendDescriptors(socket: number, bytes: Buffer, descriptors: readonly number[]): void {
+export function sendDescriptors(
+  socket: number,
+  bytes: Buffer,
+  descriptors: readonly number[],
+  flags = 0,
+): void {
   const controlLength = 16 + 4 * descriptors.length;
   // a block well over 64 bytes does not move; see `addressOf`
   const memory = new ArrayBuffer(4_096 + bytes.length);
@@ -98,5 +103,5 @@ export function sendDescriptors(socket: number, bytes: Buffer, descriptors: read
   view.writeInt32LE(SCM_RIGHTS, 140);
   descriptors.forEach((descriptor, index) => view.writeInt32LE(descriptor, 144 + 4 * index));
   bytes.copy(view, 4_096);
-  checked('sendmsg', sendmsg(socket, view, MSG_NOSIGNAL));
+  checked('sendmsg', sendmsg(socket, view, MSG_NOSIGNAL | flags));
 }

@@ -1,7 +1,8 @@
 /** Names that are swapped while the helper looks at what the guest made of an object, in mapped-xattr. */
 import { readFileSync, renameSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Guest } from '../conformance/guest.js';
+import type { Guest } from '../conformance/guest.js';
+import { ProxyGuest } from '../conformance/proxy-guest.js';
 import { sessionForTest } from '../support/helper-process.js';
 import { inject, whyNoInjection } from '../support/injection.js';
 import { errnoName } from '../support/libc.js';
@@ -26,7 +27,7 @@ describe.skipIf(skip)('mapped-xattr, when an object gets the name of another one
   ): Promise<{ reply: Reply; guest: Guest }> {
     const directory = exportForTest();
     const session = sessionForTest(directory, { args: ['--security-model=mapped-xattr'] });
-    const guest = new Guest(session, directory);
+    const guest = new ProxyGuest(session, directory);
     make(guest);
     const letGo = await inject(session.helper.pid, 'statx:delay_exit=400000');
     session.client.send(bytes);

@@ -18,7 +18,7 @@ export const diodDifferences: readonly Difference[] = [
       "- ok 5 b'234'",
       '- ok 0o100640',
       '- 11',
-      "+ line 162 fails: [Errno 2] No such file or directory: 'moved/renamed'",
+      "+ open_files ends with: [Errno 2] No such file or directory: 'moved/renamed'",
     ],
   },
   {

@@ -356,7 +356,4 @@ for part in (*always, *(part for feature, part in by_feature.items() if feature 
         part()
     except OSError as failure:
         # the other parts tell more
-        where = failure.__traceback__.tb_next
-        while where.tb_next and where.tb_frame.f_code is not part.__code__:
-            where = where.tb_next
-        say(f'line {where.tb_lineno} fails: {failure}')
+        say(f'{part.__name__} ends with: {failure}')

@@ -2,19 +2,13 @@
  * diod, another 9P server, under the same tests as ours: shows that the tests themselves are right. What it does
  * otherwise is written down with the reason.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { whyNoUml } from '../support/uml-guest.js';
 import { diodDeviations, diodDifferences, diodFatal } from './diod-differences.js';
 import { diod } from './guest-mounts.js';
 import { GuestComparison } from './guest-work.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
-import { makeExport, removeTree } from '../support/tree.js';
 import { acceptance } from './acceptance.js';
-import type { Running } from './acceptance/scene.js';
+import { startDiod, whyNoDiod } from './running-servers.js';
 
 const skip = whyNoUml();
 if (skip !== undefined) console.warn(`the guest of diod skipped: ${skip}`);
@@ -38,32 +32,4 @@ describe.skipIf(skip !== undefined)('a guest of diod', { timeout: 240_000 }, () 
   });
 });
 
-const DIOD = '/usr/sbin/diod';
-
-async function startDiod(): Promise<Running> {
-  const directory = makeExport();
-  const socket = `${directory}.sock`;
-  const options = ['-f', '-n', '-N', '-e', directory, '-U', 'root', '-L', 'stderr', '-l', socket];
-  const diod = spawn(DIOD, options, { stdio: 'ignore' });
-  const ended = once(diod, 'exit');
-  await vi.waitUntil(() => existsSync(socket), { timeout: 10_000 * patience });
-  return {
-    connect: () => NinepClient.connect({ path: socket }),
-    export: directory,
-    aname: directory,
-    unknownFid: 'EIO',
-    remembers: true,
-    stop: async () => {
-      diod.kill('SIGKILL');
-      await ended;
-      removeTree(directory);
-      rmSync(socket, { force: true });
-    },
-  };
-}
-
-acceptance('diod', startDiod, {
-  deviations: diodDeviations,
-  fatal: diodFatal,
-  skip: existsSync(DIOD) ? undefined : `${DIOD} is not installed (Debian: diod)`,
-});
+acceptance('diod', startDiod, { deviations: diodDeviations, fatal: diodFatal, skip: whyNoDiod() });

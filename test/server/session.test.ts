@@ -118,19 +118,6 @@ describe.skipIf(skipped !== undefined)('a client that wants too much', () => {
     expect(await client.outcome('Twalk', { fid: 0, newfid: 30, names: ['a'] })).toBe('ok');
   });
 
-  it('has as many files open as it may, and goes on with those', async () => {
-    const path = tree();
-    const { client } = await sessionInProcess(path, { openFiles: 4 });
-    const results: string[] = [];
-    for (let fid = 1; fid < 7; fid++) {
-      await client.request('Twalk', { fid: 0, newfid: fid, names: ['a', 'b', 'c', 'file'] });
-      results.push(await client.outcome('Tlopen', { fid, flags: 0 }));
-    }
-    expect(results).toEqual(['ok', 'ok', 'ok', 'ok', 'EMFILE', 'EMFILE']);
-    await client.request('Tclunk', { fid: 1 });
-    expect(await client.outcome('Tlopen', { fid: 5, flags: 0 })).toBe('ok');
-  });
-
   it('may send more requests than are looked at at once, and gets all answers', async () => {
     const { client } = await sessionInProcess(tree(), { requests: 4 });
     const sent = Array.from({ length: 300 }, () => client.request('Tgetattr', { fid: 0, mask: 0x7ffn }));

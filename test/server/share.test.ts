@@ -1,5 +1,5 @@
 /** `share`: what starts a helper and a 9P server, and what becomes of them. */
-import { chmodSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -42,6 +42,7 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
     await expectGone(pids);
     expect(share.stderr).toContain('the client has left');
     expect(share.stderr).not.toContain('not shared any more');
+    expect(readdirSync(dirname(path))).toEqual([]);
   });
 
   it('knows open files of every file system in the export, also those mounted later and unlinked', async () => {
@@ -232,8 +233,10 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
   });
 
   it('tells why the helper does not start, and has the server not start either', async () => {
-    const share = new ShareProcess(['--path=/nowhere', `--listen=unix:${socketPathForTest()}`]);
+    const path = socketPathForTest();
+    const share = new ShareProcess(['--path=/nowhere', `--listen=unix:${path}`]);
     const { status, report, stderr } = await share.end();
+    expect(readdirSync(dirname(path))).toEqual([]);
     expect([status, report, stderr]).toEqual([1, expect.stringContaining('cannot export /nowhere'), '']);
   });
 

@@ -24,12 +24,12 @@ export interface Owner {
  * is not 0, the changes of ids made it dumpable, which is taken back.
  */
 export class GuestCredentials {
-  readonly #uid: number;
-  readonly #gid: number;
+  private readonly uid: number;
+  private readonly gid: number;
   readonly #reduced = new CapabilitySets();
   readonly #full = new CapabilitySets();
   readonly #check = new CapabilitySets();
-  readonly #die: (reason: string) => never;
+  private readonly die: (reason: string) => never;
 
   /**
    * @param uid the effective uid of this process, to return to
@@ -37,9 +37,9 @@ export class GuestCredentials {
    * @param die ends the process at once
    */
   constructor(uid: number, gid: number, die: (reason: string) => never) {
-    this.#uid = uid;
-    this.#gid = gid;
-    this.#die = die;
+    this.uid = uid;
+    this.gid = gid;
+    this.die = die;
     this.#full.read();
     const permitted = this.#full.permitted;
     this.#full.setEffective(permitted);
@@ -53,9 +53,9 @@ export class GuestCredentials {
    * @returns what `call` returns, or -errno when the ids cannot be taken (EINVAL: not mapped in this user namespace)
    */
   run<At, How>({ uid, gid }: Owner, call: (at: At, how: How) => number, at: At, how: How): number {
-    const user = uid === NO_ID ? this.#uid : uid;
-    const group = gid === NO_ID ? this.#gid : gid;
-    if (user === this.#uid && group === this.#gid) return call(at, how);
+    const user = uid === NO_ID ? this.uid : uid;
+    const group = gid === NO_ID ? this.gid : gid;
+    if (user === this.uid && group === this.gid) return call(at, how);
     const refused = this.#assume(user, group);
     if (refused < 0) {
       this.#restore();
@@ -80,20 +80,20 @@ export class GuestCredentials {
 
   /** The result of setresuid and setresgid tells that a switch took, unlike that of setfsuid. */
   #assume(uid: number, gid: number): number {
-    const group = gid === this.#gid ? 0 : setEffectiveGid(gid);
+    const group = gid === this.gid ? 0 : setEffectiveGid(gid);
     if (group < 0) return group;
-    const user = uid === this.#uid ? 0 : setEffectiveUid(uid);
+    const user = uid === this.uid ? 0 : setEffectiveUid(uid);
     if (user < 0) return user;
     return this.#reduced.apply();
   }
 
   /** The uid first: with it come the effective capabilities, and with them the right to set the gid. */
   #restore(): void {
-    if (setEffectiveUid(this.#uid) < 0) this.#die('cannot return to its own uid');
-    if (this.#full.apply() < 0) this.#die('cannot make its capabilities effective again');
-    if (setEffectiveGid(this.#gid) < 0) this.#die('cannot return to its own gid');
+    if (setEffectiveUid(this.uid) < 0) this.die('cannot return to its own uid');
+    if (this.#full.apply() < 0) this.die('cannot make its capabilities effective again');
+    if (setEffectiveGid(this.gid) < 0) this.die('cannot return to its own gid');
     // meanwhile its ids were of two users, and only CAP_SYS_PTRACE would have let anybody look
-    if (setNotDumpable() < 0) this.#die('cannot make itself not dumpable again');
-    if (this.#check.read() < 0 || !this.#check.effectiveIsPermitted) this.#die('lost capabilities');
+    if (setNotDumpable() < 0) this.die('cannot make itself not dumpable again');
+    if (this.#check.read() < 0 || !this.#check.effectiveIsPermitted) this.die('lost capabilities');
   }
 }

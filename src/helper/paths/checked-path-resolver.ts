@@ -34,15 +34,15 @@ const MOVED_ATTEMPTS = 20;
  * only the last component is left to the call itself. Files of a procfs are not opened: `mem` is our own memory.
  */
 export class CheckedPathResolver extends PathResolver {
-  readonly #root: number;
-  readonly #own: OwnDescriptors;
+  private readonly root: number;
+  private readonly own: OwnDescriptors;
   readonly #procfs = new ProcfsGuard();
 
   /** @param root an O_PATH descriptor of the export */
   constructor(scope: RequestScope, root: number, own: OwnDescriptors) {
     super(scope);
-    this.#root = root;
-    this.#own = own;
+    this.root = root;
+    this.own = own;
   }
 
   override resolve(path: ByteSpan): Pointer | number {
@@ -87,7 +87,7 @@ export class CheckedPathResolver extends PathResolver {
   #openInside(path: Pointer, flags: number, mode: number): number {
     const { atRoot } = this.scope;
     const open = atRoot ? openInRoot : openBeneath;
-    const from = atRoot ? this.#root : AT_FDCWD;
+    const from = atRoot ? this.root : AT_FDCWD;
     let descriptor = -errno.EAGAIN;
     for (let attempt = 0; descriptor === -errno.EAGAIN && attempt < MOVED_ATTEMPTS; attempt++) {
       descriptor = open(from, path, flags, mode);
@@ -103,8 +103,8 @@ export class CheckedPathResolver extends PathResolver {
     const located = this.open(path, flags, 0);
     if (located < 0) return located;
     this.scope.hold(located);
-    const failed = this.scope.workIn(this.#own.directory);
-    return failed < 0 ? failed : this.#own.name(located, (flags & O_DIRECTORY) !== 0);
+    const failed = this.scope.workIn(this.own.directory);
+    return failed < 0 ? failed : this.own.name(located, (flags & O_DIRECTORY) !== 0);
   }
 
   /** Enters the directory of a path, of which only the last component, with the slashes behind it, is left. */

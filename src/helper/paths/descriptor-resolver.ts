@@ -13,15 +13,15 @@ import type { RequestScope } from './request-scope.js';
  */
 export class DescriptorResolver extends PathResolver {
   override readonly calls: InodeCalls = ofTargets;
-  readonly #passed: PassedDescriptor;
-  readonly #own: OwnDescriptors;
+  private readonly passed: PassedDescriptor;
+  private readonly own: OwnDescriptors;
 
   /** @param ownDescriptors an O_PATH descriptor of the process's own descriptors */
   constructor(scope: RequestScope, passed: PassedDescriptor, ownDescriptors: number) {
     super(scope);
-    this.#passed = passed;
+    this.passed = passed;
     // its own, since a model asks for the names of other descriptors meanwhile
-    this.#own = new OwnDescriptors(ownDescriptors);
+    this.own = new OwnDescriptors(ownDescriptors);
   }
 
   override resolve(): Uint8Array | number {
@@ -29,9 +29,9 @@ export class DescriptorResolver extends PathResolver {
   }
 
   override resolveToOpen(): Uint8Array | number {
-    const { descriptor = -errno.EBADF } = this.#passed;
+    const { descriptor = -errno.EBADF } = this.passed;
     if (descriptor < 0) return descriptor;
-    const failed = this.scope.workIn(this.#own.directory);
+    const failed = this.scope.workIn(this.own.directory);
     return failed < 0 ? failed : this.#name(descriptor);
   }
 
@@ -49,9 +49,9 @@ export class DescriptorResolver extends PathResolver {
 
   /** Opens what was passed, whatever path it is given. */
   override open(_path: Pointer, flags: number, mode: number): number {
-    const { descriptor = -errno.EBADF } = this.#passed;
+    const { descriptor = -errno.EBADF } = this.passed;
     if (descriptor < 0) return descriptor;
-    return openat(this.#own.directory, this.#name(descriptor), flags & ~O_NOFOLLOW, mode);
+    return openat(this.own.directory, this.#name(descriptor), flags & ~O_NOFOLLOW, mode);
   }
 
   override locate(path: Pointer): number {
@@ -59,7 +59,7 @@ export class DescriptorResolver extends PathResolver {
   }
 
   #name(descriptor: number): Uint8Array {
-    this.#own.name(descriptor);
-    return this.#own.nameBytes;
+    this.own.name(descriptor);
+    return this.own.nameBytes;
   }
 }

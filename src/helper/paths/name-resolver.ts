@@ -29,13 +29,13 @@ export class NameResolver extends PathResolver {
   readonly #path = stableMemory(MAX_STRING_BYTES + 1);
   readonly #name = stableMemory(MAX_STRING_BYTES + 1);
   readonly #oldName = stableMemory(MAX_STRING_BYTES + 1);
-  readonly #hidden: readonly Uint8Array[];
+  private readonly hidden: readonly Uint8Array[];
   readonly #procfs = new ProcfsGuard();
 
   /** @param hidden names that the client has no use of, anywhere: ENOENT, and EINVAL for making one */
   constructor(scope: RequestScope, hidden: readonly Uint8Array[]) {
     super(scope);
-    this.#hidden = hidden;
+    this.hidden = hidden;
   }
 
   /** Always the bytes: the mapped models look at them. */
@@ -127,7 +127,7 @@ export class NameResolver extends PathResolver {
   }
 
   #isHidden(frame: Uint8Array, start: number, size: number): boolean {
-    for (const name of this.#hidden) {
+    for (const name of this.hidden) {
       let same = 0;
       while (same < size && name[same] === frame[start + same]) same++;
       if (same === size && name[size] === 0) return true;

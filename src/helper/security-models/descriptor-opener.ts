@@ -54,21 +54,21 @@ const RACE_ATTEMPTS = 10;
  * /proc/self/fd. A path that is swapped in between makes no difference.
  */
 export class DescriptorOpener {
-  readonly #scope: RequestScope;
-  readonly #paths: PathResolver;
-  readonly #own: OwnDescriptors;
+  private readonly scope: RequestScope;
+  private readonly paths: PathResolver;
+  private readonly own: OwnDescriptors;
   readonly #status = new FileStatus();
-  readonly #refused: () => void;
+  private readonly refused: () => void;
 
   /**
    * @param paths what resolved the paths that are opened
    * @param refused is told of every special file that was not opened
    */
   constructor(scope: RequestScope, paths: PathResolver, own: OwnDescriptors, refused: () => void) {
-    this.#scope = scope;
-    this.#paths = paths;
-    this.#own = own;
-    this.#refused = refused;
+    this.scope = scope;
+    this.paths = paths;
+    this.own = own;
+    this.refused = refused;
   }
 
   /**
@@ -83,15 +83,15 @@ export class DescriptorOpener {
     const wanted = flags & CLIENT_FLAGS;
     // with O_DIRECTORY the kernel itself refuses anything that is not one, before it opens it
     if ((wanted & O_DIRECTORY) !== 0) {
-      const opened = this.#paths.open(path, wanted | O_NOCTTY, 0);
+      const opened = this.paths.open(path, wanted | O_NOCTTY, 0);
       if (!needsAccessTime(opened, wanted)) return opened;
-      return this.#paths.open(path, (wanted & ~O_NOATIME) | O_NOCTTY, 0);
+      return this.paths.open(path, (wanted & ~O_NOATIME) | O_NOCTTY, 0);
     }
-    const located = this.#paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
+    const located = this.paths.open(path, O_PATH | (wanted & O_NOFOLLOW), 0);
     if (located < 0) return located;
     const opened = this.#reopen(located, wanted & ~O_NOFOLLOW, create, status);
     // as long as what it led to: the two are closed together
-    if (opened >= 0) this.#scope.hold(located);
+    if (opened >= 0) this.scope.hold(located);
     else close(located);
     return opened;
   }
@@ -104,7 +104,7 @@ export class DescriptorOpener {
     if ((flags & O_CREAT) === 0) return this.open(path, flags);
     const wanted = flags & CLIENT_FLAGS & ~O_DIRECTORY;
     for (let attempt = 0; ; attempt++) {
-      const created = this.#paths.open(path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
+      const created = this.paths.open(path, wanted | O_CREAT | O_EXCL | O_NOCTTY, mode);
       if (created !== -errno.EEXIST || (flags & O_EXCL) !== 0) return created;
       const opened = this.#open(path, wanted, true);
       if (opened !== -errno.ENOENT || attempt === RACE_ATTEMPTS) return opened;
@@ -117,7 +117,7 @@ export class DescriptorOpener {
     const descriptor = this.open(path, O_WRONLY);
     // what truncate(2) says of special files
     if (descriptor < 0) return descriptor === -errno.ENXIO ? -errno.EINVAL : descriptor;
-    return ftruncate(this.#scope.hold(descriptor), length);
+    return ftruncate(this.scope.hold(descriptor), length);
   }
 
   /** Opens for use what an O_PATH descriptor refers to, which stays open. @returns a descriptor or -errno */
@@ -134,15 +134,15 @@ export class DescriptorOpener {
       if (create || (flags & O_ACCMODE) !== 0 || (flags & O_TRUNC) !== 0) return -errno.EISDIR;
     } else if (type !== S_IFREG) {
       if (type === S_IFLNK) return -errno.ELOOP;
-      this.#refused();
+      this.refused();
       return -errno.ENXIO;
     }
     // O_NONBLOCK: a file that somebody holds a lease on fails instead of making us wait. The client's open file keeps
     // the flag, which means nothing for a regular file or a directory
-    const name = this.#own.name(located);
-    const opened = openat(this.#own.directory, name, flags | O_NOCTTY | O_NONBLOCK, 0);
+    const name = this.own.name(located);
+    const opened = openat(this.own.directory, name, flags | O_NOCTTY | O_NONBLOCK, 0);
     if (!needsAccessTime(opened, flags)) return opened;
-    return openat(this.#own.directory, name, (flags & ~O_NOATIME) | O_NOCTTY | O_NONBLOCK, 0);
+    return openat(this.own.directory, name, (flags & ~O_NOATIME) | O_NOCTTY | O_NONBLOCK, 0);
   }
 }
 

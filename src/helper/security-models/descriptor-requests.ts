@@ -10,19 +10,19 @@ import type { SecurityModel } from './security-model.js';
  * them. Only what concerns one inode can be: nothing is made, moved or removed without a path.
  */
 export class DescriptorRequests implements SecurityModel {
-  readonly #byPath: SecurityModel;
-  readonly #byDescriptor: SecurityModel;
-  readonly #passed: PassedDescriptor;
+  private readonly byPath: SecurityModel;
+  private readonly byDescriptor: SecurityModel;
+  private readonly passed: PassedDescriptor;
 
   /** @param byDescriptor the same model with a resolver of the descriptor that was passed */
   constructor(byPath: SecurityModel, byDescriptor: SecurityModel, passed: PassedDescriptor) {
-    this.#byPath = byPath;
-    this.#byDescriptor = byDescriptor;
-    this.#passed = passed;
+    this.byPath = byPath;
+    this.byDescriptor = byDescriptor;
+    this.passed = passed;
   }
 
   #of(path: ByteSpan): SecurityModel {
-    return path.length === 0 && this.#passed.descriptor !== undefined ? this.#byDescriptor : this.#byPath;
+    return path.length === 0 && this.passed.descriptor !== undefined ? this.byDescriptor : this.byPath;
   }
 
   open(request: Request<'open'>): number {
@@ -30,31 +30,31 @@ export class DescriptorRequests implements SecurityModel {
   }
 
   create(request: Request<'create'>): number {
-    return this.#byPath.create(request);
+    return this.byPath.create(request);
   }
 
   mknod(request: Request<'mknod'>): number {
-    return this.#byPath.mknod(request);
+    return this.byPath.mknod(request);
   }
 
   mkdir(request: Request<'mkdir'>): number {
-    return this.#byPath.mkdir(request);
+    return this.byPath.mkdir(request);
   }
 
   symlink(request: Request<'symlink'>): number {
-    return this.#byPath.symlink(request);
+    return this.byPath.symlink(request);
   }
 
   link(request: Request<'link'>): number {
-    return this.#byPath.link(request);
+    return this.byPath.link(request);
   }
 
   rename(request: Request<'rename'>): number {
-    return this.#byPath.rename(request);
+    return this.byPath.rename(request);
   }
 
   remove(request: Request<'remove'>): number {
-    return this.#byPath.remove(request);
+    return this.byPath.remove(request);
   }
 
   lstat(request: Request<'lstat'>, status: FileStatus): number {
@@ -62,11 +62,11 @@ export class DescriptorRequests implements SecurityModel {
   }
 
   readlink(request: Request<'readlink'>, target: Destination, size: number): number {
-    return this.#byPath.readlink(request, target, size);
+    return this.byPath.readlink(request, target, size);
   }
 
   statfs(request: Request<'statfs'>, status: FileSystemStatus): number {
-    return this.#byPath.statfs(request, status);
+    return this.byPath.statfs(request, status);
   }
 
   generation(request: Request<'getversion'>, generation: Int32Array, at: number): number {

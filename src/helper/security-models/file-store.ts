@@ -28,13 +28,13 @@ const { NLINK } = FileStatus;
  * that is left of another inode which had the name says nothing (`RecordMark`).
  */
 export class FileStore implements AttributeStore {
-  readonly #scope: RequestScope;
-  readonly #descriptors: DescriptorOpener;
+  private readonly scope: RequestScope;
+  private readonly descriptors: DescriptorOpener;
   readonly #directory = new MetadataDirectory();
   readonly #replacement = new MetadataReplacement();
   readonly #left = new LeftMetadata();
   readonly #mark = new RecordMark();
-  readonly #index: LinkIndex;
+  private readonly index: LinkIndex;
   readonly #entry = stableMemory(IN_DIRECTORY.length + MAX_NAME_BYTES);
   readonly #text = stableMemory(MAX_TEXT_BYTES);
   readonly #merged = new GuestAttributes();
@@ -46,9 +46,9 @@ export class FileStore implements AttributeStore {
 
   /** @param root as of LinkIndex */
   constructor(scope: RequestScope, descriptors: DescriptorOpener, root: number | undefined) {
-    this.#scope = scope;
-    this.#descriptors = descriptors;
-    this.#index = new LinkIndex(root, descriptors, this.#mark);
+    this.scope = scope;
+    this.descriptors = descriptors;
+    this.index = new LinkIndex(root, descriptors, this.#mark);
     this.#entry.set(IN_DIRECTORY);
   }
 
@@ -58,8 +58,8 @@ export class FileStore implements AttributeStore {
     if (typeof object === 'number') return object;
     let descriptor = this.#open(name, O_NOFOLLOW, object);
     if (unrecorded.has(descriptor) && hasOtherNames(object)) {
-      descriptor = this.#index.open(object);
-      if (descriptor >= 0) this.#scope.hold(descriptor);
+      descriptor = this.index.open(object);
+      if (descriptor >= 0) this.scope.hold(descriptor);
     }
     if (descriptor < 0) return unrecorded.has(descriptor) ? 0 : descriptor;
     const length = files.read(descriptor, this.#text, MAX_TEXT_BYTES);
@@ -70,9 +70,9 @@ export class FileStore implements AttributeStore {
 
   /** Opens the metadata file of a name, and holds it. @returns a descriptor, -ENOENT also when it is left of another object, or -errno */
   #open(name: Uint8Array, flags: number, object: FileStatus): number {
-    const descriptor = this.#descriptors.open(this.#entryOf(name), flags, this.#status);
+    const descriptor = this.descriptors.open(this.#entryOf(name), flags, this.#status);
     if (descriptor < 0) return descriptor;
-    this.#scope.hold(descriptor);
+    this.scope.hold(descriptor);
     return this.#mark.isOfAnother(descriptor, this.#status, object) ? -errno.ENOENT : descriptor;
   }
 
@@ -95,7 +95,7 @@ export class FileStore implements AttributeStore {
     if (typeof object === 'number') return object;
     let descriptor = this.#open(name, O_RDWR | O_NOFOLLOW, object);
     if (descriptor === -errno.ENOENT && hasOtherNames(object)) {
-      const taken = this.#index.takeTo(name, object);
+      const taken = this.index.takeTo(name, object);
       if (taken !== 0) descriptor = taken < 0 ? taken : this.#open(name, O_RDWR | O_NOFOLLOW, object);
     }
     if (descriptor === -errno.ENOENT) return this.#record(name, attributes, object);
@@ -114,7 +114,7 @@ export class FileStore implements AttributeStore {
     if (shared < 0) return shared;
     const written = this.#write(descriptor, this.#merged, length);
     if (written >= 0) this.#mark.set(descriptor, object);
-    else if (shared > 0) this.#index.remove(object);
+    else if (shared > 0) this.index.remove(object);
     return written;
   }
 
@@ -124,7 +124,7 @@ export class FileStore implements AttributeStore {
     const marked = this.#mark.set(descriptor, object, false);
     return marked <= 0 || (object.words[NLINK] ?? 0) <= links
       ? Math.min(marked, 0)
-      : this.#index.add(name, object);
+      : this.index.add(name, object);
   }
 
   prepare(name: Uint8Array): number {
@@ -153,7 +153,7 @@ export class FileStore implements AttributeStore {
     let failed = this.#write(descriptor, attributes, 0);
     if (failed >= 0) {
       const marked = this.#mark.set(descriptor, object);
-      if (hasOtherNames(object)) failed = marked <= 0 ? marked : this.#index.add(name, object);
+      if (hasOtherNames(object)) failed = marked <= 0 ? marked : this.index.add(name, object);
     }
     if (failed < 0) files.unlink(this.#entryOf(name));
     return Math.min(failed, 0);
@@ -223,8 +223,8 @@ export class FileStore implements AttributeStore {
   }
 
   #createEntry(entry: Uint8Array): number {
-    const created = this.#descriptors.create(entry, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
-    return created < 0 ? created : this.#scope.hold(created);
+    const created = this.descriptors.create(entry, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+    return created < 0 ? created : this.scope.hold(created);
   }
 
   /** The empty lines that are left when the end cannot be cut off say nothing. */

@@ -17,8 +17,8 @@ const FILEID_INO64_GEN = 0x81;
  * handle, in which the same file systems put the same number: one call, and no file is opened for it.
  */
 export class GenerationReader {
-  readonly #supported: boolean;
-  readonly #flags: number;
+  private readonly supported: boolean;
+  private readonly flags: number;
   readonly #handle = new FileHandle();
 
   /**
@@ -26,15 +26,15 @@ export class GenerationReader {
    * @param follow whether to follow a symbolic link at the end of a path
    */
   constructor(fileSystem: number, follow: boolean) {
-    this.#flags = follow ? AT_SYMLINK_FOLLOW : 0;
-    this.#supported = fileSystem === EXT || fileSystem === BTRFS || fileSystem === XFS;
+    this.flags = follow ? AT_SYMLINK_FOLLOW : 0;
+    this.supported = fileSystem === EXT || fileSystem === BTRFS || fileSystem === XFS;
   }
 
   /** Writes the generation, 0 where the file system has none. @returns 0 or -errno */
   read(path: Pointer, generation: Int32Array, at: number): number {
     generation[at] = 0;
-    if (!this.#supported) return 0;
-    const failed = nameToHandle(path, this.#handle, this.#flags);
+    if (!this.supported) return 0;
+    const failed = nameToHandle(path, this.#handle, this.flags);
     // another file system mounted inside the export may have no handles, or larger ones than anybody uses
     if (failed === -errno.EOPNOTSUPP || failed === -errno.EOVERFLOW) return 0;
     if (failed < 0) return failed;

@@ -31,15 +31,15 @@ const MAX_LIST_BYTES = 65_536;
 
 /** The attributes of the host's objects that the guest sees, under the names that it knows. */
 export class GuestXattrs implements XattrModel {
-  readonly #paths: PathResolver;
-  readonly #beginnings: readonly Beginning[];
+  private readonly paths: PathResolver;
+  private readonly beginnings: readonly Beginning[];
   readonly #name = stableMemory(2 * MAX_NAME_BYTES);
   readonly #list = stableMemory(MAX_LIST_BYTES);
 
   constructor(paths: PathResolver, rules: readonly XattrRule[]) {
-    this.#paths = paths;
+    this.paths = paths;
     const encoder = new TextEncoder();
-    this.#beginnings = rules.map((rule) => ({
+    this.beginnings = rules.map((rule) => ({
       rule,
       guest: encoder.encode(rule.guest),
       host: encoder.encode(typeof rule.host === 'string' ? rule.host : rule.guest),
@@ -52,33 +52,33 @@ export class GuestXattrs implements XattrModel {
     if (typeof beginning.rule.host !== 'string') return -beginning.rule.host.get;
     const hostName = this.#hostName(name, beginning);
     if (typeof hostName === 'number') return hostName;
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.calls.getxattr(at, hostName, value.address, size);
+    return this.paths.calls.getxattr(at, hostName, value.address, size);
   }
 
   setxattr({ path, name, value, size, flags }: Request<'lsetxattr'>): number {
     if (size !== value.length) return -errno.EINVAL;
     const hostName = this.#changeable(name);
     if (typeof hostName === 'number') return hostName;
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
-    return this.#paths.calls.setxattr(at, { name: hostName, value: this.#paths.data(value), size, flags });
+    return this.paths.calls.setxattr(at, { name: hostName, value: this.paths.data(value), size, flags });
   }
 
   removexattr({ path, name }: Request<'lremovexattr'>): number {
     const hostName = this.#changeable(name);
     if (typeof hostName === 'number') return hostName;
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
-    const removed = this.#paths.calls.removexattr(at, hostName);
+    const removed = this.paths.calls.removexattr(at, hostName);
     return removed === -errno.ENODATA && this.#find(name)?.rule.removable === true ? 0 : removed;
   }
 
   listxattr({ path }: Request<'llistxattr'>, list: Destination, size: number): number {
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
-    const length = this.#paths.calls.listxattr(at, this.#list, MAX_LIST_BYTES);
+    const length = this.paths.calls.listxattr(at, this.#list, MAX_LIST_BYTES);
     if (length < 0) return length;
     const guestLength = this.#translate(length, undefined);
     if (size === 0) return guestLength;
@@ -90,7 +90,7 @@ export class GuestXattrs implements XattrModel {
   #translate(length: number, list: Uint8Array | undefined): number {
     let written = 0;
     for (let start = 0; start < length; start = this.#list.indexOf(0, start) + 1) {
-      const beginning = this.#beginnings.find(({ host }) => this.#listHas(host, start));
+      const beginning = this.beginnings.find(({ host }) => this.#listHas(host, start));
       if (beginning === undefined || typeof beginning.rule.host !== 'string') continue;
       const { guest, host } = beginning;
       const end = this.#list.indexOf(0, start) + 1;
@@ -108,7 +108,7 @@ export class GuestXattrs implements XattrModel {
   }
 
   #find({ frame, start, length }: ByteSpan): Beginning | undefined {
-    return this.#beginnings.find(
+    return this.beginnings.find(
       ({ guest }) => guest.length <= length && guest.every((byte, index) => frame[start + index] === byte),
     );
   }

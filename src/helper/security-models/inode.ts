@@ -12,18 +12,18 @@ const NONE = -1;
  * inode meanwhile: other processes rename, too.
  */
 export class Inode {
-  readonly #scope: RequestScope;
-  readonly #paths: PathResolver;
-  readonly #own: OwnDescriptors;
+  private readonly scope: RequestScope;
+  private readonly paths: PathResolver;
+  private readonly own: OwnDescriptors;
   readonly #status = new FileStatus();
   #descriptor = NONE;
   /** What was read of the one that is held. */
   #known: FileStatus | undefined;
 
   constructor(scope: RequestScope, paths: PathResolver, own: OwnDescriptors) {
-    this.#scope = scope;
-    this.#paths = paths;
-    this.#own = own;
+    this.scope = scope;
+    this.paths = paths;
+    this.own = own;
   }
 
   /**
@@ -34,19 +34,19 @@ export class Inode {
    * @returns 0 or -errno
    */
   hold(path: Pointer, flags: number): number {
-    return this.#take(this.#paths.locate(path, flags));
+    return this.#take(this.paths.locate(path, flags));
   }
 
   /** As `hold` of a path, for what is opened then: nothing of a procfs. */
   holdToOpen(path: Pointer): number {
-    return this.#take(this.#paths.open(path, files.O_PATH | files.O_NOFOLLOW, 0));
+    return this.#take(this.paths.open(path, files.O_PATH | files.O_NOFOLLOW, 0));
   }
 
   #take(descriptor: number): number {
     this.#known = undefined;
     this.#descriptor = NONE;
     if (descriptor < 0) return descriptor;
-    this.#descriptor = this.#scope.hold(descriptor);
+    this.#descriptor = this.scope.hold(descriptor);
     return 0;
   }
 
@@ -77,12 +77,12 @@ export class Inode {
   }
 
   chmod(mode: number): number {
-    return files.fchmodat(this.#own.directory, this.#own.name(this.#descriptor), mode);
+    return files.fchmodat(this.own.directory, this.own.name(this.#descriptor), mode);
   }
 
   /** @param times as of utimensat(2) */
   utime(times: Pointer): number {
-    return files.utimensat(this.#own.directory, this.#own.name(this.#descriptor), times, 0);
+    return files.utimensat(this.own.directory, this.own.name(this.#descriptor), times, 0);
   }
 
   /**
@@ -92,7 +92,7 @@ export class Inode {
    * @returns the name or -errno
    */
   enter(): Pointer | number {
-    const failed = this.#scope.workIn(this.#own.directory);
-    return failed < 0 ? failed : this.#own.name(this.#descriptor);
+    const failed = this.scope.workIn(this.own.directory);
+    return failed < 0 ? failed : this.own.name(this.#descriptor);
   }
 }

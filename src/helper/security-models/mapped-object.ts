@@ -29,19 +29,19 @@ export interface ObjectParts {
  * lead to another one meanwhile.
  */
 export class MappedObject {
-  readonly #parts: ObjectParts;
-  readonly #inode: Inode;
+  private readonly parts: ObjectParts;
+  private readonly inode: Inode;
   readonly #recorded = new GuestAttributes();
   readonly #status = new FileStatus();
 
   constructor(parts: ObjectParts) {
-    this.#parts = parts;
-    this.#inode = parts.inode;
+    this.parts = parts;
+    this.inode = parts.inode;
   }
 
   /** Holds an object and reads its status. @returns 0 or -errno */
   look(at: Uint8Array, status = this.#status): number {
-    const failed = this.#inode.hold(at, O_NOFOLLOW);
+    const failed = this.inode.hold(at, O_NOFOLLOW);
     return failed < 0 ? failed : this.#read(at, status);
   }
 
@@ -56,7 +56,7 @@ export class MappedObject {
 
   /** Records some of what was looked at. */
   change(at: Uint8Array, wanted: GuestAttributes): number {
-    return this.#parts.store.change(this.#inode, at, wanted, this.#recorded);
+    return this.parts.store.change(this.inode, at, wanted, this.#recorded);
   }
 
   /** Opens what is, to the guest, a regular file or a directory. @returns a descriptor or what open(2) says otherwise */
@@ -66,8 +66,8 @@ export class MappedObject {
     // what is written to is not the file any more to which the capabilities were given; the emulator writes without
     // asking, so they are gone as soon as it may
     const writes = (flags & (O_ACCMODE | O_TRUNC)) !== 0;
-    if (failed >= 0 && writes) failed = this.#parts.store.dropCapability(this.#inode, at, this.#recorded);
-    return failed < 0 ? failed : this.#parts.descriptors.reopen(this.#inode.descriptor, flags);
+    if (failed >= 0 && writes) failed = this.parts.store.dropCapability(this.inode, at, this.#recorded);
+    return failed < 0 ? failed : this.parts.descriptors.reopen(this.inode.descriptor, flags);
   }
 
   /** As `open` for open(2) with O_CREAT, which opens no directory. */
@@ -86,10 +86,10 @@ export class MappedObject {
   }
 
   #readTarget(target: Pointer, size: number): number {
-    const { descriptor } = this.#inode;
-    const opened = this.#parts.descriptors.reopen(descriptor, 0);
+    const { descriptor } = this.inode;
+    const opened = this.parts.descriptors.reopen(descriptor, 0);
     // a real link of the host, which is ELOOP in QEMU's `local`
-    if (opened === -errno.ELOOP && this.#parts.hostSymlinks) return readlinkOf(descriptor, target, size);
+    if (opened === -errno.ELOOP && this.parts.hostSymlinks) return readlinkOf(descriptor, target, size);
     if (opened < 0) return opened;
     const length = read(opened, target, size);
     close(opened);
@@ -97,14 +97,14 @@ export class MappedObject {
   }
 
   #lookToOpen(at: Uint8Array): number {
-    const failed = this.#inode.holdToOpen(at);
+    const failed = this.inode.holdToOpen(at);
     return failed < 0 ? failed : this.#read(at, this.#status);
   }
 
   #read(at: Uint8Array, status: FileStatus): number {
-    const failed = this.#inode.identify(status);
+    const failed = this.inode.identify(status);
     if (failed < 0) return failed;
-    const unread = this.#parts.store.read(this.#inode, at, this.#recorded);
+    const unread = this.parts.store.read(this.inode, at, this.#recorded);
     if (unread < 0) return unread;
     this.#recorded.overlay(status);
     return 0;
@@ -113,7 +113,7 @@ export class MappedObject {
   #refusal(): number {
     if (this.type === S_IFREG || this.type === S_IFDIR) return 0;
     if (this.type === S_IFLNK) return -errno.ELOOP;
-    this.#parts.refused();
+    this.parts.refused();
     return -errno.ENXIO;
   }
 }

@@ -7,54 +7,54 @@ import type { SecurityModel } from './security-model.js';
 
 /** Any security model without its changes: they are EROFS, as on a file system mounted read-only. */
 export class ReadOnly implements SecurityModel {
-  readonly #model: SecurityModel;
-  readonly #refused: (request: string) => void;
+  private readonly model: SecurityModel;
+  private readonly refused: (request: string) => void;
 
   /** @param refused is told the name of every request that was refused */
   constructor(model: SecurityModel, refused: (request: string) => void) {
-    this.#model = model;
-    this.#refused = refused;
+    this.model = model;
+    this.refused = refused;
   }
 
   #refuse(request: string): number {
-    this.#refused(request);
+    this.refused(request);
     return -errno.EROFS;
   }
 
   open(request: Request<'open'>): number {
     if (changes(request.flags)) return this.#refuse('open');
-    return this.#model.open({ path: request.path, flags: request.flags | O_NOATIME });
+    return this.model.open({ path: request.path, flags: request.flags | O_NOATIME });
   }
 
   create(request: Request<'create'>): number {
     // what is there may be opened, as open(2) does on a read-only file system
     if (changes(request.flags) || (request.flags & O_EXCL) !== 0) return this.#refuse('create');
-    const opened = this.#model.open({ path: request.path, flags: (request.flags & ~O_CREAT) | O_NOATIME });
+    const opened = this.model.open({ path: request.path, flags: (request.flags & ~O_CREAT) | O_NOATIME });
     return opened === -errno.ENOENT ? this.#refuse('create') : opened;
   }
 
   lstat(request: Request<'lstat'>, status: FileStatus): number {
-    return this.#model.lstat(request, status);
+    return this.model.lstat(request, status);
   }
 
   readlink(request: Request<'readlink'>, target: Destination, size: number): number {
-    return this.#model.readlink(request, target, size);
+    return this.model.readlink(request, target, size);
   }
 
   statfs(request: Request<'statfs'>, status: FileSystemStatus): number {
-    return this.#model.statfs(request, status);
+    return this.model.statfs(request, status);
   }
 
   generation(request: Request<'getversion'>, generation: Int32Array, at: number): number {
-    return this.#model.generation(request, generation, at);
+    return this.model.generation(request, generation, at);
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
-    return this.#model.getxattr(request, value, size);
+    return this.model.getxattr(request, value, size);
   }
 
   listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
-    return this.#model.listxattr(request, list, size);
+    return this.model.listxattr(request, list, size);
   }
 
   readonly mknod = (): number => this.#refuse('mknod');

@@ -21,23 +21,23 @@ const XATTR_REPLACE = 2;
  * none. All other attributes are those of another model.
  */
 export class RecordedCapability implements XattrModel {
-  readonly #others: XattrModel;
-  readonly #paths: ByteResolver;
-  readonly #store: AttributeStore;
-  readonly #inode: Inode;
+  private readonly others: XattrModel;
+  private readonly paths: ByteResolver;
+  private readonly store: AttributeStore;
+  private readonly inode: Inode;
   readonly #recorded = new GuestAttributes();
   readonly #wanted = new GuestAttributes();
   readonly #found = new Uint8Array(CAPABILITY_BYTES);
 
   constructor(others: XattrModel, paths: ByteResolver, store: AttributeStore, inode: Inode) {
-    this.#others = others;
-    this.#paths = paths;
-    this.#store = store;
-    this.#inode = inode;
+    this.others = others;
+    this.paths = paths;
+    this.store = store;
+    this.inode = inode;
   }
 
   getxattr(request: Request<'lgetxattr'>, value: Destination, size: number): number {
-    if (!isName(request.name)) return this.#others.getxattr(request, value, size);
+    if (!isName(request.name)) return this.others.getxattr(request, value, size);
     const length = this.#read(request.path);
     if (length === 0) return -errno.ENODATA;
     if (length < 0 || size === 0) return length;
@@ -47,7 +47,7 @@ export class RecordedCapability implements XattrModel {
   }
 
   listxattr(request: Request<'llistxattr'>, list: Destination, size: number): number {
-    const length = this.#others.listxattr(request, list, size);
+    const length = this.others.listxattr(request, list, size);
     if (length < 0) return length;
     const recorded = this.#read(request.path);
     if (recorded <= 0) return recorded < 0 ? recorded : length;
@@ -61,7 +61,7 @@ export class RecordedCapability implements XattrModel {
 
   setxattr(request: Request<'lsetxattr'>): number {
     const { path, name, value, size, flags } = request;
-    if (!isName(name)) return this.#others.setxattr(request);
+    if (!isName(name)) return this.others.setxattr(request);
     if (size !== value.length || (flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -errno.EINVAL;
     const bytes = value.frame.slice(value.start, value.start + value.length);
     if (!isCapability(bytes)) return -errno.EINVAL;
@@ -73,7 +73,7 @@ export class RecordedCapability implements XattrModel {
   }
 
   removexattr(request: Request<'lremovexattr'>): number {
-    if (!isName(request.name)) return this.#others.removexattr(request);
+    if (!isName(request.name)) return this.others.removexattr(request);
     const recorded = this.#read(request.path);
     if (recorded <= 0) return recorded < 0 ? recorded : -errno.ENODATA;
     return this.#record(request.path, NO_CAPABILITY);
@@ -81,19 +81,19 @@ export class RecordedCapability implements XattrModel {
 
   /** @returns the length of what is recorded, 0 for nothing, or -errno */
   #read(path: ByteSpan): number {
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
-    const failed = this.#inode.hold(at, O_NOFOLLOW);
-    return failed < 0 ? failed : this.#store.readCapability(this.#inode, at, this.#found);
+    const failed = this.inode.hold(at, O_NOFOLLOW);
+    return failed < 0 ? failed : this.store.readCapability(this.inode, at, this.#found);
   }
 
   #record(path: ByteSpan, capability: Uint8Array): number {
-    const at = this.#paths.resolve(path);
+    const at = this.paths.resolve(path);
     if (typeof at === 'number') return at;
     this.#wanted.clear();
     this.#wanted.capability = capability;
-    const failed = this.#inode.hold(at, O_NOFOLLOW);
-    return failed < 0 ? failed : this.#store.change(this.#inode, at, this.#wanted, this.#recorded);
+    const failed = this.inode.hold(at, O_NOFOLLOW);
+    return failed < 0 ? failed : this.store.change(this.inode, at, this.#wanted, this.#recorded);
   }
 }
 

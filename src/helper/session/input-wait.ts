@@ -28,10 +28,10 @@ type Input = Pick<Connection, 'receive' | 'receiveWaiting'>;
  * many compete for the processors, polling takes them from those who have work.
  */
 export class InputWait {
-  readonly #connection: Input;
-  readonly #clock: Pick<MonotonicClock, 'microseconds'>;
-  readonly #ceiling: number;
-  #window: number;
+  private readonly connection: Input;
+  private readonly clock: Pick<MonotonicClock, 'microseconds'>;
+  private readonly ceiling: number;
+  private window: number;
   /** Requests still to be waited for without polling, and how many there were in this row. */
   #skip = 0;
   #skipped = 0;
@@ -41,10 +41,10 @@ export class InputWait {
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
   constructor(connection: Input, clock: Pick<MonotonicClock, 'microseconds'>, ceiling: number) {
-    this.#connection = connection;
-    this.#clock = clock;
-    this.#ceiling = ceiling;
-    this.#window = Math.min(ceiling, SHORTEST_US);
+    this.connection = connection;
+    this.clock = clock;
+    this.ceiling = ceiling;
+    this.window = Math.min(ceiling, SHORTEST_US);
   }
 
   /** When `next` last returned, in microseconds of the clock. */
@@ -59,7 +59,7 @@ export class InputWait {
   next(start: number): number {
     this.#now = start;
     let bytes = -errno.EAGAIN;
-    if (this.#ceiling > 0) {
+    if (this.ceiling > 0) {
       if (this.#skip > 0) this.#skip--;
       else bytes = this.#spin(start);
     }
@@ -71,7 +71,7 @@ export class InputWait {
     let waited = false;
     for (;;) {
       for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
-        const bytes = this.#connection.receive();
+        const bytes = this.connection.receive();
         if (bytes !== -errno.EAGAIN) {
           // what was there at once says little: without polling it would have been there, too
           this.#trust += waited ? WAITED : 1;
@@ -83,11 +83,11 @@ export class InputWait {
         }
         waited = true;
       }
-      const now = this.#clock.microseconds();
+      const now = this.clock.microseconds();
       const preempted = now - this.#now >= PREEMPTED_US;
       this.#now = now;
       // a negative difference: the clock went round
-      if (preempted || now - start >= this.#window || now < start) {
+      if (preempted || now - start >= this.window || now < start) {
         this.#trust = 0;
         this.#skipped = Math.min(Math.max(1, 2 * this.#skipped), MOST_SKIPPED);
         this.#skip = this.#skipped;
@@ -97,16 +97,16 @@ export class InputWait {
   }
 
   #sleep(start: number): number {
-    const bytes = this.#connection.receiveWaiting();
-    this.#now = this.#clock.microseconds();
-    if (this.#ceiling > 0) this.#adapt(this.#now - start);
+    const bytes = this.connection.receiveWaiting();
+    this.#now = this.clock.microseconds();
+    if (this.ceiling > 0) this.#adapt(this.#now - start);
     // a signal is for libuv to handle
     return bytes === -errno.EINTR ? -errno.EAGAIN : bytes;
   }
 
   /** @param waited how long the client took, microseconds */
   #adapt(waited: number): void {
-    if (waited > this.#ceiling) this.#window = Math.max(SHORTEST_US, this.#window >> 1);
-    else if (waited > this.#window) this.#window = Math.min(this.#ceiling, 2 * waited);
+    if (waited > this.ceiling) this.window = Math.max(SHORTEST_US, this.window >> 1);
+    else if (waited > this.window) this.window = Math.min(this.ceiling, 2 * waited);
   }
 }

@@ -57,18 +57,18 @@ export interface SessionEvents {
  * socket, and an idle session costs nothing.
  */
 export class Session {
-  readonly #connection: Connection;
-  readonly #wait: InputWait;
-  readonly #clock: MonotonicClock;
-  readonly #statistics: Statistics;
-  readonly #log: Logger;
-  readonly #refusals: Refusals;
-  readonly #scope: OperationContext['scope'];
+  private readonly connection: Connection;
+  private readonly wait: InputWait;
+  private readonly clock: MonotonicClock;
+  private readonly statistics: Statistics;
+  private readonly log: Logger;
+  private readonly refusals: Refusals;
+  private readonly scope: OperationContext['scope'];
   readonly #operations: readonly (Operation | undefined)[];
-  readonly #idle: IdleWait;
+  private readonly idle: IdleWait;
   readonly #eventLoop = new EventLoop();
-  readonly #descriptor: number;
-  readonly #ended: (end: SessionEnd) => never;
+  private readonly descriptor: number;
+  private readonly ended: (end: SessionEnd) => never;
   /** When the request in hand came, and when the event loop was looked at: microseconds of the clock. */
   #received = 0;
   #looked = 0;
@@ -80,21 +80,21 @@ export class Session {
 
   constructor(parts: SessionParts, { ended, woken }: SessionEvents) {
     const { descriptor, connection, context, log } = parts;
-    this.#connection = connection;
-    this.#wait = parts.wait;
-    this.#clock = parts.clock;
-    this.#statistics = parts.statistics;
-    this.#scope = context.scope;
-    this.#log = log;
-    this.#refusals = parts.refusals;
-    this.#descriptor = descriptor;
-    this.#ended = ended;
+    this.connection = connection;
+    this.wait = parts.wait;
+    this.clock = parts.clock;
+    this.statistics = parts.statistics;
+    this.scope = context.scope;
+    this.log = log;
+    this.refusals = parts.refusals;
+    this.descriptor = descriptor;
+    this.ended = ended;
     const trace = (line: string): void => {
       log.trace(line);
     };
     const isTracing = log.isLevelEnabled('trace');
     this.#operations = operationsByOpcode(connection.request, context, isTracing ? trace : undefined);
-    this.#idle = idleWait(descriptor, connection, {
+    this.idle = idleWait(descriptor, connection, {
       arrived: () => {
         woken();
         return this.#serve();
@@ -111,7 +111,7 @@ export class Session {
 
   /** Looks at the first request. */
   begin(): void {
-    this.#idle.resume();
+    this.idle.resume();
   }
 
   /** Requests answered so far. */
@@ -126,7 +126,7 @@ export class Session {
 
   /** Works until nothing comes or the event loop has something to do. @returns whether libuv shall go on reading */
   #serve(): boolean {
-    this.#received = this.#clock.microseconds();
+    this.#received = this.clock.microseconds();
     this.#looked = this.#received;
     // libuv leaves signals until it is done with all other descriptors that are ready, of which this may be the first
     this.#turn = this.#eventLoop.hasWork;
@@ -149,13 +149,13 @@ export class Session {
     }
     const before = this.#served;
     if (!this.#serveReceived()) return 'stop';
-    const done = this.#clock.microseconds();
+    const done = this.clock.microseconds();
     // of requests that came together, which no client of today sends, it is not known how long each of them took
-    if (this.#served === before + 1) this.#statistics.time(this.#last, elapsedMicroseconds(received, done));
+    if (this.#served === before + 1) this.statistics.time(this.#last, elapsedMicroseconds(received, done));
     if (this.#turn) return 'pause';
-    const bytes = this.#wait.next(done);
+    const bytes = this.wait.next(done);
     if (bytes > 0) {
-      this.#received = this.#wait.now;
+      this.#received = this.wait.now;
       return 'next';
     }
     if (bytes === -errno.EAGAIN) return 'pause';
@@ -166,7 +166,7 @@ export class Session {
 
   /** Answers every whole request that was received. @returns whether to go on receiving */
   #serveReceived(): boolean {
-    const connection = this.#connection;
+    const connection = this.connection;
     for (;;) {
       const received = connection.take();
       if (received === 'incomplete') return true;
@@ -197,22 +197,22 @@ export class Session {
 
   /** @returns 0, or -errno when the reply could not be sent */
   #answer(operation: Operation, size: number): number {
-    const connection = this.#connection;
+    const connection = this.connection;
     const { reply } = connection;
     let result = operation.decoder.decode(size);
     if (result < 0) this.#refused(operation, result);
     else result = this.#execute(operation);
     const length = encodeReply(reply, operation.reply, result);
-    this.#statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
+    this.statistics.count(operation.opcode, result, HEADER_BYTES + size, length);
     if (operation.reply === 'descriptor' && result >= 0) return this.#answerDescriptor(operation, result);
-    this.#scope.end();
+    this.scope.end();
     return connection.send(length);
   }
 
   #answerDescriptor({ opcode }: Operation, descriptor: number): number {
-    this.#statistics.descriptorOpened();
-    this.#scope.hold(descriptor);
-    return this.#concludeDescriptor(opcode, this.#connection.sendDescriptor(descriptor));
+    this.statistics.descriptorOpened();
+    this.scope.hold(descriptor);
+    return this.#concludeDescriptor(opcode, this.connection.sendDescriptor(descriptor));
   }
 
   /**
@@ -223,23 +223,23 @@ export class Session {
    * @returns 0, or -errno when there is no answering any more
    */
   #concludeDescriptor(opcode: number, failed: number): number {
-    const connection = this.#connection;
+    const connection = this.connection;
     if (connection.blocked) return 0;
-    this.#scope.end();
+    this.scope.end();
     if (failed >= 0) {
-      this.#statistics.descriptorPassed();
+      this.statistics.descriptorPassed();
       return 0;
     }
-    this.#statistics.descriptorRefused(opcode);
+    this.statistics.descriptorRefused(opcode);
     const answered = connection.send(encodeReply(connection.reply, 'descriptor', failed));
     if (answered >= 0)
-      this.#refusals.report('could not pass an open file to the client', { error: errnoName(failed) });
+      this.refusals.report('could not pass an open file to the client', { error: errnoName(failed) });
     return answered;
   }
 
   #refused({ name, reply }: Operation, result: number): void {
-    this.#log.trace(`${name} (malformed) = ${resultText(reply, result)}`);
-    this.#refusals.report('refused a malformed request', { request: name, error: errnoName(result) });
+    this.log.trace(`${name} (malformed) = ${resultText(reply, result)}`);
+    this.refusals.report('refused a malformed request', { request: name, error: errnoName(result) });
   }
 
   /** A bug in one operation is an EIO of that operation, not the end of the share. */
@@ -248,29 +248,29 @@ export class Session {
       return operation.execute(operation.request);
     } catch (error) {
       const details = { request: operation.name, err: error };
-      this.#refusals.report('an operation failed by a bug; answered EIO', details, 'error');
+      this.refusals.report('an operation failed by a bug; answered EIO', details, 'error');
       return -errno.EIO;
     }
   }
 
   #retryLater(delay: number): void {
     setTimeout(() => {
-      const isDescriptor = this.#connection.hasUnsentDescriptor;
-      let failed = this.#connection.flush();
+      const isDescriptor = this.connection.hasUnsentDescriptor;
+      let failed = this.connection.flush();
       if (isDescriptor) failed = this.#concludeDescriptor(this.#last, failed);
       if (failed < 0) this.#failed(errnoName(failed));
-      else if (this.#connection.blocked) this.#retryLater(Math.min(2 * delay, MAX_RETRY_MS));
-      else if (this.#serve()) this.#idle.resume();
+      else if (this.connection.blocked) this.#retryLater(Math.min(2 * delay, MAX_RETRY_MS));
+      else if (this.#serve()) this.idle.resume();
     }, delay);
   }
 
   #disconnected(): void {
-    if (this.#connection.partial) this.#violated('the client left in the middle of a request');
+    if (this.connection.partial) this.#violated('the client left in the middle of a request');
     else this.#finish('closed');
   }
 
   #violated(reason: string): void {
-    this.#log.error({ requests: this.#served }, `protocol violation: ${reason}`);
+    this.log.error({ requests: this.#served }, `protocol violation: ${reason}`);
     this.#finish('violation');
   }
 
@@ -279,14 +279,14 @@ export class Session {
     const gone = reason === 'EPIPE' || reason === 'ECONNRESET';
     if (gone) this.#finish('closed');
     else {
-      this.#log.error({ error: reason }, 'the connection failed');
+      this.log.error({ error: reason }, 'the connection failed');
       this.#finish('failed');
     }
   }
 
   /** Before the end of the process, which takes milliseconds to give its memory back and then closes. */
   #finish(end: SessionEnd): never {
-    closeStranger(this.#descriptor);
-    return this.#ended(end);
+    closeStranger(this.descriptor);
+    return this.ended(end);
   }
 }

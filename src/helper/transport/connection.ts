@@ -34,7 +34,7 @@ export class Connection {
   /** Where somebody else (libuv) receives. Not in the frame: it is told once where, and what is in the frame moves. */
   readonly landing = stableMemory(LANDING_BYTES);
   protected readonly requestAddress = addressOf(this.request.bytes);
-  readonly #replyAddress: bigint;
+  private readonly replyAddress: bigint;
   protected readonly socket: number;
   readonly #message = new DescriptorMessage(DESCRIPTOR_FOLLOWS);
   /** Bytes received and not yet consumed, from the start of the request frame's memory. */
@@ -50,7 +50,7 @@ export class Connection {
   constructor(socket: number, reply: Frame) {
     this.socket = socket;
     this.reply = reply;
-    this.#replyAddress = addressOf(reply.bytes);
+    this.replyAddress = addressOf(reply.bytes);
     setSendBuffer(socket, UNREAD_BYTES);
   }
 
@@ -136,7 +136,7 @@ export class Connection {
       return Math.min(sent, 0);
     }
     while (this.#unsent > 0) {
-      const from = this.#unsentFrom === 0 ? this.#replyAddress : this.reply.bytes.subarray(this.#unsentFrom);
+      const from = this.#unsentFrom === 0 ? this.replyAddress : this.reply.bytes.subarray(this.#unsentFrom);
       const sent = send(this.socket, from, this.#unsent);
       if (sent < 0) {
         if (passing.has(sent)) return 0;

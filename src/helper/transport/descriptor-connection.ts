@@ -29,8 +29,8 @@ interface Arrived {
 export class DescriptorConnection extends Connection {
   readonly #receiver = new DescriptorReceiver();
   readonly #closer = new StrangerCloser();
-  readonly #passed: PassedDescriptor;
-  readonly #check: (descriptor: number) => number;
+  private readonly passed: PassedDescriptor;
+  private readonly check: (descriptor: number) => number;
   #arrived: readonly Arrived[] = [];
 
   /**
@@ -39,8 +39,8 @@ export class DescriptorConnection extends Connection {
    */
   constructor(socket: number, reply: Frame, passed: PassedDescriptor, check: (descriptor: number) => number) {
     super(socket, reply);
-    this.#passed = passed;
-    this.#check = check;
+    this.passed = passed;
+    this.check = check;
   }
 
   override receive(): number {
@@ -55,7 +55,7 @@ export class DescriptorConnection extends Connection {
 
   override take(): Received {
     const found = super.take();
-    if (found === 'frame') this.#passed.descriptor = this.#ofHead();
+    if (found === 'frame') this.passed.descriptor = this.#ofHead();
     // no request begins in what came behind the part of the first one
     else this.#drop(({ from }) => from > 0);
     return found;
@@ -64,7 +64,7 @@ export class DescriptorConnection extends Connection {
   override consume(): void {
     const before = this.filled;
     super.consume();
-    this.#passed.descriptor = undefined;
+    this.passed.descriptor = undefined;
     if (this.#arrived.length === 0) return;
     for (const arrived of this.#arrived) {
       arrived.from -= before - this.filled;
@@ -95,7 +95,7 @@ export class DescriptorConnection extends Connection {
   #accept(descriptors: readonly number[]): number {
     const [descriptor = -1] = descriptors;
     const isOne = descriptors.length === 1 && !this.#receiver.isCut;
-    const refused = isOne ? this.#check(descriptor) : -errno.EBADF;
+    const refused = isOne ? this.check(descriptor) : -errno.EBADF;
     if (refused >= 0) return descriptor;
     for (const stranger of descriptors) this.#closer.close(stranger);
     return refused;

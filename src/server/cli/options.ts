@@ -29,7 +29,7 @@ export const serverOptions = {
   msize: { value: 'BYTES', help: 'the longest message: 4096 to 1048576 (default 524288)' },
   'max-fids': { value: 'N', help: 'how many files the guest may have in use (default 65536)' },
   'max-requests': { value: 'N', help: 'how many requests may be under way at once (default 128)' },
-  'max-open': { value: 'N', help: 'how many files may be open (default 1024)' },
+  'max-open': { value: 'N', help: 'how many descriptors may be open for the guest (default 1024)' },
   'max-xattr-bytes': {
     value: 'BYTES',
     help: 'memory for extended attributes that are being written (default 8388608)',

@@ -95,17 +95,23 @@ export interface Target {
 const EMPTY = new Uint8Array();
 
 /** The open file of a fid, whatever its name leads to now; else its path. @returns -errno where there is neither */
-export function targetOf(fid: Fid): Target | number {
-  if (fid.file !== undefined) return { path: EMPTY, descriptor: fid.file.descriptor };
+export function targetOf(fid: Fid, { files }: Context): Target | number | Promise<Target | number> {
+  if (fid.file !== undefined) {
+    const descriptor = files.descriptorOf(fid.file);
+    return typeof descriptor === 'number' ? openTarget(descriptor) : descriptor.then(openTarget);
+  }
   const path = fid.node.path();
   return typeof path === 'number' ? path : { path, descriptor: -1 };
 }
 
+const openTarget = (descriptor: number): Target | number =>
+  descriptor < 0 ? descriptor : { path: EMPTY, descriptor };
+
 /** Asks for the attributes of a fid's file. @returns -errno: ESTALE when the name leads to another file now */
-export async function attributesOf(fid: Fid, { helper }: Context): Promise<Attributes | number> {
-  const target = targetOf(fid);
+export async function attributesOf(fid: Fid, context: Context): Promise<Attributes | number> {
+  const target = await targetOf(fid, context);
   if (typeof target === 'number') return target;
-  const attributes = await helper.request('lstat', { path: target.path }, target.descriptor);
+  const attributes = await context.helper.request('lstat', { path: target.path }, target.descriptor);
   if (typeof attributes === 'number') return attributes;
   return fid.node.isSame(attributes) ? attributes : -errno.ESTALE;
 }
@@ -117,7 +123,7 @@ export async function attributesOf(fid: Fid, { helper }: Context): Promise<Attri
  * @returns -errno: ESTALE when the name leads to another file now
  */
 export async function ownTargetOf(fid: Fid, context: Context): Promise<Target | number> {
-  if (fid.file !== undefined) return targetOf(fid);
+  if (fid.file !== undefined) return targetOf(fid, context);
   const path = await ownPathOf(fid, context);
   return typeof path === 'number' ? path : { path, descriptor: -1 };
 }

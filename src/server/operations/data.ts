@@ -31,7 +31,9 @@ export const read: Handler<'Tread'> = async ({ fid: number, offset, count: wante
     return context.dialect === '9P2000.L' ? -errno.EISDIR : listStats(fid, offset, count, context);
   }
   file.use();
-  const placed = await message.readData(file.descriptor, count, offset);
+  const found = context.files.descriptorOf(file);
+  const descriptor = typeof found === 'number' ? found : await found;
+  const placed = descriptor < 0 ? descriptor : await message.readData(descriptor, count, offset);
   file.done();
   return placed < 0 ? placed : { type: 'Rread', placed };
 };
@@ -44,7 +46,9 @@ export const write: Handler<'Twrite'> = async ({ fid: number, offset, data }, co
   if (file.directory !== undefined) return -errno.EISDIR;
   context.changes++;
   file.use();
-  const bytes = await message.writeData(file.descriptor, data, offset);
+  const found = context.files.descriptorOf(file);
+  const descriptor = typeof found === 'number' ? found : await found;
+  const bytes = descriptor < 0 ? descriptor : await message.writeData(descriptor, data, offset);
   file.done();
   return bytes < 0 ? bytes : reply('Rwrite', { count: bytes });
 };
@@ -65,15 +69,17 @@ function writeTransfer(
 export const fsync: Handler<'Tfsync'> = async ({ fid: number, datasync }, context) => {
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
-  const failed = await syncFid(fid, datasync !== 0);
+  const failed = await syncFid(fid, datasync !== 0, context);
   return failed < 0 ? failed : reply('Rfsync', {});
 };
 
 /** @returns 0, or -errno */
-export async function syncFid({ file }: Fid, dataOnly: boolean): Promise<number> {
+export async function syncFid({ file }: Fid, dataOnly: boolean, { files }: Context): Promise<number> {
   if (file === undefined) return -errno.EBADF;
   file.use();
-  const failed = await syncData(file.descriptor, dataOnly);
+  const found = files.descriptorOf(file);
+  const descriptor = typeof found === 'number' ? found : await found;
+  const failed = descriptor < 0 ? descriptor : await syncData(descriptor, dataOnly);
   file.done();
   return failed;
 }
@@ -92,19 +98,23 @@ export const lock: Handler<'Tlock'> = async (request, context) => {
   const type = lockTypes[request.lockType];
   if (type === undefined) return -errno.EINVAL;
   const { start, length } = request;
+  const descriptor = await context.files.descriptorOf(fid.file);
+  if (descriptor < 0) return descriptor;
   const failed = await context.locks.lock(fid.file, ownerOf(fid, request), { type, start, length });
   // a client that would wait asks again
   if (failed === -errno.EAGAIN || failed === -errno.EACCES) return reply('Rlock', { status: LOCK_BLOCKED });
   return failed < 0 ? failed : reply('Rlock', { status: LOCK_SUCCESS });
 };
 
-export const getlock: Handler<'Tgetlock'> = (request, context) => {
+export const getlock: Handler<'Tgetlock'> = async (request, context) => {
   const fid = fidOf(context, request.fid);
   if (typeof fid === 'number') return fid;
   if (fid.file === undefined) return -errno.EBADF;
   const type = lockTypes[request.lockType];
   if (type === undefined || type === F_UNLCK) return -errno.EINVAL;
   const { start, length, procId, clientId } = request;
+  const descriptor = await context.files.descriptorOf(fid.file);
+  if (descriptor < 0) return descriptor;
   const conflict = context.locks.conflict(fid.file, ownerOf(fid, request), { type, start, length });
   if (typeof conflict === 'number') return conflict;
   if (conflict === undefined) {

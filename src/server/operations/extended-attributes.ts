@@ -12,7 +12,7 @@ export const xattrwalk: Handler<'Txattrwalk'> = async ({ fid: number, newfid, na
   if (typeof fid === 'number') return fid;
   const taken = newfid === number ? -errno.EBADF : context.fids.check(newfid);
   if (taken < 0) return taken;
-  const target = targetOf(fid);
+  const target = await targetOf(fid, context);
   if (typeof target === 'number') return target;
   const value = await readValue(target, name, context);
   if (typeof value === 'number') return value;

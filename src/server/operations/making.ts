@@ -1,4 +1,5 @@
 import * as errno from '../../abi/errno.js';
+import { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC } from '../../abi/open-flags.js';
 import { isDevice } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
@@ -141,22 +142,26 @@ export async function createFile(
   if (typeof place === 'number') return place;
   const { directory, path } = place;
   if (directory.file !== undefined) return -errno.EINVAL;
-  const full = files.check();
+  const full = files.makeRoom();
   if (full < 0) return full;
   context.changes++;
-  const [descriptor, attributes] = await Promise.all([
+  const [descriptor, named] = await Promise.all([
     helper.request('create', { path, flags, mode, uid: directory.uid, gid }),
     helper.request('lstat', { path }),
   ]);
   if (descriptor < 0) return descriptor;
-  const failed = typeof attributes === 'number' ? attributes : isFileOf(descriptor, attributes, context);
-  if (typeof attributes === 'number' || failed < 0) {
+  const isNamed = typeof named !== 'number' && isFileOf(descriptor, named, context) >= 0;
+  // somebody else has already removed or replaced it: the file is what is open
+  const made = isNamed ? named : await helper.request('lstat', { path: new Uint8Array() }, descriptor);
+  if (typeof made === 'number') {
     close(descriptor);
-    return failed;
+    return made;
   }
-  const node = directory.node.child(name, attributes, attributes.mode);
-  fids.move(number, node).file = files.add(descriptor, false);
-  return qidOf(attributes, context.settings.versions);
+  const node = directory.node.child(name, made, made.mode);
+  const again = (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_NOFOLLOW;
+  fids.move(number, node).file = files.add({ descriptor, node, flags: again, isDirectory: false });
+  if (!isNamed) directory.node.forget(name);
+  return qidOf(made, context.settings.versions);
 }
 
 export const lcreate: Handler<'Tlcreate'> = async ({ fid, name, flags, mode, gid }, context) => {

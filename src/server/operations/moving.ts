@@ -21,7 +21,12 @@ export async function moveTo(
   if (typeof existing === 'number') return existing;
   const path = newDirectory.pathOf(newName);
   if (typeof path === 'number') return path;
-  const known = directory.known(name) ?? newDirectory.known(newName);
+  const replaced = newDirectory.known(newName);
+  const known = directory.known(name) ?? replaced;
+  if (replaced !== undefined && replaced !== directory.known(name)) {
+    const lost = await context.files.keep(replaced);
+    if (lost < 0) return lost;
+  }
   context.changes++;
   const [failed, left] = await Promise.all([
     context.helper.request('rename', { existing, path }),
@@ -76,6 +81,8 @@ export const unlinkat: Handler<'Tunlinkat'> = async ({ dirfid, name, flags }, co
   }
   const wantsDirectory = (flags & UNLINKAT_REMOVEDIR) !== 0;
   if (isDirectory(mode) !== wantsDirectory) return isDirectory(mode) ? -errno.EISDIR : -errno.ENOTDIR;
+  const lost = await context.files.keep(directory.node.known(name));
+  if (lost < 0) return lost;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
   if (failed < 0) return failed;

@@ -68,7 +68,7 @@ export async function openFid(fid: Fid, wanted: number, context: Context): Promi
   if (fid.file !== undefined) return -errno.EINVAL;
   const isListed = isDirectory(fid.node.mode);
   if (isListed && ((wanted & O_ACCMODE) !== O_RDONLY || (wanted & O_TRUNC) !== 0)) return -errno.EISDIR;
-  const full = context.files.check();
+  const full = context.files.makeRoom();
   if (full < 0) return full;
   const path = fid.node.path();
   if (typeof path === 'number') return path;
@@ -82,7 +82,7 @@ export async function openFid(fid: Fid, wanted: number, context: Context): Promi
     close(descriptor);
     return failed;
   }
-  fid.file = context.files.add(descriptor, isListed);
+  fid.file = context.files.add({ descriptor, node: fid.node, flags, isDirectory: isListed });
   return qidOfOpen(fid, context);
 }
 

@@ -44,7 +44,7 @@ export const wstat: Handler<'Twstat'> = async ({ fid: number, stat: record }, co
   const hasChanges = Object.values(changes).some((change) => change !== undefined);
   let failed = 0;
   if (hasChanges) failed = await changeAttributes(fid, changes, context);
-  else if (name === undefined && fid.file !== undefined) failed = await syncFid(fid, false);
+  else if (name === undefined && fid.file !== undefined) failed = await syncFid(fid, false, context);
   if (failed >= 0 && name !== undefined) failed = await renameTo(fid, name, context);
   return failed < 0 ? failed : reply('Rwstat', {});
 };

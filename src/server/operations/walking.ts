@@ -173,6 +173,8 @@ async function removeFile(fid: Fid, context: Context): Promise<number> {
   if (node.isRoot) return -errno.EBUSY;
   const path = await ownPathOf(fid, context);
   if (typeof path === 'number') return path;
+  const lost = await context.files.keep(node);
+  if (lost < 0) return lost;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
   if (failed >= 0) node.parent.forget(node.name);

@@ -70,15 +70,20 @@ export class Session {
     const { limits, settings } = options;
     this.#options = options;
     this.#buffers = new MessageBuffers(limits.messageBytes);
-    const locks = new Locks((file) =>
-      // O_RDWR, as the guest's process may lock for both; the helper refuses what the file's own descriptor does not allow
-      helper.request('open', { path: new Uint8Array(), flags: O_RDWR }, file.descriptor),
+    const locks: Locks = new Locks((file) =>
+      files.makeRoom() < 0
+        ? -errno.ENOLCK
+        : // O_RDWR, as the guest's process may lock for both; the helper refuses what the file's descriptor does not allow
+          helper.request('open', { path: new Uint8Array(), flags: O_RDWR }, file.descriptor),
+    );
+    const files: OpenFiles = new OpenFiles(limits.openFiles, locks, (path, flags) =>
+      helper.request('open', { path, flags }),
     );
     this.#context = {
       helper,
       settings,
       fids: new FidTable(limits.fids),
-      files: new OpenFiles(limits.openFiles, locks),
+      files,
       locks,
       buffers: this.#buffers,
       status: new FileStatus(),
@@ -228,6 +233,7 @@ export class Session {
     const fid = this.#context.fids.get(number);
     if (fid?.file === undefined || fid.file.directory !== undefined || fid.transfer !== undefined)
       return false;
+    if (fid.file.isAway) return false;
     return !this.#isWorking || this.#requests.isAloneWith(number, request);
   }
 

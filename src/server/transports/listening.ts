@@ -2,9 +2,10 @@ import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { StartError } from '../../startup/exit-status.js';
 import { openPlace, pathIn } from '../../startup/place.js';
+import { SocketFile } from '../../startup/socket-file.js';
 import { NEW, Staging } from '../../startup/staging.js';
 import { removeStale } from '../../startup/stale-socket.js';
-import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../../syscalls/files.js';
+import { chownDescriptor, O_NOFOLLOW, O_PATH, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import {
   type StreamKind,
@@ -35,8 +36,15 @@ const BACKLOG = 128;
 /** Owner and group may connect. */
 const SOCKET_MODE = 0o770;
 
+/** A socket for clients, and what is to be removed after them. */
+export interface OpenedSocket {
+  readonly client: ClientSocket;
+  /** Undefined for a socket that has no file, or not one of ours. */
+  readonly file: SocketFile | undefined;
+}
+
 /** Makes the socket of an address, or checks the one that was passed. The umask has to be 0. Throws a StartError. */
-export function openClientSocket(address: ListenAddress, owner: SocketOwner): ClientSocket {
+export function openClientSocket(address: ListenAddress, owner: SocketOwner): OpenedSocket {
   const fail = (reason: string): StartError => new StartError(`${address.origin}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail(describeErrno(result));
@@ -44,16 +52,19 @@ export function openClientSocket(address: ListenAddress, owner: SocketOwner): Cl
   };
   switch (address.kind) {
     case 'unix':
-      return { descriptor: listenAt(address.path, owner), listening: true, kind: 'unix' };
+      return listenAt(address.path, owner);
     case 'tcp':
     case 'vsock': {
       const { kind, port } = address;
       const descriptor = check(kind === 'tcp' ? tcpSocket(address.address, port) : vsockSocket(port));
       check(listen(descriptor, BACKLOG));
-      return { descriptor, listening: true, kind };
+      return { client: { descriptor, listening: true, kind }, file: undefined };
     }
     case 'descriptor':
-      return { descriptor: address.descriptor, ...inheritedSocket(address, fail) };
+      return {
+        client: { descriptor: address.descriptor, ...inheritedSocket(address, fail) },
+        file: undefined,
+      };
   }
 }
 
@@ -69,7 +80,7 @@ function inheritedSocket(
 }
 
 /** Nobody else can enter the staging directory, so the socket has its owner before anybody can see it. */
-function listenAt(path: string, { uid, gid }: SocketOwner): number {
+function listenAt(path: string, { uid, gid }: SocketOwner): OpenedSocket {
   const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail(describeErrno(result));
@@ -78,12 +89,10 @@ function listenAt(path: string, { uid, gid }: SocketOwner): number {
   const socket = check(unixSocket(SOCK_STREAM));
   fchmod(socket, SOCKET_MODE);
   const place = openPlace(path, fail);
-  Staging.run(place, (staging) => {
+  const file = Staging.run(place, (staging) => {
     check(bindUnix(socket, pathIn(staging.directory, NEW)));
-    const file = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
-    const failed = chownDescriptor(file, uid, gid);
-    close(file);
-    check(failed);
+    const made = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
+    check(chownDescriptor(made, uid, gid));
     check(listen(socket, BACKLOG));
     let published = staging.publish();
     if (published === -errno.EEXIST) {
@@ -91,7 +100,10 @@ function listenAt(path: string, { uid, gid }: SocketOwner): number {
       published = staging.publish();
     }
     check(published);
+    return made;
   });
-  close(place.directory);
-  return socket;
+  return {
+    client: { descriptor: socket, listening: true, kind: 'unix' },
+    file: new SocketFile(place, file),
+  };
 }
