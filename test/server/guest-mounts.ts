@@ -30,12 +30,18 @@ const listenOn: Record<Transport, string> = {
   vsock: `vsock:${PORT}`,
 };
 
-export const ours: Server = {
-  name: 'the share command',
+/** The share command. */
+export const share = (...options: readonly string[]): Server => ({
+  name: ['share', ...options].join(' '),
   command: (directory, transport) =>
-    `${helperNode} ${helperUnderTest} share --path ${directory} --listen ${listenOn[transport]}`,
+    [
+      ...[helperNode, helperUnderTest, 'share'],
+      ...['--path', directory, '--listen', listenOn[transport], ...options],
+    ].join(' '),
   mountOptions: () => [],
-};
+});
+
+export const ours = share();
 
 /** Waits without connecting, which a server might take for its only client. */
 const ready: Record<Transport, string> = {
