@@ -1,5 +1,5 @@
 /** What a session costs at the helper, and what it makes of requests that race, and of clients that want too much. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../support/helper-process.js';
@@ -141,5 +141,41 @@ describe.skipIf(skipped !== undefined)('qid.version', () => {
     };
     expect(await version(true)).toBe(0);
     expect(await version(false)).not.toBe(0);
+  });
+});
+
+describe.skipIf(skipped !== undefined)('the end of a session', () => {
+  const openOn = (name: string): number =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).endsWith(name);
+      } catch {
+        return false;
+      }
+    }).length;
+  const BROKEN = Buffer.from([3, 0, 0, 0, 0, 0, 0]);
+
+  it('closes what is being opened', async () => {
+    const { client, helper, ended } = await sessionInProcess(tree());
+    await client.request('Twalk', { fid: 0, newfid: 1, names: ['a', 'b', 'c', 'file'] });
+    void client.send('Tlopen', { fid: 1, flags: RDWR });
+    client.write(BROKEN);
+    expect(await ended).toMatch(/broke the protocol/);
+    // what was asked before has been answered
+    await helper.request('lstat', { path: Buffer.from('/') });
+    await expect.poll(() => openOn('/a/b/c/file')).toBe(0);
+  });
+
+  it('closes what is being opened for a lock', async () => {
+    const { client, helper, ended } = await sessionInProcess(tree());
+    await client.request('Twalk', { fid: 0, newfid: 1, names: ['a', 'b', 'c', 'file'] });
+    await client.request('Tlopen', { fid: 1, flags: RDWR });
+    const lock = { fid: 1, type: 1, flags: 0, start: 0, length: 1, client_id: 'guest' };
+    await client.request('Tlock', { ...lock, proc_id: 1 });
+    void client.send('Tlock', { ...lock, proc_id: 2, start: 5 });
+    client.write(BROKEN);
+    expect(await ended).toMatch(/broke the protocol/);
+    await helper.request('lstat', { path: Buffer.from('/') });
+    await expect.poll(() => openOn('/a/b/c/file')).toBe(0);
   });
 });

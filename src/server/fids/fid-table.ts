@@ -21,6 +21,8 @@ export interface Fid {
   /** Who attached: the owner of what is made. */
   readonly uid: number;
   file: OpenFile | undefined;
+  /** Whether the client, or the end of its session, has ended it: nothing more is opened for it. */
+  isEnded: boolean;
   /** Where the fid is for an attribute instead of the file. */
   transfer: AttributeTransfer | undefined;
   /** Whether the file is removed with the fid: ORCLOSE of 9P2000. */
@@ -62,6 +64,7 @@ export class FidTable {
       node: node.retain(),
       uid,
       file: undefined,
+      isEnded: false,
       transfer: undefined,
       removeOnClunk: false,
       walked: undefined,
@@ -86,6 +89,7 @@ export class FidTable {
     const fid = this.#fids.get(number);
     if (fid === undefined) return;
     this.#fids.delete(number);
+    fid.isEnded = true;
     fid.file?.done();
     fid.node.release();
   }

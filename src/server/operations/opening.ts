@@ -78,6 +78,8 @@ export async function openFid(fid: Fid, wanted: number, context: Context): Promi
   if (descriptor < 0) return descriptor;
   let failed = isFileOf(descriptor, fid.node.identity, context);
   if (failed >= 0 && (wanted & O_TRUNC) !== 0) failed = await empty(descriptor, context);
+  // the session ended meanwhile
+  if (fid.isEnded) failed = -errno.EBADF;
   if (failed < 0) {
     close(descriptor);
     return failed;

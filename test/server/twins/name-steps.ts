@@ -1,13 +1,14 @@
 /** Requests that move and remove. */
 import type { Node } from '../../differential/tree-model.js';
 import { aboutPlace, BAD, place, type Place } from './place.js';
-import { badName, type Source, type StepMaker } from './source.js';
+import { badName, type HeldFid, type Source, type StepMaker } from './source.js';
 
 const REMOVEDIR = 0x200;
 
 export const remove: StepMaker = (source) => {
   const found = source.pick(({ node }) => node.parent !== undefined && node.children.size === 0);
-  const full = source.random.chance(0.1) ? source.unopened('directory') : undefined;
+  const isFull = ({ node }: HeldFid): boolean => node.parent !== undefined && node.children.size > 0;
+  const full = source.random.chance(0.1) ? source.pick(isFull) : undefined;
   const [fid, { node }] = full ?? found ?? [0, { node: source.tree.root }];
   if (fid === 0) return undefined;
   return {
