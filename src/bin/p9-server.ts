@@ -38,7 +38,7 @@ function confine({ parent, rootChanger, seccomp, tag }: ServerHandover): void {
 
 /** Serves the client, or the first one that comes. @returns what ends that */
 function begin(handover: ServerHandover, log: Logger): () => void {
-  const { helper, client, allowed, tag } = handover;
+  const { helper, furtherHelpers, client, allowed, tag } = handover;
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
   const serve = (descriptor: number): void => {
@@ -46,7 +46,7 @@ function begin(handover: ServerHandover, log: Logger): () => void {
       tag === undefined
         ? overStream((events) => new SocketStream(descriptor, events))
         : overVhostUser(descriptor, { tag, log });
-    served = serveClient(channel, { helper, settings: handover, log });
+    served = serveClient(channel, { helper, furtherHelpers, settings: handover, log });
     log.info(handover.kept, 'serving a client');
     void served.ended.then((end) => {
       if (end === 'closed') log.info('the client has left');

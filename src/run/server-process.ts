@@ -6,20 +6,25 @@ import type { ClientSocket } from '../server/transports/listening.js';
 import { earlyEnd, reportFrom } from '../startup/early-end.js';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
 import { READY } from '../startup/report.js';
+import { close } from '../syscalls/files.js';
+import { FurtherHelpers } from './further-helpers.js';
 import type { HelperEnd } from './share.js';
 
 /** Where the server finds its descriptors. */
 const CLIENT = 3;
 const REPORT = 4;
 const HELPER = 5;
+const FURTHER_HELPERS = 6;
 
 /** What the server is told, but for its descriptors. */
-export type ServerSettings = Omit<ServerStart, 'helper' | 'client' | 'report' | 'parent'>;
+export type ServerSettings = Omit<ServerStart, 'helper' | 'furtherHelpers' | 'client' | 'report' | 'parent'>;
 
 /** A 9P server that is ready, a child of this process. */
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly ended: Promise<HelperEnd>;
+  /** How it gets another helper. */
+  readonly furtherHelpers: FurtherHelpers;
 }
 
 /**
@@ -39,13 +44,15 @@ export async function startServer(
     ...settings,
     client: { ...client, descriptor: CLIENT },
     helper: HELPER,
+    furtherHelpers: FURTHER_HELPERS,
     report: REPORT,
     parent: process.pid,
   };
+  const furtherHelpers = new FurtherHelpers();
   // what it needs to find unshare(1), and to know what its stderr is
   const { NODE_OPTIONS, PATH, JOURNAL_STREAM } = process.env;
   const child = spawn(process.execPath, [program, JSON.stringify(start)], {
-    stdio: ['ignore', 'ignore', 'inherit', client.descriptor, 'pipe', helper],
+    stdio: ['ignore', 'ignore', 'inherit', client.descriptor, 'pipe', helper, furtherHelpers.theirs],
     detached: true,
     env: { NODE_OPTIONS, PATH, JOURNAL_STREAM },
   });
@@ -57,10 +64,14 @@ export async function startServer(
   try {
     await once(child, 'spawn');
   } catch (error) {
+    furtherHelpers.close();
     throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
+  } finally {
+    close(furtherHelpers.theirs);
   }
   const report = await reportFrom(child.stdio[REPORT] as Readable);
-  if (report === READY) return { child, ended };
+  if (report === READY) return { child, ended, furtherHelpers };
+  furtherHelpers.close();
   const end = await ended;
   throw new StartError(
     report === '' ? earlyEnd('the 9P server', end) : report,

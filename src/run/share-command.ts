@@ -48,9 +48,13 @@ async function start(plan: SharePlan, directory: string, readiness: Readiness): 
   closeAllOnExec();
   umask(0);
   const { client, file } = openShareSocket(plan.server, owner, allowed);
+  const { logLevel, logFormat } = plan.helper;
   const pairPlan: PairPlan = {
+    path: plan.path,
     programs: { helper: join(directory, 'main.js'), server: join(directory, 'p9-server-start.js') },
     helperOptions: plan.helperOptions,
+    helperRestarts: plan.server.helperRestarts,
+    log: createLogger(logLevel, logFormat, new LogLines(new StandardError(stderrIsJournal()), logFormat)),
     settings,
   };
   try {
@@ -89,7 +93,7 @@ async function serveOne(
 }
 
 async function serveAll(
-  { path, helper, helperOptions, server }: SharePlan,
+  { path, helperOptions, server }: SharePlan,
   plan: PairPlan,
   client: ClientSocket,
   readiness: Readiness,
@@ -103,13 +107,13 @@ async function serveAll(
   const { notifier } = readiness;
   // what keeps every client's helper from starting shall be told now
   await (await startShare(plan.programs.helper, helperOptions, 'ignore')).stop();
-  const lines = new LogLines(new StandardError(stderrIsJournal()), helper.logFormat);
-  const log = createLogger(helper.logLevel, helper.logFormat, lines);
+  const { log } = plan;
   return new Promise((resolve) => {
     let stopping = false;
     const clients = new ShareClients(
       (number) => ({
         ...plan,
+        log: log.child({ client: number }),
         helperOptions: ofClient(helperOptions, number),
         settings: { ...plan.settings, clientNumber: number },
       }),

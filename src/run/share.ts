@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { ExitStatus, StartError } from '../startup/exit-status.js';
@@ -26,16 +26,16 @@ const REPORT = 4;
 export class Share {
   /** What the emulator shall inherit. Closed on exec, so it goes to no child by itself. */
   readonly descriptor: number;
-  readonly pid: number;
+  readonly child: ChildProcess;
   /** Settles when the helper has ended; never rejects. */
   readonly ended: Promise<HelperEnd>;
   readonly #helperSide: number;
   #held = true;
   #running = true;
 
-  constructor(descriptor: number, helperSide: number, pid: number, ended: Promise<HelperEnd>) {
+  constructor(descriptor: number, helperSide: number, child: ChildProcess, ended: Promise<HelperEnd>) {
     this.descriptor = descriptor;
-    this.pid = pid;
+    this.child = child;
     this.#helperSide = helperSide;
     this.ended = ended.then((end) => {
       this.#running = false;
@@ -56,7 +56,7 @@ export class Share {
 
   /** Sends a signal, unless the helper has ended. */
   signal(signal: NodeJS.Signals): void {
-    if (this.#running) process.kill(this.pid, signal);
+    if (this.#running) this.child.kill(signal);
   }
 
   /** Ends the helper after the request that it is at; the emulator gets errors from then on. */
@@ -74,12 +74,14 @@ export class Share {
  * @param program the starting program, `main.js`
  * @param options of the command line: what is shared, and how
  * @param stderr where the helper logs, as for `spawn`
+ * @param abandoned kills the helper if it is not ready yet
  * @throws a StartError with the reason of the helper, when it does not start
  */
 export async function startShare(
   program: string,
   options: readonly string[],
   stderr: 'inherit' | 'ignore' | number,
+  abandoned?: AbortSignal,
 ): Promise<Share> {
   const pair = socketPair();
   if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
@@ -102,8 +104,11 @@ export async function startShare(
     for (const descriptor of pair) close(descriptor);
     throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
   }
-  const share = new Share(emulatorSide, helperSide, child.pid ?? 0, ended);
+  const share = new Share(emulatorSide, helperSide, child, ended);
+  const kill = (): void => void child.kill('SIGKILL');
+  abandoned?.addEventListener('abort', kill);
   const report = await reportFrom(child.stdio[REPORT] as Readable);
+  abandoned?.removeEventListener('abort', kill);
   if (report === READY) return share;
   const end = await share.stop();
   // what it wrote to stderr went where the caller wanted it

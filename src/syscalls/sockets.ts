@@ -37,12 +37,18 @@ const SCM_RIGHTS = 1;
 const SO_SNDBUF = 7;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+const SHUT_RD = 0;
 const SHUT_RDWR = 2;
 const POLLHUP = 0x10;
 
 /** Ends a connection for both sides, whoever else has descriptors of it: shutdown(2). */
 export function shutdown(socket: number): number {
   return result(libc.shutdown(socket, SHUT_RDWR));
+}
+
+/** From now on the other end cannot send anything: EPIPE. */
+export function refuseInput(socket: number): number {
+  return result(libc.shutdown(socket, SHUT_RD));
 }
 
 /** A new unbound `AF_UNIX` socket. */

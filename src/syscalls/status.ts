@@ -15,6 +15,9 @@ const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_BIRTH_TIME = 0x800;
 const STATX_MNT_ID = 0x1000;
+const STATX_MNT_ID_UNIQUE = 0x4000;
+/** Numbers that no mount gets a second time begin here. */
+const FIRST_UNIQUE_MOUNT = 2 ** 31;
 
 /**
  * `struct statx`, statx(2): the same on every architecture, unlike `struct stat`.
@@ -138,12 +141,29 @@ export function mountId(descriptor: number, status: FileStatus): number {
  * @returns 0 where the kernel does not tell the mount (before Linux 5.8)
  */
 export function mountIdAndType(descriptor: number, status: FileStatus): number {
+  return mountOf(descriptor, STATX_MNT_ID, status);
+}
+
+/**
+ * The same since Linux 6.8 with a number that is never used again (`isUniqueMount`), and that no table of mounts tells.
+ */
+export function mountNumberAndType(descriptor: number, status: FileStatus): number {
+  // a kernel that does not know the second one tells the first one
+  return mountOf(descriptor, STATX_MNT_ID | STATX_MNT_ID_UNIQUE, status);
+}
+
+function mountOf(descriptor: number, wanted: number, status: FileStatus): number {
   const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-  const mask = STATX_MNT_ID | STATX_TYPE;
-  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, mask, status.address));
+  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, wanted | STATX_TYPE, status.address));
   if (failed < 0) return failed;
-  const told = ((status.words[FileStatus.MASK] ?? 0) & STATX_MNT_ID) !== 0;
-  return told ? (status.words[FileStatus.MOUNT_ID] ?? 0) : 0;
+  const { words } = status;
+  if (((words[FileStatus.MASK] ?? 0) & wanted) === 0) return 0;
+  return (words[FileStatus.MOUNT_ID + 1] ?? 0) * 0x1_0000_0000 + (words[FileStatus.MOUNT_ID] ?? 0);
+}
+
+/** Whether no other mount will ever be told by this number, as long as the machine runs. */
+export function isUniqueMount(mount: number): boolean {
+  return mount >= FIRST_UNIQUE_MOUNT;
 }
 
 /** `struct statfs` of the 64-bit architectures, statfs(2), as 32-bit words. */

@@ -59,12 +59,23 @@ export class Peer {
   }
 }
 
-/** @param sendBuffer how much the client's socket takes */
-export function pair(sendBuffer?: number): { client: HelperClient; peer: Peer; lost: string[] } {
+/**
+ * @param sendBuffer how much the client's socket takes
+ * @param waits whether the client waits for another peer when this one is gone
+ */
+export function pair(
+  sendBuffer?: number,
+  waits = false,
+): { client: HelperClient; peer: Peer; lost: string[]; gone: string[] } {
   const [ours, theirs] = socketpair();
   if (sendBuffer !== undefined) setSendBuffer(ours, sendBuffer);
   const lost: string[] = [];
+  const gone: string[] = [];
   const client = new HelperClient(ours, {
+    onGone: (reason) => {
+      gone.push(reason);
+      return waits;
+    },
     onLost: (reason) => {
       lost.push(reason);
     },
@@ -74,7 +85,18 @@ export function pair(sendBuffer?: number): { client: HelperClient; peer: Peer; l
     client.close();
     peer.close();
   });
-  return { client, peer, lost };
+  return { client, peer, lost, gone };
+}
+
+/** Another peer in the place of one that is gone. */
+export function replaced(client: HelperClient): Peer {
+  const [ours, theirs] = socketpair();
+  client.replaceSocket(ours);
+  const peer = new Peer(theirs);
+  onTestFinished(() => {
+    peer.close();
+  });
+  return peer;
 }
 
 /** Whether a descriptor is open on what is at `file`. */

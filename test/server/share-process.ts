@@ -87,13 +87,19 @@ export class ShareProcess {
   /** The processes that are there now: that of `share`, the helpers and the servers. */
   remember(): number[] {
     if (isAlive(this.pid)) {
-      for (const pid of [...this.helpers(), ...this.servers()]) this.#pids.add(pid);
+      for (const pid of [...this.helpers(), ...this.startingHelpers(), ...this.servers()])
+        this.#pids.add(pid);
     }
     return [this.pid, ...this.#pids];
   }
 
   helpers(): number[] {
     return childrenOf(this.pid, 'virtfs-proxy-helper');
+  }
+
+  /** Those that do not serve yet. */
+  startingHelpers(): number[] {
+    return ['main.js', 'serve.js'].flatMap((word) => childrenOf(this.pid, word));
   }
 
   servers(): number[] {

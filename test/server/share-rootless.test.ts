@@ -10,6 +10,7 @@ import {
   ownedExportForTest,
   whyNoUserNamespaces,
 } from '../support/ordinary-user.js';
+import { BASIC } from './acceptance/scene.js';
 import { attached, ShareProcess } from './share-process.js';
 
 const noNamespaces = whyNotRoot() ?? whyNoUserNamespaces();
@@ -42,6 +43,11 @@ describe.skipIf(noNamespaces !== undefined)(
       await client.request('Twrite', { fid: 1, offset: 0, data: Buffer.from('content') });
       expect(readFileSync(join(directory, 'new'), 'utf8')).toBe('content');
       expect(statSync(join(directory, 'new')).uid).toBe(ordinaryUser.uid);
+      const attributes = await client.outcome('Tgetattr', { fid: 1, mask: BASIC });
+      process.kill(share.helpers()[0]!, 'SIGKILL');
+      await client.request('Twalk', { fid: 0, newfid: 2, names: ['new'] });
+      // also of a file that the helper before has opened
+      expect(await client.outcome('Tgetattr', { fid: 1, mask: BASIC })).toBe(attributes);
       client.close();
       expect(await share.end()).toMatchObject({ status: 0 });
     });

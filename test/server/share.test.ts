@@ -109,8 +109,8 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
     },
   );
 
-  it('ends when the helper is killed, with the reason, and takes the server along', async () => {
-    const { share, path } = await sharedForTest();
+  it('ends when the helper is killed, with the reason, where no other one may take its place', async () => {
+    const { share, path } = await sharedForTest('--helper-restarts=0');
     await attached(path);
     const pids = share.remember();
     process.kill(share.helpers()[0]!, 'SIGKILL');

@@ -101,7 +101,7 @@ function otherDevice({ log, refusals }: Reports): (mode: Multidevs, device: stri
 /** Which descriptors of the client requests can be about. */
 function descriptorCheck(handover: Handover, { log }: Reports): (descriptor: number) => number {
   const own = hasOwnMount(handover) ? handover.export.directory : undefined;
-  const mounts = new ExportMounts(own, handover.ownDescriptors);
+  const mounts = new ExportMounts(own, handover.ownDescriptors, handover.formerMounts);
   if (!mounts.isKnown) log.warn('the export has no mount of its own: requests about descriptors are refused');
   return (descriptor) => mounts.check(descriptor);
 }

@@ -29,6 +29,7 @@ const decidedByRun = [
   'keep-listening',
   'ready-fd',
   'print-privileges',
+  'former-mounts',
   'version',
 ];
 

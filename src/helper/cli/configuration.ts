@@ -54,6 +54,8 @@ export interface Configuration {
   readonly readOnly: boolean;
   /** Whether requests can be about a descriptor that comes with them. */
   readonly descriptorRequests: boolean;
+  /** Numbers of mounts that were those of helpers before, and are no other's since then: `mountNumberAndType`. */
+  readonly formerMounts: readonly number[];
   /** Whether what the host mounts in the export later shall be seen. */
   readonly followMounts: boolean;
   /** What the guest's ids are on the host; undefined for the same ids. */
@@ -151,6 +153,14 @@ function openFiles(values: OptionValues): number | undefined {
   return Number(limit);
 }
 
+function formerMounts(values: OptionValues): readonly number[] {
+  const ids = text(values, 'former-mounts');
+  if (ids === undefined) return [];
+  if (!/^[1-9]\d{0,14}(,[1-9]\d{0,14})*$/.test(ids))
+    throw usageError(`--former-mounts ${ids}: must be numbers of mounts, with commas between them`);
+  return ids.split(',').map(Number);
+}
+
 function pathBase(values: OptionValues, exportPath: string): string | undefined {
   const given = text(values, 'path-base');
   if (given === undefined) return undefined;
@@ -188,6 +198,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
     descriptorRequests: values['descriptor-requests'] === true,
+    formerMounts: formerMounts(values),
     followMounts: oneOf('host-mounts', text(values, 'host-mounts') ?? 'follow', hostMountsModes) === 'follow',
     ids: idMappings(values),
     model: modelSettings(values),

@@ -87,6 +87,10 @@ export const options = {
   'descriptor-requests': {
     help: 'take requests about open files that the client passes back, as the 9P server makes them; QEMU makes none',
   },
+  'former-mounts': {
+    value: 'IDS',
+    help: 'with --descriptor-requests: mounts of helpers whose place this one takes, of whose files it takes descriptors, too',
+  },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,

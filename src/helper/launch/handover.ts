@@ -38,6 +38,8 @@ export interface Handover {
   readonly readOnly: boolean;
   /** Whether requests can be about a descriptor. */
   readonly descriptorRequests: boolean;
+  /** The numbers of mounts whose descriptors are taken as well. */
+  readonly formerMounts: readonly number[];
   readonly ids: IdMappings | undefined;
   readonly model: ModelSettings;
   readonly seccomp: SeccompMode;

@@ -133,6 +133,7 @@ async function startServing(
     nullDevice,
     readOnly: configuration.readOnly,
     descriptorRequests: configuration.descriptorRequests,
+    formerMounts: configuration.formerMounts,
     ids: configuration.ids,
     model: configuration.model,
     seccomp: configuration.seccomp,

@@ -3,7 +3,7 @@ import { AT_FDCWD, close, O_PATH, openat, S_IFDIR, S_IFMT, S_IFREG } from '../..
 import { cString } from '../../syscalls/memory.js';
 import { MountTable } from '../../syscalls/mount-table.js';
 import { openFlags } from '../../syscalls/process.js';
-import { FileStatus, mountIdAndType } from '../../syscalls/status.js';
+import { FileStatus, mountIdAndType, mountNumberAndType } from '../../syscalls/status.js';
 import { OwnDescriptors } from './own-descriptors.js';
 
 const TABLE = cString('/proc/self/mountinfo');
@@ -13,7 +13,8 @@ const TABLE = cString('/proc/self/mountinfo');
  *
  * The export is a mount that is in no namespace but the helper's own, and so is all that is mounted in it. So nobody has a
  * descriptor of these but those to whom the helper gave one, and those who opened something in a directory that it gave.
- * The export's own mount lives as long as the helper, and no other one gets its id meanwhile.
+ * The export's own mount lives as long as the helper, and no other one gets its id meanwhile. Nor does any get those that
+ * the export had in helpers before, which who started this one sees to.
  *
  * Other mounts come and go, and the kernel gives the id of one that has gone to another one, perhaps of the host's. But a
  * descriptor keeps its mount, and with it the id. So a table of our mounts that is read while the descriptor is open tells
@@ -28,6 +29,7 @@ export class ExportMounts {
   readonly #id: number;
   readonly #status = new FileStatus();
   readonly #own: OwnDescriptors;
+  readonly #former: ReadonlySet<number>;
   /** An O_PATH descriptor of the file that tells our mounts. */
   readonly #file: number;
   #table: MountTable | undefined;
@@ -37,8 +39,10 @@ export class ExportMounts {
   /**
    * @param directory a descriptor of the export; undefined where that has no mount of its own
    * @param ownDescriptors an O_PATH descriptor of the process's own descriptors
+   * @param former numbers of mounts that the export had in helpers before
    */
-  constructor(directory: number | undefined, ownDescriptors: number) {
+  constructor(directory: number | undefined, ownDescriptors: number, former: readonly number[]) {
+    this.#former = new Set(former);
     this.#id = directory === undefined ? 0 : Math.max(mountIdAndType(directory, this.#status), 0);
     this.#own = new OwnDescriptors(ownDescriptors);
     this.#file = this.isKnown ? openat(AT_FDCWD, TABLE, O_PATH, 0) : -1;
@@ -57,11 +61,16 @@ export class ExportMounts {
   check(descriptor: number): number {
     if (!this.isKnown) return -errno.EOPNOTSUPP;
     const id = mountIdAndType(descriptor, this.#status);
-    if (id !== this.#id && (id <= 0 || !this.#isInside(id))) return -errno.EBADF;
+    const isOurs = id === this.#id || (id > 0 && this.#isInside(id)) || this.#isFormer(descriptor);
+    if (!isOurs) return -errno.EBADF;
     const type = this.#status.mode & S_IFMT;
     if (type !== S_IFREG && type !== S_IFDIR) return -errno.EBADF;
     const flags = openFlags(descriptor);
     return flags < 0 || (flags & O_PATH) !== 0 ? -errno.EBADF : 0;
+  }
+
+  #isFormer(descriptor: number): boolean {
+    return this.#former.size > 0 && this.#former.has(mountNumberAndType(descriptor, this.#status));
   }
 
   /** Whether a mount, which something is open of, is one inside the export. */

@@ -27,6 +27,8 @@ export interface ServerConfiguration {
   /** What the guest mounts, of a vhost-user device. */
   readonly tag: string | undefined;
   readonly limits: SessionLimits;
+  /** Within a minute. */
+  readonly helperRestarts: number;
   readonly readyDescriptor: number | undefined;
 }
 
@@ -87,6 +89,7 @@ export function configureServer(
       descriptors: values.bounded('max-open', 4, MANY, 1024),
       attributeBytes: values.bounded('max-xattr-bytes', 65_536, 1_073_741_824, 8_388_608),
     },
+    helperRestarts: values.bounded('helper-restarts', 0, 1000, 5),
     readyDescriptor,
   };
 }

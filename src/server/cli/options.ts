@@ -34,6 +34,10 @@ export const serverOptions = {
     value: 'BYTES',
     help: 'memory for extended attributes that are being written (default 8388608)',
   },
+  'helper-restarts': {
+    value: 'N',
+    help: 'how many helpers may take the place of one that died, within a minute: 0 to 1000 (default 5)',
+  },
   'ready-fd': {
     value: 'N',
     help: 'tell descriptor N "ready", or in one line why not, which stderr is then not told',

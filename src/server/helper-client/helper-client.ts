@@ -8,7 +8,7 @@ import { close } from '../../syscalls/files.js';
 import { Poll, POLLIN, POLLOUT } from '../../syscalls/poll.js';
 import { elapsedMicroseconds, MonotonicClock } from '../../syscalls/process.js';
 import { ReplyStream } from './reply-stream.js';
-import { RequestQueue } from './request-queue.js';
+import { gone, RequestQueue } from './request-queue.js';
 
 /** How long the process sleeps for a reply before the event loop takes over. */
 const WAIT_MS = 1;
@@ -17,9 +17,11 @@ const HOLD_US = 4000;
 /** After a wait in vain the next one is left out, then two, four, at most these. */
 const MAX_SKIPPED = 64;
 
+/** What a receive returns at the end of the stream. */
+const END = 0;
 /** Results of a receive that end the connection, other than an error of the socket. */
 const endings = new Map([
-  [0, 'the helper closed the connection'],
+  [END, 'the helper closed the connection'],
   [-errno.EPROTO, 'the helper sent descriptors that nobody asked for'],
 ]);
 
@@ -35,6 +37,11 @@ const encoders = Object.fromEntries(
 const resolved = Promise.resolve();
 
 export interface HelperClientOptions {
+  /**
+   * Is told why when a helper has ended. Where it returns true, requests wait for another one: `replaceSocket`. One that
+   * changes something and may have been begun is answered with EIO; all others are asked again.
+   */
+  readonly onGone?: (reason: string) => boolean;
   /** Is told once why there is no helper any more. From then on every request is answered with EIO. */
   readonly onLost?: (reason: string) => void;
 }
@@ -58,8 +65,11 @@ export class HelperClient {
   readonly #queue = new RequestQueue();
   readonly #replies = new ReplyStream();
   readonly #clock = new MonotonicClock();
+  readonly #onGone: (reason: string) => boolean;
   readonly #onLost: ((reason: string) => void) | undefined;
   #connection: Connection | undefined;
+  /** Whether there will be another one. */
+  #isWaiting = false;
   #scheduled = false;
   /** Whether the next reply is the event loop's to wait for. */
   #resting = false;
@@ -71,7 +81,8 @@ export class HelperClient {
   #trips = 0;
 
   /** @param socket a connected unix stream socket, which from now on is the client's own */
-  constructor(socket: number, { onLost }: HelperClientOptions = {}) {
+  constructor(socket: number, { onGone = (): boolean => false, onLost }: HelperClientOptions = {}) {
+    this.#onGone = onGone;
     this.#onLost = onLost;
     this.#connection = this.#connect(socket);
   }
@@ -82,8 +93,9 @@ export class HelperClient {
   }
 
   /**
-   * Asks the helper for something. The fields are read before this returns.
+   * Asks the helper for something.
    *
+   * @param fields stay as they are until the reply is here, for a second helper that may have to be asked
    * @param descriptor what a request with an empty path is about; to be kept open until the reply is here
    * @returns what the reply says, or -errno. A descriptor is the caller's to close.
    */
@@ -92,7 +104,7 @@ export class HelperClient {
     fields: FieldsOf<Name>,
     descriptor = -1,
   ): Promise<ReplyOf<Name> | number> {
-    if (this.#connection === undefined) return Promise.resolve(-errno.EIO);
+    if (this.#connection === undefined && !this.#isWaiting) return Promise.resolve(-errno.EIO);
     const encoder: RequestEncoder<Name> = encoders[name];
     const bytes = encoder.measure(fields);
     if (bytes < 0) return Promise.resolve(bytes);
@@ -100,25 +112,24 @@ export class HelperClient {
     return new Promise((settle) => {
       // what is decoded for a request of this name is its kind of reply
       const resolve = settle as (reply: AnyReply) => void;
-      this.#queue.add({ name, asked, resolve, bytes, descriptor }, encoder, fields);
+      this.#queue.add({ name, asked, resolve, bytes, encoder, fields, descriptor });
       this.#pumpSoon();
     });
   }
 
-  /** Goes on with another helper after the last one was lost. */
+  /** Goes on with another helper. That the last one has ended need not have been noticed yet. */
   replaceSocket(socket: number): void {
-    this.close();
+    if (this.#connection !== undefined) this.#receive();
+    if (this.#connection !== undefined) this.#leave(this.#connection);
+    this.#isWaiting = false;
     this.#connection = this.#connect(socket);
+    this.#pumpSoon();
   }
 
   /** Every request that is not answered is answered with EIO. */
   close(): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    this.#connection = undefined;
-    connection.watch.close();
-    close(connection.socket);
-    this.#replies.clear();
+    if (this.#connection !== undefined) this.#disconnect(this.#connection);
+    this.#isWaiting = false;
     for (const { resolve } of this.#queue.clear()) resolve(-errno.EIO);
   }
 
@@ -131,6 +142,34 @@ export class HelperClient {
       input: new Poll(socket, POLLIN),
       inputOrRoom: new Poll(socket, POLLIN | POLLOUT),
     };
+  }
+
+  #disconnect({ socket, watch }: Connection): void {
+    this.#connection = undefined;
+    watch.close();
+    close(socket);
+    this.#replies.clear();
+  }
+
+  /** Keeps what another helper can be asked for. */
+  #leave(connection: Connection): void {
+    this.#disconnect(connection);
+    this.#isWaiting = true;
+    this.#queue.restart()?.resolve(-errno.EIO);
+  }
+
+  /**
+   * The connection has come to an end.
+   *
+   * @param ended where it happened, which may have been replaced since then
+   * @param result of the call that told so
+   */
+  #end(ended: Connection, result: number): void {
+    if (this.#connection !== ended) return;
+    const reason = endings.get(result) ?? errnoName(result);
+    const isGone = result === END || gone.has(result);
+    if (isGone && this.#onGone(reason)) this.#leave(ended);
+    else this.#lose(ended, reason);
   }
 
   /** @param lost where it happened, which may have been replaced since then */
@@ -156,7 +195,7 @@ export class HelperClient {
     this.#scheduled = false;
     const { oldest } = this.#queue;
     this.#send();
-    if (this.#resting || this.#queue.isEmpty()) return;
+    if (this.#connection === undefined || this.#resting || this.#queue.isEmpty()) return;
     const start = this.#clock.microseconds();
     // what was sent just now is not answered yet
     let answered = oldest === undefined ? 0 : this.#receive();
@@ -217,7 +256,7 @@ export class HelperClient {
     if (typeof sent === 'number') {
       // what it answered before it left still counts
       this.#receive();
-      this.#lose(connection, errnoName(sent));
+      this.#end(connection, sent);
       return;
     }
     if (sent) this.#trips++;
@@ -233,7 +272,7 @@ export class HelperClient {
       const bytes = replies.receive(connection.socket);
       if (bytes === -errno.EAGAIN || bytes === -errno.EINTR) break;
       if (bytes > 0) answered += this.#resolve(connection);
-      else this.#lose(connection, endings.get(bytes) ?? errnoName(bytes));
+      else this.#end(connection, bytes);
       if (replies.drained) break;
     }
     return answered;

@@ -7,6 +7,7 @@ import { DescriptorSender } from '../../syscalls/descriptor-messages.js';
 import { addressOf } from '../../syscalls/libc.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import { send } from '../../syscalls/sockets.js';
+import { changesSomething } from './changes.js';
 
 /** How many bytes of requests may be on their way: nearly a thousand ordinary ones. */
 const WINDOW_BYTES = 65_536;
@@ -18,7 +19,7 @@ const BUFFER_BYTES = WINDOW_BYTES + MAX_FRAME_BYTES;
 /** What passes by itself: the helper does not read just now, the kernel has no memory, a signal came. */
 const passing = new Set([errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR].map((code) => -code));
 /** There is no helper any more. */
-const gone = new Set([errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN].map((code) => -code));
+export const gone = new Set([errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN].map((code) => -code));
 
 /** A request that is not answered yet. */
 export interface Pending {
@@ -27,16 +28,22 @@ export interface Pending {
   readonly asked: number;
   readonly resolve: (reply: AnyReply) => void;
   readonly bytes: number;
+  readonly encoder: RequestEncoder<RequestName>;
+  /** As they were given, for a second time. */
+  readonly fields: FieldsOf<RequestName>;
+  /** What goes along with its first byte, or -1. */
+  readonly descriptor: number;
   /** How many of its bytes the socket did not take yet. */
   unsent: number;
-  /** What goes along with its first byte, or -1. */
-  descriptor: number;
-  /** Whether a descriptor went along. */
+  /** Whether the descriptor went along. */
   passed: boolean;
   /** Its bytes, where the buffer had no room. */
   late: Uint8Array | undefined;
   next: Pending | undefined;
 }
+
+/** Whether a descriptor is still to go along. */
+const bringsDescriptor = ({ descriptor, passed }: Pending): boolean => descriptor >= 0 && !passed;
 
 /** The requests in the order in which they are made, sent and answered. */
 export class RequestQueue {
@@ -61,20 +68,19 @@ export class RequestQueue {
   /** Whether the socket took no more. */
   #blocked = false;
 
-  /** Encodes a request at once, so that its fields may change afterwards. */
-  add<Name extends RequestName>(
-    request: Pick<Pending, 'name' | 'asked' | 'resolve' | 'bytes' | 'descriptor'>,
-    encoder: RequestEncoder<Name>,
-    fields: FieldsOf<Name>,
+  add(
+    request: Pick<Pending, 'name' | 'asked' | 'resolve' | 'bytes' | 'encoder' | 'fields' | 'descriptor'>,
   ): void {
-    const { name, asked, resolve, bytes, descriptor } = request;
+    const { name, asked, resolve, bytes, encoder, fields, descriptor } = request;
     const pending: Pending = {
       name,
       asked,
       resolve,
       bytes,
-      unsent: bytes,
+      encoder,
+      fields,
       descriptor,
+      unsent: bytes,
       passed: false,
       late: undefined,
       next: undefined,
@@ -124,6 +130,19 @@ export class RequestQueue {
     return all;
   }
 
+  /**
+   * Begins anew with all requests, for another helper. A helper carries out one after the other, so of those that are not
+   * answered only the oldest can have been begun, and only if it was sent to the end.
+   *
+   * @returns that one, which is dropped, if it changes something: nobody knows whether it did
+   */
+  restart(): Pending | undefined {
+    const { oldest } = this;
+    const begun = oldest !== undefined && changesSomething(oldest.name, oldest.fields) ? oldest : undefined;
+    for (const pending of this.clear()) if (pending !== begun) this.add(pending);
+    return begun;
+  }
+
   /** Sends what window and socket take. @returns whether it sent anything, or -errno when there is no helper any more */
   send(socket: number): boolean | number {
     let sentSome = false;
@@ -135,17 +154,16 @@ export class RequestQueue {
       const size = this.#messageBytes(first);
       if (size === 0) return sentSome;
       const from = this.#address + BigInt(this.#from);
-      const sent =
-        first.descriptor < 0
-          ? send(socket, from, size)
-          : this.#sender.send(socket, from, size, first.descriptor);
+      const sent = bringsDescriptor(first)
+        ? this.#sender.send(socket, from, size, first.descriptor)
+        : send(socket, from, size);
       if (sent >= 0) {
         sentSome = true;
         this.#sent(first, sent);
       } else if (passing.has(sent)) {
         this.#blocked = true;
         return sentSome;
-      } else if (first.descriptor < 0 || gone.has(sent)) {
+      } else if (!bringsDescriptor(first) || gone.has(sent)) {
         return sent;
       } else {
         this.#refuse(first, sent);
@@ -174,12 +192,14 @@ export class RequestQueue {
   #messageBytes(first: Pending): number {
     const begun = first.unsent < first.bytes;
     if (this.#full && !begun && this.#bytes > WINDOW_BYTES / 2) return 0;
-    if (first.descriptor >= 0 && this.#descriptors >= WINDOW_DESCRIPTORS) return 0;
+    if (bringsDescriptor(first) && this.#descriptors >= WINDOW_DESCRIPTORS) return 0;
     this.#full = false;
     let size = 0;
     for (
       let pending: Pending | undefined = first;
-      pending !== undefined && pending.late === undefined && (pending === first || pending.descriptor < 0);
+      pending !== undefined &&
+      pending.late === undefined &&
+      (pending === first || !bringsDescriptor(pending));
       pending = pending.next
     ) {
       // what is begun has to be ended, and what is larger than the window has to begin some time
@@ -196,8 +216,7 @@ export class RequestQueue {
   #sent(first: Pending, bytes: number): void {
     this.#from += bytes;
     this.#bytes += bytes;
-    if (first.descriptor >= 0) {
-      first.descriptor = -1;
+    if (bringsDescriptor(first)) {
       first.passed = true;
       this.#descriptors++;
     }

@@ -9,6 +9,8 @@ import type { ClientSocket } from '../transports/listening.js';
 export interface ServerStart extends SessionSettings {
   /** A descriptor: the connection to the helper. */
   readonly helper: number;
+  /** A descriptor: where connections to further helpers come from when one has ended. */
+  readonly furtherHelpers: number;
   readonly client: ClientSocket;
   readonly allowed: AllowedPeers;
   /** The client is an emulator, and has a device with this mount tag. */

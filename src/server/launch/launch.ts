@@ -42,7 +42,7 @@ export async function launchServer(start: ServerStart, program: string): Promise
   const next = new NextProgram(
     program,
     handover,
-    [start.helper, start.client.descriptor, start.report, rootChanger?.socket],
+    [start.helper, start.furtherHelpers, start.client.descriptor, start.report, rootChanger?.socket],
     { NODE_OPTIONS: process.env['NODE_OPTIONS'] },
   );
   if (isRoot) clearGroups();

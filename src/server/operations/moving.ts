@@ -4,6 +4,7 @@ import type { Node } from '../fids/node.js';
 import { UNLINKAT_REMOVEDIR } from '../p9/numbers.js';
 import { type Context, fidOf, type Handler, reply } from './context.js';
 import { placeOf } from './making.js';
+import { isGone, isMade, leadsTo } from './uncertain.js';
 
 /** A name in a directory. */
 interface Place {
@@ -28,15 +29,16 @@ export async function moveTo(
     if (lost < 0) return lost;
   }
   context.changes++;
+  const { helper } = context;
   const [failed, left] = await Promise.all([
-    context.helper.request('rename', { existing, path }),
-    context.helper.request('lstat', { path: existing }),
+    helper.request('rename', { existing, path }),
+    helper.request('lstat', { path: existing }),
   ]);
-  if (failed < 0) return failed;
   // rename(2) leaves two names of one file as they are
   const stays = typeof left !== 'number' && known?.isSame(left) === true;
-  if (!stays) directory.moveChild(name, newDirectory, newName);
-  return 0;
+  if (!stays && (await isMade(failed, () => leadsTo(path, directory.known(name), helper))))
+    directory.moveChild(name, newDirectory, newName);
+  return failed;
 }
 
 export const rename: Handler<'Trename'> = async ({ fid: number, dfid, name }, context) => {
@@ -85,7 +87,6 @@ export const unlinkat: Handler<'Tunlinkat'> = async ({ dirfid, name, flags }, co
   if (lost < 0) return lost;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
-  if (failed < 0) return failed;
-  directory.node.forget(name);
-  return reply('Runlinkat', {});
+  if (await isMade(failed, () => isGone(path, context.helper))) directory.node.forget(name);
+  return failed < 0 ? failed : reply('Runlinkat', {});
 };

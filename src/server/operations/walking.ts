@@ -8,6 +8,7 @@ import { NOFID, NONUNAME } from '../p9/numbers.js';
 import type { Qid } from '../p9/fields.js';
 import { type Context, fidOf, type Handler, isFailure, ownPathOf, reply } from './context.js';
 import { finishTransfer } from './extended-attributes.js';
+import { isGone, isMade } from './uncertain.js';
 
 /** Who attaches without a number: plain 9P2000 has none. */
 const NOBODY = 65_534;
@@ -177,6 +178,6 @@ async function removeFile(fid: Fid, context: Context): Promise<number> {
   if (lost < 0) return lost;
   context.changes++;
   const failed = await context.helper.request('remove', { path });
-  if (failed >= 0) node.parent.forget(node.name);
+  if (await isMade(failed, () => isGone(path, context.helper))) node.parent.forget(node.name);
   return failed;
 }

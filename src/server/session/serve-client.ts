@@ -1,6 +1,7 @@
 import type { Logger } from '../../observability/log.js';
 import { Refusals } from '../../observability/refusals.js';
 import { HelperClient } from '../helper-client/helper-client.js';
+import { Replacements } from '../helper-client/replacements.js';
 import type { ChannelFactory } from './channel.js';
 import { Session } from './session.js';
 
@@ -33,25 +34,53 @@ export interface ServedClient {
 export interface ServedBy {
   /** A connected socket, which the session owns from now on. */
   readonly helper: number;
+  /** Another one, through which connections to further helpers come. */
+  readonly furtherHelpers: number;
   readonly settings: SessionSettings;
   readonly log: Logger;
 }
+
+/** How long to wait for another helper: milliseconds. Who starts one tells before that when there will be none. */
+const WAIT_MS = 60_000;
 
 /** Names of mapped-file's own. */
 const METADATA = ['.virtfs_metadata', '.virtfs_metadata_root'];
 
 /** Serves one client until either end is gone. */
-export function serveClient(open: ChannelFactory, { helper: socket, settings, log }: ServedBy): ServedClient {
+export function serveClient(
+  open: ChannelFactory,
+  { helper: socket, furtherHelpers, settings, log }: ServedBy,
+): ServedClient {
   const { types, hidden, coherent, msize, limits } = settings;
   let tell: (end: SessionEnd) => void = () => undefined;
   const ended = new Promise<SessionEnd>((resolve) => {
     tell = resolve;
   });
+  const lost = (reason: string): void => {
+    log.error({ reason }, 'the helper is gone');
+    session.end();
+    tell('failed');
+  };
+  let canBeReplaced = true;
+  let waiting: NodeJS.Timeout | undefined;
   const helper = new HelperClient(socket, {
-    onLost: (reason) => {
-      log.error({ reason }, 'the helper is gone');
-      session.end();
-      tell('failed');
+    onGone: (reason) => {
+      if (!canBeReplaced) return false;
+      log.debug({ reason }, 'the helper has ended; waiting for another one');
+      waiting = setTimeout(lost, WAIT_MS, 'no other one came in time');
+      return true;
+    },
+    onLost: lost,
+  });
+  new Replacements(furtherHelpers, {
+    came: (another) => {
+      helper.replaceSocket(another);
+      clearTimeout(waiting);
+      waiting = undefined;
+    },
+    ended: () => {
+      canBeReplaced = false;
+      if (waiting !== undefined) lost('there will be no other one');
     },
   });
   const session = new Session(open, helper, {

@@ -1,0 +1,36 @@
+import { describeErrno } from '../abi/errno-text.js';
+import { StartError } from '../startup/exit-status.js';
+import { DescriptorSender } from '../syscalls/descriptor-messages.js';
+import { close } from '../syscalls/files.js';
+import { addressOf } from '../syscalls/libc.js';
+import { stableMemory } from '../syscalls/memory.js';
+import { refuseInput, socketPair } from '../syscalls/sockets.js';
+
+/** A socket to a server, through which it gets connections to further helpers. Nothing comes back: it cannot send. */
+export class FurtherHelpers {
+  /** The server's end, which who starts the server closes. */
+  readonly theirs: number;
+  readonly #ours: number;
+  readonly #sender = new DescriptorSender();
+  readonly #byte = stableMemory(1);
+  #open = true;
+
+  /** Throws a StartError. */
+  constructor() {
+    const pair = socketPair();
+    if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+    [this.#ours, this.theirs] = pair;
+    refuseInput(this.#ours);
+  }
+
+  /** @param connection stays the caller's. @returns whether the server will get it */
+  pass(connection: number): boolean {
+    return this.#open && this.#sender.send(this.#ours, addressOf(this.#byte), 1, connection) > 0;
+  }
+
+  /** Tells the server that there will be no other helper. */
+  close(): void {
+    if (this.#open) close(this.#ours);
+    this.#open = false;
+  }
+}
