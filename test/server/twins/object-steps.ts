@@ -103,7 +103,9 @@ export const lcreate: StepMaker = (source) => {
   const { fid, parent, name, before, path } = at;
   const { access, flags: drawn } = flagsOf(source);
   const flags = drawn | open.CREATE | (random.chance(0.5) ? open.EXCL : 0);
-  const [mode, gid] = [random.pick(MODES), random.pick(GIDS)];
+  // for another group ours acts without the right to keep the set-id bits of what it empties
+  const empties = (flags & open.TRUNC) !== 0 && before !== undefined;
+  const [mode, gid] = [random.pick(MODES), empties ? 0 : random.pick(GIDS)];
   return {
     name: 'Tlcreate',
     about: aboutPlace(at),
