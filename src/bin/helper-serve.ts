@@ -19,7 +19,7 @@ import { Notifier } from '../service/notifications.js';
 import type { openControlSocket } from '../helper/session/control.js';
 import { namesByOpcode } from '../helper/operations/table.js';
 import { inlineTheWayOfARequest } from '../helper/session/inlining.js';
-import { InputWait } from '../helper/session/input-wait.js';
+import { InputWait } from '../syscalls/input-wait.js';
 import { Session, type SessionEnd } from '../helper/session/session.js';
 import { Readiness } from '../startup/readiness.js';
 import { runServing, type Serving } from '../startup/serving-program.js';

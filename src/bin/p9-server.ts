@@ -44,7 +44,7 @@ function begin(handover: ServerHandover, log: Logger): () => void {
   const serve = (descriptor: number): void => {
     const channel =
       tag === undefined
-        ? overStream((events) => new SocketStream(descriptor, events))
+        ? overStream((events) => new SocketStream(descriptor, events, handover.pollCeiling))
         : overVhostUser(descriptor, { tag, log });
     served = serveClient(channel, { helper, furtherHelpers, settings: handover, log });
     log.info(handover.kept, 'serving a client');

@@ -85,6 +85,7 @@ export async function planSettings(
     coherent: server.coherent,
     msize: server.msize,
     tag: server.tag,
+    pollCeiling: helper.pollCeiling,
     limits: server.limits,
     seccomp: helper.seccomp,
     logLevel: helper.logLevel,

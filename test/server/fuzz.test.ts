@@ -45,6 +45,7 @@ class Hostile {
         this.#received = Buffer.concat([this.#received, ...parts]);
       },
       pause: () => undefined,
+      expect: () => undefined,
       resume: () => undefined,
       close: () => undefined,
     };

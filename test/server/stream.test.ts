@@ -152,3 +152,61 @@ describe('the stream of a client', () => {
     });
   });
 });
+
+describe('a client that is expected to go on', () => {
+  const sockets = (received: (stream: ClientStream, theirs: number) => void): [ClientStream, number] => {
+    const [ours, theirs] = socketpair();
+    const events = {
+      received: () => {
+        received(stream, theirs);
+      },
+      closed: () => undefined,
+      drained: () => undefined,
+    };
+    const stream: ClientStream = new SocketStream(ours, events, 0);
+    onTestFinished(() => {
+      stream.close();
+      closeSync(theirs);
+    });
+    return [stream, theirs];
+  };
+  const tick = (): Promise<void> =>
+    new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
+
+  it('is heard without a turn of the event loop', async () => {
+    let received = 0;
+    const [stream, theirs] = sockets(() => received++);
+    writeSync(theirs, 'next');
+    stream.expect();
+    await tick();
+    expect(received).toBe(1);
+  });
+
+  it('leaves the event loop its turns, however much it has to say', async () => {
+    let isOver = false;
+    const [stream, theirs] = sockets((again, theirs) => {
+      if (isOver) return;
+      writeSync(theirs, 'next');
+      again.expect();
+    });
+    writeSync(theirs, 'next');
+    stream.expect();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    isOver = true;
+  });
+
+  it('may leave, or be left', async () => {
+    const [stream] = sockets(() => undefined);
+    stream.expect();
+    stream.close();
+    await tick();
+    const [other, theirs] = sockets(() => undefined);
+    other.expect();
+    stream.expect();
+    writeSync(theirs, 'next');
+    other.pause();
+    await tick();
+  });
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { InputWait } from '../../src/helper/session/input-wait.js';
+import { InputWait } from '../../src/syscalls/input-wait.js';
 import { EAGAIN } from '../../src/abi/errno.js';
 
 const BYTES = 30;

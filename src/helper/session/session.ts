@@ -13,7 +13,7 @@ import { closeStranger } from '../../syscalls/stranger.js';
 import type { Connection } from '../transport/connection.js';
 import { type Operation, operationsByOpcode } from '../operations/table.js';
 import { idleWait, type IdleWait } from './idle-wait.js';
-import type { InputWait } from './input-wait.js';
+import type { InputWait } from '../../syscalls/input-wait.js';
 import { resultText } from '../operations/trace-text.js';
 
 /** How a session ended: the client left, it broke the protocol, the socket failed, or we were told to stop. */

@@ -3,15 +3,11 @@ import { errnoName } from '../../abi/errno-text.js';
 import { type FieldsOf, RequestEncoder } from '../../proxy-protocol/encoder.js';
 import type { AnyReply, ReplyOf } from '../../proxy-protocol/reply-decoder.js';
 import { type RequestName, requests } from '../../proxy-protocol/requests.js';
-import { DescriptorWatch } from '../../syscalls/descriptor-watch.js';
-import { close } from '../../syscalls/files.js';
-import { Poll, POLLIN, POLLOUT } from '../../syscalls/poll.js';
 import { elapsedMicroseconds, MonotonicClock } from '../../syscalls/process.js';
+import { Connection, WAIT_MS } from './connection.js';
 import { ReplyStream } from './reply-stream.js';
 import { gone, RequestQueue } from './request-queue.js';
 
-/** How long the process sleeps for a reply before the event loop takes over. */
-const WAIT_MS = 1;
 /** After so many microseconds of waiting the event loop has a turn, whether replies come or not. */
 const HOLD_US = 4000;
 /** After a wait in vain the next one is left out, then two, four, at most these. */
@@ -24,9 +20,6 @@ const endings = new Map([
   [END, 'the helper closed the connection'],
   [-errno.EPROTO, 'the helper sent descriptors that nobody asked for'],
 ]);
-
-const READ = { readable: true, writable: false };
-const READ_AND_WRITE = { readable: true, writable: true };
 
 type Encoders = { readonly [Name in RequestName]: RequestEncoder<Name> };
 
@@ -42,16 +35,10 @@ export interface HelperClientOptions {
    * changes something and may have been begun is answered with EIO; all others are asked again.
    */
   readonly onGone?: (reason: string) => boolean;
+  /** For how long it asks for a reply again and again, in microseconds at most: see `InputWait`. */
+  readonly pollCeiling?: number;
   /** Is told once why there is no helper any more. From then on every request is answered with EIO. */
   readonly onLost?: (reason: string) => void;
-}
-
-/** A helper at the end of a socket. */
-interface Connection {
-  readonly socket: number;
-  readonly watch: DescriptorWatch;
-  readonly input: Poll;
-  readonly inputOrRoom: Poll;
 }
 
 /**
@@ -67,6 +54,7 @@ export class HelperClient {
   readonly #clock = new MonotonicClock();
   readonly #onGone: (reason: string) => boolean;
   readonly #onLost: ((reason: string) => void) | undefined;
+  readonly #pollCeiling: number;
   #connection: Connection | undefined;
   /** Whether there will be another one. */
   #isWaiting = false;
@@ -81,7 +69,11 @@ export class HelperClient {
   #trips = 0;
 
   /** @param socket a connected unix stream socket, which from now on is the client's own */
-  constructor(socket: number, { onGone = (): boolean => false, onLost }: HelperClientOptions = {}) {
+  constructor(
+    socket: number,
+    { pollCeiling = 0, onGone = (): boolean => false, onLost }: HelperClientOptions = {},
+  ) {
+    this.#pollCeiling = pollCeiling;
     this.#onGone = onGone;
     this.#onLost = onLost;
     this.#connection = this.#connect(socket);
@@ -136,18 +128,17 @@ export class HelperClient {
   #connect(socket: number): Connection {
     this.#resting = false;
     this.#held = this.#skip = this.#skipped = 0;
-    return {
-      socket,
-      watch: new DescriptorWatch(socket, READ, this.#woken),
-      input: new Poll(socket, POLLIN),
-      inputOrRoom: new Poll(socket, POLLIN | POLLOUT),
-    };
+    return new Connection(socket, {
+      replies: this.#replies,
+      clock: this.#clock,
+      pollCeiling: this.#pollCeiling,
+      woken: this.#woken,
+    });
   }
 
-  #disconnect({ socket, watch }: Connection): void {
+  #disconnect(connection: Connection): void {
     this.#connection = undefined;
-    watch.close();
-    close(socket);
+    connection.close();
     this.#replies.clear();
   }
 
@@ -236,9 +227,9 @@ export class HelperClient {
   #waitOnce(): number {
     const connection = this.#connection;
     if (connection === undefined) return 0;
-    const poll = this.#queue.blocked ? connection.inputOrRoom : connection.input;
-    if (!poll.isReady(WAIT_MS)) return 0;
-    if (this.#queue.blocked) this.#send();
+    if (!this.#queue.blocked) return this.#receive(connection.wait.next(this.#clock.microseconds()));
+    if (!connection.isReady()) return 0;
+    this.#send();
     return this.#receive();
   }
 
@@ -260,20 +251,27 @@ export class HelperClient {
       return;
     }
     if (sent) this.#trips++;
-    connection.watch.change(this.#queue.blocked ? READ_AND_WRITE : READ);
+    connection.expect(this.#queue.blocked);
   }
 
-  /** Takes the replies that are there. @returns how many requests were answered */
-  #receive(): number {
+  /**
+   * Takes the replies that are there.
+   *
+   * @param received what a receive has returned, if there was one already
+   * @returns how many requests were answered
+   */
+  #receive(received?: number): number {
     const connection = this.#connection;
     const replies = this.#replies;
     let answered = 0;
+    let next = received;
     while (connection !== undefined && this.#connection === connection) {
-      const bytes = replies.receive(connection.socket);
+      const bytes = next ?? replies.receive(connection.socket);
+      next = undefined;
       if (bytes === -errno.EAGAIN || bytes === -errno.EINTR) break;
       if (bytes > 0) answered += this.#resolve(connection);
       else this.#end(connection, bytes);
-      if (replies.drained) break;
+      if (replies.drained || this.#queue.isEmpty()) break;
     }
     return answered;
   }

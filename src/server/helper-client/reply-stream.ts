@@ -45,10 +45,27 @@ export class ReplyStream {
 
   /** @returns bytes, 0 at the end of the stream, or -errno; -EPROTO: descriptors that no reply can have */
   receive(socket: number): number {
+    return this.#taken(this.#receiver.receive(socket, this.#into(), this.#room));
+  }
+
+  /** The same, and sleeps for bytes: `receiveWaiting` of sockets. */
+  receiveWaiting(socket: number): number {
+    return this.#taken(this.#receiver.receiveWaiting(socket, this.#into(), this.#room));
+  }
+
+  get #room(): number {
+    return BUFFER_BYTES - this.#filled;
+  }
+
+  /** Where there is room. */
+  #into(): bigint {
     this.#compact();
-    const room = BUFFER_BYTES - this.#filled;
+    return this.#filled === 0 ? this.#address : this.#address + BigInt(this.#filled);
+  }
+
+  #taken(bytes: number): number {
+    const room = this.#room;
     const receiver = this.#receiver;
-    const bytes = receiver.receive(socket, this.#address + BigInt(this.#filled), room);
     if (bytes <= 0) return bytes;
     this.#filled += bytes;
     const [descriptor] = receiver.descriptors;

@@ -10,6 +10,7 @@ import {
   type Context,
   fidOf,
   type Handler,
+  type Outcome,
   reply,
   ownTargetOf,
   type Target,
@@ -33,16 +34,22 @@ function walkedAttributes(fid: Fid, { changes }: Context): Attributes | undefine
   return walked.attributes;
 }
 
-export const getattr: Handler<'Tgetattr'> = async ({ fid: number }, context) => {
+export const getattr: Handler<'Tgetattr'> = ({ fid: number }, context) => {
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
-  const attributes = walkedAttributes(fid, context) ?? (await attributesOf(fid, context));
-  if (typeof attributes === 'number') return attributes;
+  const walked = walkedAttributes(fid, context);
+  if (walked !== undefined) return getattrReply(fid, walked, context);
+  return attributesOf(fid, context).then((attributes) =>
+    typeof attributes === 'number' ? attributes : getattrReply(fid, attributes, context),
+  );
+};
+
+function getattrReply({ node }: Fid, attributes: Attributes, { settings }: Context): Outcome {
   const { mode, uid, gid, links, rdev, size, blockSize, blocks, atime, mtime, ctime } = attributes;
-  fid.node.mode = mode;
+  node.mode = mode;
   return reply('Rgetattr', {
     valid: p9.GETATTR_BASIC,
-    qid: qidOf(attributes, context.settings.versions),
+    qid: qidOf(attributes, settings.versions),
     mode,
     uid,
     gid,
@@ -58,7 +65,7 @@ export const getattr: Handler<'Tgetattr'> = async ({ fid: number }, context) => 
     gen: 0,
     dataVersion: 0,
   });
-};
+}
 
 /** What is to be changed; what is undefined stays. */
 export interface Changes {

@@ -6,7 +6,8 @@ import { Node, ROOT_PATH } from '../fids/node.js';
 import { isDotDot } from '../p9/names.js';
 import { NOFID, NONUNAME } from '../p9/numbers.js';
 import type { Qid } from '../p9/fields.js';
-import { type Context, fidOf, type Handler, isFailure, ownPathOf, reply } from './context.js';
+import type { RequestOf } from '../p9/messages.js';
+import { type Context, fidOf, type Handler, isFailure, type Outcome, ownPathOf, reply } from './context.js';
 import { finishTransfer } from './extended-attributes.js';
 import { isGone, isMade } from './uncertain.js';
 
@@ -128,35 +129,48 @@ function nodeOf(base: Node, steps: readonly Step[]): Node {
   return steps.reduce((node, { name, attributes }) => node.child(name, attributes, attributes.mode), base);
 }
 
-export const walk: Handler<'Twalk'> = async ({ fid: number, newfid, names }, context) => {
-  const { fids } = context;
+export const walk: Handler<'Twalk'> = (request, context) => {
+  const { fid: number, newfid, names } = request;
   const fid = fidOf(context, number);
   if (typeof fid === 'number') return fid;
   if (newfid !== number) {
-    const taken = fids.check(newfid);
+    const taken = context.fids.check(newfid);
     if (taken < 0) return taken;
   }
-  const found = await walkFrom(fid.node, names, context);
+  const { node } = fid;
+  if (names.length === 0) return arrive(request, fid, { qids: [], node, attributes: undefined }, context);
+  return walkFrom(node, names, context).then((found) => arrive(request, fid, found, context));
+};
+
+/** Lets the new fid be where the names led. */
+function arrive(
+  { fid: number, newfid, names }: RequestOf<'Twalk'>,
+  { uid }: Fid,
+  found: Found | number,
+  { fids, changes }: Context,
+): Outcome {
   if (typeof found === 'number') return found;
   const { node, qids, attributes } = found;
   if (node !== undefined && (newfid !== number || names.length > 0)) {
-    const { uid } = fid;
     const made = newfid === number ? fids.move(number, node) : fids.add(newfid, node, uid);
-    if (attributes !== undefined)
-      made.walked = { attributes, at: performance.now(), changes: context.changes };
+    if (attributes !== undefined) made.walked = { attributes, at: performance.now(), changes };
   }
   return reply('Rwalk', { qids });
-};
+}
 
 /** Ends a fid, also when what is to happen then fails. */
-export const clunk: Handler<'Tclunk'> = async ({ fid: number }, context) => {
+export const clunk: Handler<'Tclunk'> = ({ fid: number }, context) => {
   const fid = context.fids.get(number);
   if (fid === undefined) return -errno.EBADF;
-  let failed = 0;
-  if (fid.transfer !== undefined) failed = await finishTransfer(fid, context);
-  else if (fid.removeOnClunk) failed = await removeFile(fid, context);
-  context.fids.remove(number);
-  return isFailure(failed) ? failed : reply('Rclunk', {});
+  if (fid.transfer === undefined && !fid.removeOnClunk) {
+    context.fids.remove(number);
+    return reply('Rclunk', {});
+  }
+  const last = fid.transfer === undefined ? removeFile(fid, context) : finishTransfer(fid, context);
+  return Promise.resolve(last).then((failed) => {
+    context.fids.remove(number);
+    return isFailure(failed) ? failed : reply('Rclunk', {});
+  });
 };
 
 /** Removes a file or an empty directory, and ends the fid whether that succeeds or not. */

@@ -15,6 +15,8 @@ export interface Channel {
   /** Delivers no more messages, or few, until `resume`. */
   pause(): void;
   resume(): void;
+  /** Nothing is under way: the next message may be slept for, without a turn of the event loop. */
+  expect(): void;
   /** Ends the connection. Nothing is told any more. */
   close(): void;
 }

@@ -14,6 +14,8 @@ export interface SessionSettings {
   readonly coherent: boolean;
   /** The longest message, in bytes. */
   readonly msize: number;
+  /** The longest polling window of --poll-us, microseconds. */
+  readonly pollCeiling: number;
   readonly limits: {
     readonly fids: number;
     readonly requests: number;
@@ -51,7 +53,7 @@ export function serveClient(
   open: ChannelFactory,
   { helper: socket, furtherHelpers, settings, log }: ServedBy,
 ): ServedClient {
-  const { types, hidden, coherent, msize, limits } = settings;
+  const { types, hidden, coherent, msize, pollCeiling, limits } = settings;
   let tell: (end: SessionEnd) => void = () => undefined;
   const ended = new Promise<SessionEnd>((resolve) => {
     tell = resolve;
@@ -64,6 +66,7 @@ export function serveClient(
   let canBeReplaced = true;
   let waiting: NodeJS.Timeout | undefined;
   const helper = new HelperClient(socket, {
+    pollCeiling,
     onGone: (reason) => {
       if (!canBeReplaced) return false;
       log.debug({ reason }, 'the helper has ended; waiting for another one');

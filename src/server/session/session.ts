@@ -7,16 +7,17 @@ import { FidTable } from '../fids/fid-table.js';
 import { Locks } from '../fids/locks.js';
 import { OpenFiles } from '../fids/open-files.js';
 import type { HelperClient } from '../helper-client/helper-client.js';
-import { type Context, type Handler, type Outcome, reply, type Settings } from '../operations/context.js';
-import { handlers, isData } from '../operations/table.js';
+import { type Context, type Outcome, reply, type Settings } from '../operations/context.js';
+import { isData } from '../operations/table.js';
 import { decodeRequest } from '../p9/decode.js';
-import type { RequestOf, RequestType } from '../p9/messages.js';
+import type { RequestOf } from '../p9/messages.js';
 import { NOTAG, TAG_OFFSET } from '../p9/numbers.js';
 import { Reader } from '../p9/reader.js';
 import { negotiate } from '../p9/version.js';
 import type { Message } from '../operations/message.js';
 import { MessageBuffers } from '../operations/message-buffers.js';
 import type { Channel, ChannelFactory } from './channel.js';
+import { Execution } from './execution.js';
 import { Replies } from './replies.js';
 import { type Pending, Requests } from './requests.js';
 
@@ -54,6 +55,7 @@ export class Session {
   readonly #context: Context;
   readonly #options: SessionOptions;
   readonly #replies: Replies;
+  readonly #execution: Execution;
   readonly #requests = new Requests();
   #isWorking = false;
   #isPaused = false;
@@ -97,7 +99,7 @@ export class Session {
       {
         received: (message) => {
           this.#take(message);
-          this.#pauseIfFull();
+          this.#steer();
         },
         violated: (reason) => {
           this.#violated(reason);
@@ -110,13 +112,14 @@ export class Session {
           this.end(error);
         },
         drained: () => {
-          this.#resumeIfReady();
+          this.#steer();
         },
       },
       this.#buffers,
     );
     this.#channel.limit = Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes);
     this.#replies = new Replies(this.#context);
+    this.#execution = new Execution(this.#context, options.refusals);
   }
 
   /** Requests answered so far. */
@@ -124,20 +127,17 @@ export class Session {
     return this.#served;
   }
 
-  #pauseIfFull(): void {
-    const { requests } = this.#options.limits;
-    if (this.#isPaused || !this.#isOpen) return;
-    if (this.#requests.size < requests && !this.#channel.congested) return;
-    this.#isPaused = true;
-    this.#channel.pause();
-  }
-
-  #resumeIfReady(): void {
-    const { requests } = this.#options.limits;
-    if (!this.#isPaused || !this.#isOpen) return;
-    if (this.#requests.size >= requests || this.#channel.congested) return;
-    this.#isPaused = false;
-    this.#channel.resume();
+  /** Receives while there is room. With nothing under way nothing but the client can have anything to do. */
+  #steer(): void {
+    if (!this.#isOpen) return;
+    const channel = this.#channel;
+    const isFull = this.#requests.size >= this.#options.limits.requests || channel.congested;
+    if (isFull !== this.#isPaused) {
+      this.#isPaused = isFull;
+      if (isFull) channel.pause();
+      else channel.resume();
+    }
+    if (this.#requests.size === 0) channel.expect();
   }
 
   #take(message: Message): void {
@@ -240,26 +240,28 @@ export class Session {
   async #work(): Promise<void> {
     this.#isWorking = true;
     for (let next = this.#requests.next(); next !== undefined; next = this.#requests.next()) {
-      await this.#carryOut(next);
+      const waits = this.#carryOut(next);
+      if (waits !== undefined) await waits;
     }
     this.#isWorking = false;
     if (this.#isOpen) this.#agree();
     else this.#context.fids.clear(); // the last request made some after the end
   }
 
-  async #carryOut(pending: Pending): Promise<void> {
-    const { request, message } = pending;
+  /** @returns undefined where nothing had to be waited for */
+  #carryOut(pending: Pending): Promise<void> | undefined {
     const epoch = this.#epoch;
-    // what the table has for a type takes requests of that type
-    const handler = handlers[request.type] as Handler<RequestType>;
-    let outcome: Outcome;
-    try {
-      outcome = await handler(request, this.#context, message);
-    } catch (error) {
-      const details = { request: request.type, err: error };
-      this.#options.refusals.report('a request failed by a bug; answered EIO', details, 'error');
-      outcome = -errno.EIO;
-    }
+    const outcome = this.#execution.run(pending.request, pending.message);
+    if (outcome instanceof Promise)
+      return outcome.then((settled) => {
+        this.#conclude(pending, epoch, settled);
+      });
+    this.#conclude(pending, epoch, outcome);
+    return undefined;
+  }
+
+  #conclude(pending: Pending, epoch: number, outcome: Outcome): void {
+    const { request, message } = pending;
     // after a new Tversion nobody waits for it
     if (epoch === this.#epoch && this.#isOpen) {
       const flushes = this.#requests.done(pending);
@@ -268,8 +270,7 @@ export class Session {
       this.#answer(flushes);
     } else message.drop();
     if (typeof outcome === 'object' && 'buffer' in outcome) this.#buffers.give(outcome.buffer);
-    this.#pauseIfFull();
-    this.#resumeIfReady();
+    this.#steer();
   }
 
   #violated(reason: string): void {

@@ -107,6 +107,10 @@ class StreamChannel implements Channel {
     this.#stream.resume();
   }
 
+  expect(): void {
+    this.#stream.expect();
+  }
+
   close(): void {
     this.#open = false;
     this.#stream.close();

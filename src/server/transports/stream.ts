@@ -1,8 +1,10 @@
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { DescriptorWatch } from '../../syscalls/descriptor-watch.js';
+import { InputWait } from '../../syscalls/input-wait.js';
 import { stableMemory } from '../../syscalls/memory.js';
-import { receive, send, sendMore } from '../../syscalls/sockets.js';
+import { elapsedMicroseconds, MonotonicClock, setBlocking } from '../../syscalls/process.js';
+import { receive, receiveWaiting, send, sendMore, setReceiveTimeout } from '../../syscalls/sockets.js';
 import { closeStranger } from '../../syscalls/stranger.js';
 
 /** The connection to a client, whatever carries it. */
@@ -14,6 +16,8 @@ export interface ClientStream {
   /** Receives nothing until `resume`. The client's end is not noticed meanwhile. */
   pause(): void;
   resume(): void;
+  /** Nothing is under way: what the client sends next may be waited for, without a turn of the event loop. */
+  expect(): void;
   /** Ends the connection. What is buffered is lost, and nothing is told any more. */
   close(): void;
 }
@@ -35,6 +39,12 @@ export type StreamFactory = (events: StreamEvents) => ClientStream;
 const RECEIVE_BYTES = 262_144;
 /** After so many calls in a row the event loop has a turn, for what else is to be done. */
 const CALLS_IN_A_ROW = 16;
+/** How long the process sleeps for the client before the event loop takes over: milliseconds. */
+const SLEEP_MS = 4;
+/** After so many microseconds the event loop has a turn, however busy the client is. */
+const HOLD_US = 4000;
+/** After a sleep in vain the next one is left out, then two, four, at most these. */
+const MAX_SKIPPED = 64;
 
 /** A connected stream socket of any kind, which belongs to this object. */
 export class SocketStream implements ClientStream {
@@ -47,16 +57,34 @@ export class SocketStream implements ClientStream {
   #buffered = 0;
   #paused = false;
   #open = true;
+  readonly #clock = new MonotonicClock();
+  readonly #wait: InputWait | undefined;
+  /** When it first slept since the event loop told of something, in microseconds of the clock. */
+  #slept: number | undefined;
+  #expecting = false;
+  /** Sleeps still to be left out, and how many there were in this row. */
+  #skip = 0;
+  #skipped = 0;
   /** Why a send failed: told in a turn of its own. */
   #failure: number | undefined;
 
-  constructor(socket: number, events: StreamEvents) {
+  /** @param pollCeiling see `InputWait`; without it what is expected is the event loop's to wait for, too */
+  constructor(socket: number, events: StreamEvents, pollCeiling?: number) {
     this.#socket = socket;
     this.#events = events;
+    const input = {
+      receive: () => receive(socket, this.#input, RECEIVE_BYTES),
+      receiveWaiting: () => receiveWaiting(socket, this.#input, RECEIVE_BYTES),
+    };
+    if (pollCeiling !== undefined) this.#wait = new InputWait(input, this.#clock, pollCeiling);
     this.#watch = new DescriptorWatch(socket, { readable: true, writable: false }, ({ writable }) => {
+      this.#slept = undefined;
       if (writable) this.#flush();
       this.#receive();
     });
+    // libuv made it O_NONBLOCK, but never reads
+    setBlocking(socket);
+    setReceiveTimeout(socket, SLEEP_MS);
   }
 
   get buffered(): number {
@@ -95,6 +123,12 @@ export class SocketStream implements ClientStream {
   resume(): void {
     this.#paused = false;
     this.#changeInterest();
+  }
+
+  expect(): void {
+    if (this.#wait === undefined || this.#expecting) return;
+    this.#expecting = true;
+    process.nextTick(this.#more);
   }
 
   close(): void {
@@ -142,18 +176,40 @@ export class SocketStream implements ClientStream {
     this.#events.drained();
   }
 
-  #receive(): void {
-    for (let calls = 0; calls < CALLS_IN_A_ROW; calls++) {
-      if (!this.#open || this.#paused || this.#failure !== undefined) return;
-      const bytes = receive(this.#socket, this.#input, RECEIVE_BYTES);
-      if (bytes === -errno.EAGAIN) return;
-      if (bytes === -errno.EINTR) continue;
-      if (bytes <= 0) {
-        this.#end(bytes);
-        return;
-      }
-      this.#events.received(this.#input.subarray(0, bytes));
+  /** Waits for the client in the turn that its last request has, so that the next one takes none of its own. */
+  readonly #more = (): void => {
+    this.#expecting = false;
+    if (this.#wait === undefined || !this.#receives || this.#buffered > 0) return;
+    if (this.#skip > 0) {
+      this.#skip--;
+      return;
     }
+    const now = this.#clock.microseconds();
+    this.#slept ??= now;
+    if (elapsedMicroseconds(this.#slept, now) >= HOLD_US) return;
+    const bytes = this.#wait.next(now);
+    this.#skipped = bytes > 0 ? 0 : Math.min(Math.max(1, 2 * this.#skipped), MAX_SKIPPED);
+    this.#skip = this.#skipped;
+    this.#take(bytes);
+  };
+
+  get #receives(): boolean {
+    return this.#open && !this.#paused && this.#failure === undefined;
+  }
+
+  #receive(): void {
+    for (let calls = 0; calls < CALLS_IN_A_ROW && this.#receives; calls++) {
+      const bytes = receive(this.#socket, this.#input, RECEIVE_BYTES);
+      this.#take(bytes);
+      // where there was room for more there is no more; the end is told of in another turn
+      if (bytes !== -errno.EINTR && bytes < RECEIVE_BYTES) return;
+    }
+  }
+
+  /** @param bytes how many were received, 0 for the end, or -errno */
+  #take(bytes: number): void {
+    if (bytes > 0) this.#events.received(this.#input.subarray(0, bytes));
+    else if (bytes !== -errno.EAGAIN && bytes !== -errno.EINTR) this.#end(bytes);
   }
 
   #changeInterest(): void {

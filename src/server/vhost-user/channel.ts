@@ -80,6 +80,10 @@ class VhostUserChannel implements Channel {
     this.#queue.paused = false;
   }
 
+  expect(): void {
+    // the next message comes with a kick, which the event loop waits for
+  }
+
   close(): void {
     void this.#queue.quiesce().then(() => {
       this.#queue.stop();

@@ -1,6 +1,5 @@
-import * as errno from '../../abi/errno.js';
-import type { MonotonicClock } from '../../syscalls/process.js';
-import type { Connection } from '../transport/connection.js';
+import * as errno from '../abi/errno.js';
+import type { MonotonicClock } from './process.js';
 
 /** The shortest window worth polling for, microseconds. */
 const SHORTEST_US = 10;
@@ -15,8 +14,13 @@ const WAITED = 64;
 /** At most this many requests are waited for without polling before it is tried again. */
 const MOST_SKIPPED = 1024;
 
-/** What requests come from. */
-type Input = Pick<Connection, 'receive' | 'receiveWaiting'>;
+/** What requests, or replies to them, come from. Both return bytes, 0 at the end of the stream, or -errno. */
+export interface Input {
+  /** Takes what is there. */
+  receive(): number;
+  /** Sleeps for a while where nothing is there. */
+  receiveWaiting(): number;
+}
 
 /**
  * Waits for the next request in the two ways that are quicker than libuv: asking the socket over and over (waking a
@@ -28,7 +32,7 @@ type Input = Pick<Connection, 'receive' | 'receiveWaiting'>;
  * many compete for the processors, polling takes them from those who have work.
  */
 export class InputWait {
-  private readonly connection: Input;
+  private readonly input: Input;
   private readonly clock: Pick<MonotonicClock, 'microseconds'>;
   private readonly ceiling: number;
   private window: number;
@@ -40,8 +44,8 @@ export class InputWait {
   #now = 0;
 
   /** @param ceiling the longest polling window in microseconds; 0: never poll */
-  constructor(connection: Input, clock: Pick<MonotonicClock, 'microseconds'>, ceiling: number) {
-    this.connection = connection;
+  constructor(input: Input, clock: Pick<MonotonicClock, 'microseconds'>, ceiling: number) {
+    this.input = input;
     this.clock = clock;
     this.ceiling = ceiling;
     this.window = Math.min(ceiling, SHORTEST_US);
@@ -71,7 +75,7 @@ export class InputWait {
     let waited = false;
     for (;;) {
       for (let attempt = 0; attempt < ATTEMPTS_PER_LOOK; attempt++) {
-        const bytes = this.connection.receive();
+        const bytes = this.input.receive();
         if (bytes !== -errno.EAGAIN) {
           // what was there at once says little: without polling it would have been there, too
           this.#trust += waited ? WAITED : 1;
@@ -97,7 +101,7 @@ export class InputWait {
   }
 
   #sleep(start: number): number {
-    const bytes = this.connection.receiveWaiting();
+    const bytes = this.input.receiveWaiting();
     this.#now = this.clock.microseconds();
     if (this.ceiling > 0) this.#adapt(this.#now - start);
     // a signal is for libuv to handle
