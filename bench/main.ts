@@ -6,6 +6,7 @@ import { repositoryRoot } from '../test/guest/repository.js';
 import { measureAllocations } from './allocations.js';
 import { measureGuest } from './guest/guest.js';
 import { describeMachine } from './machine.js';
+import { measureNinep } from './ninep/ninep.js';
 import { progress } from './progress.js';
 import { measureRaw } from './raw.js';
 import { writeReport } from './report/document.js';
@@ -26,6 +27,7 @@ const parts = {
   raw: measureRaw,
   guest: measureGuest,
   scale: measureScale,
+  ninep: measureNinep,
   startup: measureStartup,
   systemCalls: measureSystemCalls,
   allocations: measureAllocations,

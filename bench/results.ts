@@ -1,6 +1,7 @@
 import type { AllocationResult } from './allocations.js';
 import type { GuestResult } from './guest/guest.js';
 import type { MachineDescription } from './machine.js';
+import type { NinepResult } from './ninep/ninep.js';
 import type { RawResult } from './raw.js';
 import type { ScaleResult } from './scale.js';
 import type { StartupResult } from './startup.js';
@@ -15,6 +16,7 @@ export interface Results {
   readonly raw?: RawResult;
   readonly guest?: GuestResult;
   readonly scale?: ScaleResult;
+  readonly ninep?: NinepResult;
   readonly startup?: StartupResult;
   readonly systemCalls?: SystemCallResult;
   readonly allocations?: AllocationResult;

@@ -202,7 +202,7 @@ function settled(): Promise<void> {
 }
 
 /** A line of /proc/PID/smaps_rollup in MB. */
-function rollup(pid: number, name: string): number {
+export function rollup(pid: number, name: string): number {
   const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const [, kilobytes] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text) ?? [];
   return Number(kilobytes) / 1024;

@@ -6,6 +6,7 @@ import { allocationChapter, startupChapter, systemCallChapter } from './lean-cha
 import { reasonsFor } from './reasons.js';
 import { limitChapter } from './limit-chapter.js';
 import { rawChapter, rawPlots } from './raw-chapter.js';
+import { ninepChapter, ninepPlot } from './ninep-chapter.js';
 import { scaleChapter, scalePlots } from './scale-chapter.js';
 import { table } from './table.js';
 import { targets } from './targets.js';
@@ -19,6 +20,7 @@ export function writeReport(results: Results, place: string): void {
     ...rawPlots(results.raw),
     ...guestPlot(results.guest),
     ...scalePlots(results.scale),
+    ...ninepPlot(results.ninep),
   };
   const directory = path.join(place, 'benchmarks');
   fs.mkdirSync(directory, { recursive: true });
@@ -31,6 +33,7 @@ export function writeReport(results: Results, place: string): void {
     rawChapter(results.raw),
     guestChapter(results.guest),
     scaleChapter(results.scale),
+    ninepChapter(results.ninep),
     startupChapter(results.startup),
     systemCallChapter(results.systemCalls),
     allocationChapter(results.allocations),

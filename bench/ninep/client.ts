@@ -1,0 +1,53 @@
+import { encodeMessage } from '../../test/support/ninep-codec.js';
+import { type MessageName, NOFID, NOTAG } from '../../test/support/ninep-messages.js';
+import { memory, recv, send, close } from '../libc.js';
+
+const MSG_NOSIGNAL = 0x4000;
+/** What diod takes at most, and room for a Tread or Twrite of 60 KiB. */
+export const MESSAGE_BYTES = 65_536;
+
+/** A request, ready to be sent. */
+export interface Frame {
+  readonly name: MessageName;
+  readonly bytes: Uint8Array;
+}
+
+export function frame(name: MessageName, fields: Readonly<Record<string, unknown>>, tag = 1): Frame {
+  const encoded = encodeMessage('9P2000.L', name, tag, fields);
+  const bytes = memory(encoded.length);
+  bytes.set(encoded);
+  return { name, bytes };
+}
+
+/** A client of a 9P server that waits in recv(2): nothing in `exchange` allocates or goes through an event loop. */
+export class NinepClient {
+  readonly fd: number;
+  readonly #reply = memory(MESSAGE_BYTES);
+  readonly #size = new Uint32Array(this.#reply.buffer, 0, 1);
+
+  /** Agrees on the dialect, and attaches fid 0 to the export as root. */
+  constructor(fd: number, aname: string) {
+    this.fd = fd;
+    this.exchange(frame('Tversion', { msize: MESSAGE_BYTES, version: '9P2000.L' }, NOTAG));
+    this.exchange(frame('Tattach', { fid: 0, afid: NOFID, uname: '', aname, n_uname: 0 }));
+  }
+
+  /** Sends a request, and waits for its reply. */
+  exchange({ name, bytes }: Frame): void {
+    const reply = this.#reply;
+    if (send(this.fd, bytes, bytes.length, MSG_NOSIGNAL) !== bytes.length)
+      throw new Error(`${name}: not sent`);
+    let received = recv(this.fd, reply, MESSAGE_BYTES, 0);
+    while (received > 0 && (received < 7 || received < (this.#size[0] ?? 0))) {
+      const more = recv(this.fd, reply.subarray(received), MESSAGE_BYTES - received, 0);
+      if (more <= 0) throw new Error(`${name}: no whole reply`);
+      received += more;
+    }
+    if (received <= 0) throw new Error(`${name}: the server is gone`);
+    if (reply[4] !== (bytes[4] ?? 0) + 1) throw new Error(`${name}: answered by a message ${reply[4]}`);
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
