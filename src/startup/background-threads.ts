@@ -5,17 +5,18 @@ import { StartError } from './exit-status.js';
 /**
  * All that V8 would let its other threads do: its flags, with the majors of Node that have each, as V8 complains of one
  * that it does not know. `node --v8-options` lists them; `test/nodes` compares.
+ *
+ * Marking is a matter of its own. Where it is under way, V8 ends the process when it finds that it may not be concurrent
+ * or parallel any more ("Check failed: concurrent_marking_handle_ ..."). So no other marking begins, and that one ends.
+ * Without incremental marking, marking is done while this thread waits for it.
  */
 const BACKGROUND_WORK: Readonly<Record<string, { readonly since?: number; readonly until?: number }>> = {
   'concurrent-recompilation': {},
   // on by default from 24 on
   'concurrent-sparkplug': {},
-  'concurrent-marking': {},
-  'concurrent-minor-ms-marking': { since: 22 },
-  'cppheap-concurrent-marking': {},
+  'incremental-marking': {},
   'concurrent-sweeping': {},
   'concurrent-array-buffer-sweeping': {},
-  'parallel-marking': {},
   'parallel-scavenge': {},
   'parallel-compaction': {},
   'parallel-pointer-update': {},

@@ -218,14 +218,27 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, the serving p
     expect(readFileSync(`${process}/maps`, 'utf8')).not.toContain('io_uring');
   });
 
+  it('starts while V8 marks, which a busy machine lets last', async () => {
+    const [directory, place] = [exportForTest(), exportForTest()];
+    const socket = join(place, 'socket');
+    const [node, argv] = commandLine(OURS, ['-p', directory, '-s', socket, '-u', 'root', '-g', '0']);
+    const { status, stderr } = spawnSync(node, ['--stress-incremental-marking', ...argv], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    work(await clientOf(socket));
+  });
+
   it('lets V8 leave no work to other threads where it forks', () => {
     const { stdout } = spawnSync(helperNode, ['--v8-options'], { encoding: 'utf8' });
     const options = [...stdout.matchAll(/^ +--([\w-]+) \(.*\n +type: bool +default: --(no-)?/gm)];
     const known = new Set(options.map(([, name]) => name));
     const listed = backgroundWork(Number.parseInt(version.slice(1), 10));
     expect(listed.filter((name) => !known.has(name))).toEqual([]);
-    // conditions of the listed ones, and how a cache is read that nothing here uses
+    // conditions of the listed ones, what incremental marking alone does, and how a cache is read that nothing here uses
     const harmless = [
+      ...['concurrent-marking', 'cppheap-concurrent-marking', 'parallel-marking'],
+      'concurrent-minor-ms-marking',
       ...['concurrent-osr', 'fuzzing-and-concurrent-recompilation', 'parallel-pause-for-gc-in-background'],
       'concurrent-cache-deserialization',
     ];
