@@ -61,10 +61,13 @@ const lanes =
         },
       ];
 
-/** What a command is started with to have a pid namespace; without root it has none. */
+/** What a command is started with to have a pid namespace, with an init that waits for orphans; without root it has none. */
 function ownProcessNumbers() {
   if (process.getuid() !== 0) return [];
-  return ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'slave'];
+  return [
+    ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'slave'],
+    ...['sh', '-c', '"$@"; exit $?', 'init'],
+  ];
 }
 
 /** Runs vitest once. A run that ends without an outcome, or fails without saying in which test, is one failure. */
