@@ -16,14 +16,11 @@ const libc = {
   /** memcpy(3), of addresses. */
   copyOut: declare('memcpy', 'void *', 'int64', 'int64'),
   copyIn: declare('memcpy', 'int64', 'void *', 'int64'),
-  fcntl: declareInt('fcntl', 'int', 'int', 'int64'),
 };
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_NORESERVE = 0x4000;
-const F_GET_SEALS = 1034;
-const F_SEAL_SHRINK = 2;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const PAGE = 4096;
@@ -32,14 +29,17 @@ const PAGE = 4096;
 export interface Mapping {
   /** Where the part that was asked for begins: exact, since no address of a process needs more than 47 bits. */
   readonly address: number;
-  /** Nobody can make the file shorter, which would end a process that looks behind its end: SIGBUS. */
-  readonly sealed: boolean;
   unmap(): void;
 }
 
 const status = new FileStatus();
 
-/** Maps a part of a regular file, all of which is there. The descriptor is not needed afterwards. @returns -errno */
+/**
+ * Maps a part of a regular file, all of which is there. Who makes the file shorter later ends this process (SIGBUS). The
+ * descriptor is not needed afterwards.
+ *
+ * @returns -errno
+ */
 export function mapShared(descriptor: number, offset: number, size: number): Mapping | number {
   const failed = fstat(descriptor, status);
   if (failed < 0) return failed;
@@ -55,10 +55,8 @@ export function mapShared(descriptor: number, offset: number, size: number): Map
     libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, start),
   );
   if (address < 0) return address;
-  const seals = result(libc.fcntl(descriptor, F_GET_SEALS, 0));
   return {
     address: address + (offset - start),
-    sealed: seals >= 0 && (seals & F_SEAL_SHRINK) !== 0,
     unmap: () => {
       libc.munmap(address, length);
     },

@@ -14,10 +14,8 @@ const c = {
   munmap: libc.func('int munmap(void *, size_t)') as (address: bigint, size: number) => number,
   sendmsg: libc.func('int64_t sendmsg(int, void *, int)') as (...given: unknown[]) => number,
   recv: libc.func('int64_t recv(int, void *, size_t, int)') as (...given: unknown[]) => number,
-  fcntl: libc.func('int fcntl(int, int, int64_t)') as (fd: number, command: number, value: number) => number,
 };
 const MFD_ALLOW_SEALING = 3; // and close on exec
-const F_ADD_SEALS = 1033;
 
 export const ask = {
   getFeatures: 1,
@@ -99,8 +97,6 @@ export class Memory {
     return Buffer.concat([u64(guest), u64(size), u64(USER + guest), u64(offset)]);
   }
 }
-
-export const seal = (file: number): number => c.fcntl(file, F_ADD_SEALS, 2);
 
 /** The emulator's end of the socket. */
 export class Emulator {

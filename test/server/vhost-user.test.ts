@@ -122,6 +122,18 @@ describe.skipIf(skipped !== undefined)('a vhost-user device', () => {
     expect(await driver.setUp(emulator)).toBe(true);
   });
 
+  it('takes no ring in memory that moves it off its bounds', async () => {
+    const { emulator, memory, driver } = plugged();
+    await emulator.agree();
+    const region = Buffer.concat([u64(0), u64(0), u64(MIB), u64(GIB + 1), u64(0)]);
+    expect(await emulator.tell(ask.addMemReg, region, [memory.parts[0]!.file])).toBe(true);
+    const places = [GIB + 16, GIB + 1024, GIB + 2048, 0].map(u64);
+    expect(await emulator.tell(ask.setVringNum, u32(0, 16))).toBe(true);
+    expect(await emulator.tell(ask.setVringAddr, Buffer.concat([u32(0, 0), ...places]))).toBe(true);
+    expect(await emulator.tell(ask.setVringKick, u64(0), [driver.kick])).toBe(true);
+    expect(await emulator.tell(ask.setVringEnable, u32(0, 1))).toBe(false);
+  });
+
   it.each<[string, Buffer]>([
     ['another version', u32(1, 2, 0)],
     ['too long a message', u32(1, 1, 5000)],

@@ -86,7 +86,6 @@ export function argumentRules(filtered: FilteredProcess): Readonly<Partial<Recor
   };
 }
 
-const F_GET_SEALS = 1034;
 /** PROT_READ and PROT_WRITE, never PROT_EXEC. */
 const DATA_PROTECTION = 3;
 const MAP_SHARED = 1;
@@ -95,18 +94,12 @@ const MAP_NORESERVE = 0x4000;
 /** Where the client is an emulator, which shares the memory of its guest: also to map that. */
 export function vhostUserPolicy(filtered: FilteredProcess): SystemCallPolicy {
   const { allowed, rules, forbidden } = serverPolicy(filtered);
-  const also = (call: 'mmap' | 'fcntl', only: string, ...when: Rule['when']): Rule => ({
-    ...allowWhen(`${rules[call]?.only}, ${only}`, ...(rules[call]?.when ?? []), ...when),
-  });
-  const mmap = also('mmap', 'and data of files that others change', [
-    any,
-    any,
-    flags(0, DATA_PROTECTION),
-    flags(MAP_SHARED, MAP_SHARED | MAP_NORESERVE),
-    notStandard,
-  ]);
-  const fcntl = also('fcntl', 'and seals', [any, oneOf(F_GET_SEALS)]);
-  return { allowed, rules: { ...rules, mmap, fcntl }, forbidden };
+  const mmap = allowWhen(
+    `${rules.mmap?.only}, and data of files that others change`,
+    ...(rules.mmap?.when ?? []),
+    [any, any, flags(0, DATA_PROTECTION), flags(MAP_SHARED, MAP_SHARED | MAP_NORESERVE), notStandard],
+  );
+  return { allowed, rules: { ...rules, mmap }, forbidden };
 }
 
 /** The policy of the server. */

@@ -14,11 +14,6 @@ const overlap = (one: number, other: number, { size: length }: RegionDescription
 export class GuestMemory {
   #regions: Region[] = [];
 
-  /** Whether the front end can end this process by making a file shorter. */
-  get isSealed(): boolean {
-    return this.#regions.every(({ mapping }) => mapping.sealed);
-  }
-
   /** Maps one more region. @returns 0, or -errno */
   add(region: RegionDescription, descriptor: number): number {
     const { guest, user, size, offset } = region;

@@ -74,7 +74,7 @@ export class Vring {
     const [descriptors, used, available] = [uint64(payload, 8), uint64(payload, 16), uint64(payload, 24)];
     const isLogged = uint32(payload, 4) !== 0;
     if (!this.#isSettable(payload) || isLogged) return -errno.EINVAL;
-    if (descriptors % 16 !== 0 || available % 2 !== 0 || used % 4 !== 0) return -errno.EINVAL;
+    if (!areAligned({ descriptors, used, available })) return -errno.EINVAL;
     this.#addresses = { descriptors, used, available };
     return 0;
   }
@@ -205,7 +205,8 @@ export class Vring {
       used: this.#memory.ofFrontEnd(used, usedBytes(this.#size)),
     };
     const isThere = Object.values(place).every((address) => address !== undefined);
-    return isThere ? (place as RingAddresses) : undefined;
+    // a region may begin at any address of the front end's
+    return isThere && areAligned(place as RingAddresses) ? (place as RingAddresses) : undefined;
   }
 
   /** What was taken is given back first. */
@@ -242,6 +243,11 @@ export class Vring {
     setNonBlocking(descriptor);
     return descriptor;
   }
+}
+
+/** As virtio wants it, and the processor for what is read and written at once. */
+function areAligned({ descriptors, available, used }: RingAddresses): boolean {
+  return descriptors % 16 === 0 && available % 2 === 0 && used % 4 === 0;
 }
 
 /** The descriptor of a message about the one ring, -1 where it says that there is none; undefined for a wrong message. */
