@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { patience } from './test/guest/patience.js';
 
 // Two cores, real processes, one kernel: test files run one after another so that they do not disturb each other.
 export default defineConfig({
@@ -8,7 +9,7 @@ export default defineConfig({
     globalSetup: ['test/support/helper-node.ts'],
     fileParallelism: false,
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 30_000 * patience,
+    hookTimeout: 60_000 * patience,
   },
 });

@@ -16,7 +16,7 @@ import { createInterface } from 'node:readline';
  *
  * There are two lanes, at the same time, since one leaves much of two processors idle. What boots guests and systems, or
  * installs, is in the one. The other has process numbers of its own (a pid namespace), so that none sees the helpers of
- * the other.
+ * the other. As each has half of the machine at times, they wait longer for what shall happen (TEST_PATIENCE).
  */
 
 const root = join(import.meta.dirname, '..');
@@ -82,7 +82,7 @@ async function runVitest({ title, argv, env }, lane) {
     ];
     const run = spawn(program, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env, VIRTFS_TEST_OUTCOME: file },
+      env: { TEST_PATIENCE: lanes.length > 1 ? '3' : '1', ...process.env, ...env, VIRTFS_TEST_OUTCOME: file },
     });
     for (const output of [run.stdout, run.stderr])
       createInterface(output).on('line', (line) => process.stdout.write(`${lane.name}${line}\n`));
