@@ -11,7 +11,8 @@ FROM ${BUILD_BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --prefer-offline --no-audit --no-fund
-COPY scripts/build.js scripts/plain-private-fields.js scripts/manual.ts scripts/
+COPY tsconfig.json ./
+COPY scripts/build.js scripts/manual.ts scripts/
 COPY src src
 RUN npm run build && npm prune --omit=dev
 
