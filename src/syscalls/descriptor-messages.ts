@@ -1,10 +1,10 @@
-import { addressOf, declareInt, result } from './libc.js';
+import { addressOf, declareExact } from './libc.js';
 import { littleEndian, stableMemory } from './memory.js';
 
 /** Bytes with open descriptors beside them (SCM_RIGHTS): unix(7), cmsg(3). */
 const libc = {
-  sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
-  recvmsg: declareInt('recvmsg', 'int', 'void *', 'int'),
+  sendmsg: declareExact('sendmsg', 'int', 'void *', 'int'),
+  recvmsg: declareExact('recvmsg', 'int', 'void *', 'int'),
 };
 
 const SOL_SOCKET = 1;
@@ -80,7 +80,7 @@ export class DescriptorSender {
   send(socket: number, from: bigint, size: number, descriptor: number): number {
     this.#message.setData(from, size);
     this.#message.view.setInt32(CONTROL_DATA, descriptor, littleEndian);
-    return result(libc.sendmsg(socket, this.#message.address, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return libc.sendmsg(socket, this.#message.address, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 }
 
@@ -111,7 +111,7 @@ export class DescriptorReceiver {
     if (this.descriptors.length > 0) this.descriptors.length = 0;
     message.controlBytes = CONTROL_BYTES;
     message.setData(into, size);
-    const bytes = result(libc.recvmsg(socket, message.address, flags | MSG_CMSG_CLOEXEC));
+    const bytes = libc.recvmsg(socket, message.address, flags | MSG_CMSG_CLOEXEC);
     if (bytes > 0 && message.controlBytes > 0) this.#collect(CONTROL + message.controlBytes);
     return bytes;
   }

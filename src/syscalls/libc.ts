@@ -64,6 +64,30 @@ export function result(value: number): number {
   return value < 0 ? -koffi.errno() : value;
 }
 
+/**
+ * Declares a libc function that returns an `int`, with three or four arguments, whose "-1 and errno" becomes a negated errno with nothing in between: at
+ * the beginning of a function, and so of `result`, V8 may do work of its own that changes errno. For what must not be
+ * mistaken, which a connection does not outlive.
+ */
+export function declareExact<const Arguments extends Types>(
+  name: string,
+  ...types: Arguments
+): (...values: Values<Arguments>) => number {
+  const call = libc.func(name, 'int', [...types]);
+  const { errno } = koffi;
+  const exact =
+    types.length === 3
+      ? (one: unknown, two: unknown, three: unknown): number => {
+          const value = call(one, two, three) as number;
+          return value < 0 ? -errno() : value;
+        }
+      : (one: unknown, two: unknown, three: unknown, four: unknown): number => {
+          const value = call(one, two, three, four) as number;
+          return value < 0 ? -errno() : value;
+        };
+  return exact as (...values: Values<Arguments>) => number;
+}
+
 /** Memory that libc may use for as long as the process lives: nothing else keeps it from being collected. */
 const addressed: Uint8Array[] = [];
 

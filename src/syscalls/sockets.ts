@@ -1,6 +1,6 @@
 import * as errno from '../abi/errno.js';
 import { close } from './files.js';
-import { addressOf, declareInt, type Pointer, result } from './libc.js';
+import { addressOf, declareExact, declareInt, type Pointer, result } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -13,9 +13,9 @@ const libc = {
   getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
   shutdown: declareInt('shutdown', 'int', 'int'),
   poll: declareInt('poll', 'void *', 'int64', 'int'),
-  recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
-  send: declareInt('send', 'int', 'void *', 'int64', 'int'),
-  sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
+  recv: declareExact('recv', 'int', 'void *', 'int64', 'int'),
+  send: declareExact('send', 'int', 'void *', 'int64', 'int'),
+  sendmsg: declareExact('sendmsg', 'int', 'void *', 'int'),
   setsockopt: declareInt('setsockopt', 'int', 'int', 'int', 'void *', 'uint32'),
 };
 
@@ -179,22 +179,22 @@ export function hasHungUp(socket: number): boolean {
 
 /** Takes what is there without waiting: the number of bytes, 0 at the end of the stream, or -errno (EAGAIN). */
 export function receive(socket: number, into: Pointer, size: number): number {
-  return result(libc.recv(socket, into, size, MSG_DONTWAIT));
+  return libc.recv(socket, into, size, MSG_DONTWAIT);
 }
 
 /** Waits for bytes, the end of the stream, or the time of `setReceiveTimeout`. The socket must not be O_NONBLOCK. */
 export function receiveWaiting(socket: number, into: Pointer, size: number): number {
-  return result(libc.recv(socket, into, size, 0));
+  return libc.recv(socket, into, size, 0);
 }
 
 /** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
 export function send(socket: number, from: Pointer, size: number): number {
-  return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+  return libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /** The same where more follows at once, for which TCP waits: send(2), MSG_MORE. */
 export function sendMore(socket: number, from: Pointer, size: number): number {
-  return result(libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE));
+  return libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
 }
 
 /** How much may be sent that the other end has not received. The kernel doubles it, for its own needs: socket(7). */
@@ -251,6 +251,6 @@ export class DescriptorMessage {
   /** @returns 4, or -errno */
   send(socket: number, descriptor: number): number {
     this.#descriptor[0] = descriptor;
-    return result(libc.sendmsg(socket, this.#address, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return libc.sendmsg(socket, this.#address, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 }

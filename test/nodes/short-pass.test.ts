@@ -255,7 +255,7 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, the serving p
     const names = files
       .filter((file) => file.endsWith('.ts'))
       .flatMap((file) =>
-        [...readFileSync(join(sources, file), 'utf8').matchAll(/declare(?:Int)?\(\s*'(\w+)'/g)].map(
+        [...readFileSync(join(sources, file), 'utf8').matchAll(/declare(?:Int|Exact)?\(\s*'(\w+)'/g)].map(
           ([, name]) => name,
         ),
       );
