@@ -1,10 +1,10 @@
-import { addressOf, declareExact } from './libc.js';
+import { addressOf, declareInt } from './libc.js';
 import { littleEndian, stableMemory } from './memory.js';
 
 /** Bytes with open descriptors beside them (SCM_RIGHTS): unix(7), cmsg(3). */
 const libc = {
-  sendmsg: declareExact('sendmsg', 'int', 'void *', 'int'),
-  recvmsg: declareExact('recvmsg', 'int', 'void *', 'int'),
+  sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
+  recvmsg: declareInt('recvmsg', 'int', 'void *', 'int'),
 };
 
 const SOL_SOCKET = 1;

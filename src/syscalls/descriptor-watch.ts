@@ -1,7 +1,7 @@
 import type koffiPackage from 'koffi';
 import { loadPackage } from '../native/load.js';
 import { close } from './files.js';
-import { declareInt, result } from './libc.js';
+import { declareInt } from './libc.js';
 import { stableMemory } from './memory.js';
 
 const koffi = loadPackage('koffi') as typeof koffiPackage;
@@ -15,8 +15,8 @@ const EPOLL_CTL_ADD = 1;
 
 /** Whether a descriptor of somebody else can be watched at all, unlike a file: without that a watch ends the process. */
 export function isWatchable(descriptor: number): boolean {
-  const epoll = result(libc.epollCreate(EPOLL_CLOEXEC));
-  const failed = result(libc.epollControl(epoll, EPOLL_CTL_ADD, descriptor, stableMemory(16)));
+  const epoll = libc.epollCreate(EPOLL_CLOEXEC);
+  const failed = libc.epollControl(epoll, EPOLL_CTL_ADD, descriptor, stableMemory(16));
   if (epoll >= 0) close(epoll);
   return failed === 0;
 }

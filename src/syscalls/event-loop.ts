@@ -1,4 +1,4 @@
-import { declare, declareInt } from './libc.js';
+import { declareWithoutErrno } from './libc.js';
 import { Poll, POLLIN } from './poll.js';
 
 /**
@@ -6,10 +6,10 @@ import { Poll, POLLIN } from './poll.js';
  * timeout" in its documentation. Node exports them to its addons.
  */
 const libuv = {
-  defaultLoop: declare('uv_default_loop'),
-  backendFd: declareInt('uv_backend_fd', 'int64'),
-  backendTimeout: declareInt('uv_backend_timeout', 'int64'),
-  updateTime: declare('uv_update_time', 'int64'),
+  defaultLoop: declareWithoutErrno('int64', 'uv_default_loop'),
+  backendFd: declareWithoutErrno('int', 'uv_backend_fd', 'int64'),
+  backendTimeout: declareWithoutErrno('int', 'uv_backend_timeout', 'int64'),
+  updateTime: declareWithoutErrno('int64', 'uv_update_time', 'int64'),
 };
 
 /** Node's event loop, seen from code that keeps it waiting. */

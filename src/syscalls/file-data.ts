@@ -1,5 +1,5 @@
 import * as errno from '../abi/errno.js';
-import { declare, declareInt, declareElsewhere, result } from './libc.js';
+import { declare, declareInt, declareElsewhere } from './libc.js';
 import { littleEndian, stableMemory } from './memory.js';
 
 const libc = {
@@ -50,7 +50,7 @@ export function readData(
   offset: number | bigint,
 ): number | Promise<number> {
   piece.set(address, size);
-  const read = result(libc.preadv2(descriptor, piece.bytes, 1, offset, RWF_NOWAIT));
+  const read = libc.preadv2(descriptor, piece.bytes, 1, offset, RWF_NOWAIT);
   return wouldWait.has(read) ? pooled.pread(descriptor, address, size, offset) : read;
 }
 
@@ -62,7 +62,7 @@ export function writeData(
   offset: number | bigint,
 ): number | Promise<number> {
   piece.set(address, size);
-  const written = result(libc.pwritev2(descriptor, piece.bytes, 1, offset, RWF_NOWAIT));
+  const written = libc.pwritev2(descriptor, piece.bytes, 1, offset, RWF_NOWAIT);
   return wouldWait.has(written) ? pooled.pwrite(descriptor, address, size, offset) : written;
 }
 
@@ -78,7 +78,7 @@ export function readVector(
   { bytes, count }: Vector,
   offset: number | bigint,
 ): number | Promise<number> {
-  const read = result(libc.preadv2(descriptor, bytes, count, offset, RWF_NOWAIT));
+  const read = libc.preadv2(descriptor, bytes, count, offset, RWF_NOWAIT);
   return wouldWait.has(read) ? pooled.preadv(descriptor, bytes, count, offset) : read;
 }
 
@@ -88,7 +88,7 @@ export function writeVector(
   { bytes, count }: Vector,
   offset: number | bigint,
 ): number | Promise<number> {
-  const written = result(libc.pwritev2(descriptor, bytes, count, offset, RWF_NOWAIT));
+  const written = libc.pwritev2(descriptor, bytes, count, offset, RWF_NOWAIT);
   return wouldWait.has(written) ? pooled.pwritev(descriptor, bytes, count, offset) : written;
 }
 
@@ -99,7 +99,7 @@ export function syncData(descriptor: number, dataOnly: boolean): Promise<number>
 
 /** Where the next getdents of an open directory goes on. @param offset 0, or one that getdents has told */
 export function seekDirectory(directory: number, offset: number | bigint): number {
-  return Math.min(result(libc.lseek(directory, offset, SEEK_SET)), 0);
+  return Math.min(libc.lseek(directory, offset, SEEK_SET), 0);
 }
 
 export const F_RDLCK = 0;
@@ -129,13 +129,13 @@ function setFlock({ type, start, length }: FileLock): void {
 /** Locks or unlocks for an open file description, never waiting. @returns 0, or -errno: EAGAIN where somebody has it */
 export function lockFile(descriptor: number, lock: FileLock): number {
   setFlock(lock);
-  return result(libc.fcntl(descriptor, F_OFD_SETLK, flock));
+  return libc.fcntl(descriptor, F_OFD_SETLK, flock);
 }
 
 /** @returns a lock that is in the way of this one, `undefined` for none, or -errno */
 export function conflictingLock(descriptor: number, lock: FileLock): FileLock | undefined | number {
   setFlock(lock);
-  const failed = result(libc.fcntl(descriptor, F_OFD_GETLK, flock));
+  const failed = libc.fcntl(descriptor, F_OFD_GETLK, flock);
   if (failed < 0) return failed;
   const type = flockView.getInt16(0, littleEndian);
   if (type === F_UNLCK) return undefined;

@@ -1,7 +1,7 @@
 import { architecture } from '../abi/architecture.js';
 import * as errno from '../abi/errno.js';
 import { O_CLOEXEC } from '../abi/open-flags.js';
-import { addressOf, declareInt, type Pointer, result } from './libc.js';
+import { addressOf, declareInt, type Pointer } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
 export * from '../abi/file-modes.js';
@@ -57,7 +57,7 @@ const LOCK_NB = 4;
 
 /** @returns the descriptor */
 export function openat(directory: number, path: Pointer, flags: number, mode: number): number {
-  return result(libc.openat(directory, path, flags | O_CLOEXEC, mode));
+  return libc.openat(directory, path, flags | O_CLOEXEC, mode);
 }
 
 /** `struct open_how` of openat2(2): flags, mode and resolve, 64 bits each. */
@@ -88,35 +88,33 @@ export function openResolving(resolve: number): OpenResolving {
     openHowWords[0] = flags | O_CLOEXEC;
     openHowWords[2] = mode & 0o7777;
     openHowWords[4] = resolve;
-    return result(
-      libc.openat2(architecture.syscalls.openat2, directory, path, openHowAddress, OPEN_HOW_BYTES, 0, 0),
-    );
+    return libc.openat2(architecture.syscalls.openat2, directory, path, openHowAddress, OPEN_HOW_BYTES, 0, 0);
   };
 }
 
 export function close(descriptor: number): number {
-  return result(libc.close(descriptor));
+  return libc.close(descriptor);
 }
 
 /** Closes `first` to `last`, both included, in one call (Linux 5.9). */
 export function closeRange(first: number, last: number): number {
-  return result(libc.closeRange(first, last, 0));
+  return libc.closeRange(first, last, 0);
 }
 
 export function mknod(path: Pointer, mode: number, device: number | bigint): number {
-  return result(libc.mknod(path, mode, device));
+  return libc.mknod(path, mode, device);
 }
 
 export function mkdir(path: Pointer, mode: number): number {
-  return result(libc.mkdir(path, mode));
+  return libc.mkdir(path, mode);
 }
 
 export function mkdirat(directory: number, path: Pointer, mode: number): number {
-  return result(libc.mkdirat(directory, path, mode));
+  return libc.mkdirat(directory, path, mode);
 }
 
 export function symlink(target: Pointer, path: Pointer): number {
-  return result(libc.symlink(target, path));
+  return libc.symlink(target, path);
 }
 
 export function linkat(
@@ -125,7 +123,7 @@ export function linkat(
   newPath: Pointer,
   newDirectory = AT_FDCWD,
 ): number {
-  return result(libc.linkat(oldDirectory, oldPath, newDirectory, newPath, 0));
+  return libc.linkat(oldDirectory, oldPath, newDirectory, newPath, 0);
 }
 
 export function renameat(
@@ -134,20 +132,20 @@ export function renameat(
   newPath: Pointer,
   newDirectory = AT_FDCWD,
 ): number {
-  return result(libc.renameat(oldDirectory, oldPath, newDirectory, newPath));
+  return libc.renameat(oldDirectory, oldPath, newDirectory, newPath);
 }
 
 export function unlink(path: Pointer): number {
-  return result(libc.unlink(path));
+  return libc.unlink(path);
 }
 
 /** The same below a directory, without following a link. @param flags AT_REMOVEDIR for a directory */
 export function unlinkat(directory: number, path: Pointer, flags: number): number {
-  return result(libc.unlinkat(directory, path, flags));
+  return libc.unlinkat(directory, path, flags);
 }
 
 export function rmdir(path: Pointer): number {
-  return result(libc.rmdir(path));
+  return libc.rmdir(path);
 }
 
 /** Removes a file or an empty directory, as remove(3). */
@@ -158,70 +156,70 @@ export function remove(path: Pointer): number {
 
 /** @returns the length of what was written to `target`, which is cut at `size` bytes and has no NUL */
 export function readlink(path: Pointer, target: Pointer, size: number): number {
-  return result(libc.readlink(path, target, size));
+  return libc.readlink(path, target, size);
 }
 
 /** The same for a path below a directory. */
 export function readlinkat(directory: number, path: Pointer, target: Pointer, size: number): number {
-  return result(libc.readlinkat(directory, path, target, size));
+  return libc.readlinkat(directory, path, target, size);
 }
 
 /** The same of a link that is open: an O_PATH descriptor with O_NOFOLLOW. */
 export function readlinkOf(link: number, target: Pointer, size: number): number {
-  return result(libc.readlinkat(link, EMPTY_PATH, target, size));
+  return libc.readlinkat(link, EMPTY_PATH, target, size);
 }
 
 export function chmod(path: Pointer, mode: number): number {
-  return result(libc.chmod(path, mode));
+  return libc.chmod(path, mode);
 }
 
 /** The same for a path below a directory. */
 export function fchmodat(directory: number, path: Pointer, mode: number): number {
-  return result(libc.fchmodat(directory, path, mode, 0));
+  return libc.fchmodat(directory, path, mode, 0);
 }
 
 /** An id of 0xffffffff leaves that id as it is. */
 export function lchown(path: Pointer, uid: number, gid: number): number {
-  return result(libc.lchown(path, uid, gid));
+  return libc.lchown(path, uid, gid);
 }
 
 /** The same, but of what a symbolic link leads to. */
 export function chown(path: Pointer, uid: number, gid: number): number {
-  return result(libc.fchownat(AT_FDCWD, path, uid, gid, 0));
+  return libc.fchownat(AT_FDCWD, path, uid, gid, 0);
 }
 
 /** The owner of what a descriptor (also an O_PATH one) refers to. */
 export function chownDescriptor(descriptor: number, uid: number, gid: number): number {
-  return result(libc.fchownat(descriptor, EMPTY_PATH, uid, gid, AT_EMPTY_PATH));
+  return libc.fchownat(descriptor, EMPTY_PATH, uid, gid, AT_EMPTY_PATH);
 }
 
 /** @returns how many bytes were read, 0 at the end */
 export function read(descriptor: number, bytes: Pointer, size: number): number {
-  return result(libc.read(descriptor, bytes, size));
+  return libc.read(descriptor, bytes, size);
 }
 
 /** The same from a place in the file: pread(2). */
 export function readAt(descriptor: number, bytes: Pointer, size: number, offset: number): number {
-  return result(libc.pread(descriptor, bytes, size, offset));
+  return libc.pread(descriptor, bytes, size, offset);
 }
 
 /** @returns how many bytes were written, from `at` on */
 export function pwrite(descriptor: number, bytes: Pointer, size: number, at: number): number {
-  return result(libc.pwrite(descriptor, bytes, size, at));
+  return libc.pwrite(descriptor, bytes, size, at);
 }
 
 /** @returns the length of what was written to `entries`: `struct linux_dirent64`, getdents(2); 0 at the end */
 export function getdents(directory: number, entries: Uint8Array): number {
-  return result(libc.getdents(directory, entries, entries.length));
+  return libc.getdents(directory, entries, entries.length);
 }
 
 /** Waits for whoever holds a lease on the file, up to the 45 seconds of /proc/sys/fs/lease-break-time. */
 export function truncate(path: Pointer, length: number | bigint): number {
-  return result(libc.truncate(path, length));
+  return libc.truncate(path, length);
 }
 
 export function ftruncate(descriptor: number, length: number | bigint): number {
-  return result(libc.ftruncate(descriptor, length));
+  return libc.ftruncate(descriptor, length);
 }
 
 /**
@@ -229,24 +227,24 @@ export function ftruncate(descriptor: number, length: number | bigint): number {
  * @param flags AT_SYMLINK_NOFOLLOW or 0
  */
 export function utimensat(directory: number, path: Pointer, times: Pointer, flags: number): number {
-  return result(libc.utimensat(directory, path, times, flags));
+  return libc.utimensat(directory, path, times, flags);
 }
 
 export function chdir(path: Pointer): number {
-  return result(libc.chdir(path));
+  return libc.chdir(path);
 }
 
 export function fchdir(directory: number): number {
-  return result(libc.fchdir(directory));
+  return libc.fchdir(directory);
 }
 
 export function chroot(path: Pointer): number {
-  return result(libc.chroot(path));
+  return libc.chroot(path);
 }
 
 /** Locks an open file for this open file description alone, or fails with EWOULDBLOCK: flock(2). */
 export function lockNow(descriptor: number): number {
-  return result(libc.flock(descriptor, LOCK_EX | LOCK_NB));
+  return libc.flock(descriptor, LOCK_EX | LOCK_NB);
 }
 
 /** @returns the mask before */
@@ -256,5 +254,5 @@ export function umask(mask: number): number {
 
 /** A file without a path that lives in memory: memfd_create(2). @returns its descriptor, closed on exec, or -errno */
 export function memoryFile(name: string): number {
-  return result(libc.memfdCreate(cString(name), MFD_CLOEXEC));
+  return libc.memfdCreate(cString(name), MFD_CLOEXEC);
 }

@@ -22,12 +22,14 @@ interface ArgumentTypes {
 type Types = readonly (keyof ArgumentTypes)[];
 type Values<Arguments extends Types> = { [Index in keyof Arguments]: ArgumentTypes[Arguments[Index]] };
 
-/** Declares a libc function that returns a `long`. */
+type Call = (...values: unknown[]) => number;
+
+/** Declares a libc function that returns a `long`; where that is negative, a negated errno. */
 export function declare<const Arguments extends Types>(
   name: string,
   ...types: Arguments
 ): (...values: Values<Arguments>) => number {
-  return libc.func(name, 'int64', [...types]);
+  return withErrno(libc.func(name, 'int64', [...types]), types.length);
 }
 
 /** Declares a libc function that returns an `int`: only 32 bits of its result register count. */
@@ -35,7 +37,71 @@ export function declareInt<const Arguments extends Types>(
   name: string,
   ...types: Arguments
 ): (...values: Values<Arguments>) => number {
-  return libc.func(name, 'int', [...types]);
+  return withErrno(libc.func(name, 'int', [...types]), types.length);
+}
+
+/** Declares a function that tells nothing by errno. */
+export function declareWithoutErrno<const Arguments extends Types>(
+  returned: 'int' | 'int64',
+  name: string,
+  ...types: Arguments
+): (...values: Values<Arguments>) => number {
+  return libc.func(name, returned, [...types]);
+}
+
+/**
+ * Turns libc's "-1 and errno" into a negated errno. Nothing may come between the call and the look at errno: where a
+ * function begins, V8 may do work of its own that changes it. So there is one body for each number of arguments.
+ */
+function withErrno(call: Call, count: number): (...values: readonly unknown[]) => number {
+  const { errno } = koffi;
+  // rest parameters would be an array made for each call
+  /* eslint-disable max-params */
+  switch (count) {
+    case 0:
+      return () => {
+        const value = call();
+        return value < 0 ? -errno() : value;
+      };
+    case 1:
+      return (a) => {
+        const value = call(a);
+        return value < 0 ? -errno() : value;
+      };
+    case 2:
+      return (a, b) => {
+        const value = call(a, b);
+        return value < 0 ? -errno() : value;
+      };
+    case 3:
+      return (a, b, c) => {
+        const value = call(a, b, c);
+        return value < 0 ? -errno() : value;
+      };
+    case 4:
+      return (a, b, c, d) => {
+        const value = call(a, b, c, d);
+        return value < 0 ? -errno() : value;
+      };
+    case 5:
+      return (a, b, c, d, e) => {
+        const value = call(a, b, c, d, e);
+        return value < 0 ? -errno() : value;
+      };
+    case 6:
+      return (a, b, c, d, e, f) => {
+        const value = call(a, b, c, d, e, f);
+        return value < 0 ? -errno() : value;
+      };
+    case 7:
+      return (a, b, c, d, e, f, g) => {
+        const value = call(a, b, c, d, e, f, g);
+        return value < 0 ? -errno() : value;
+      };
+    default:
+      throw new Error(`a function of ${count} arguments`);
+  }
+  /* eslint-enable max-params */
 }
 
 /**
@@ -53,39 +119,10 @@ export function declareElsewhere<const Arguments extends Types>(
     new Promise((resolve, reject) => {
       call.async(...values, (error: unknown, value: number) => {
         // koffi keeps the errno of that thread for just this callback
-        if (error === null) resolve(result(value));
+        if (error === null) resolve(value < 0 ? -koffi.errno() : value);
         else reject(new Error(`${name} was not called: ${JSON.stringify(error)}`));
       });
     });
-}
-
-/** Turns libc's "-1 and errno" into a negated errno. To be called directly around the call: errno does not last. */
-export function result(value: number): number {
-  return value < 0 ? -koffi.errno() : value;
-}
-
-/**
- * Declares a libc function that returns an `int`, with three or four arguments, whose "-1 and errno" becomes a negated errno with nothing in between: at
- * the beginning of a function, and so of `result`, V8 may do work of its own that changes errno. For what must not be
- * mistaken, which a connection does not outlive.
- */
-export function declareExact<const Arguments extends Types>(
-  name: string,
-  ...types: Arguments
-): (...values: Values<Arguments>) => number {
-  const call = libc.func(name, 'int', [...types]);
-  const { errno } = koffi;
-  const exact =
-    types.length === 3
-      ? (one: unknown, two: unknown, three: unknown): number => {
-          const value = call(one, two, three) as number;
-          return value < 0 ? -errno() : value;
-        }
-      : (one: unknown, two: unknown, three: unknown, four: unknown): number => {
-          const value = call(one, two, three, four) as number;
-          return value < 0 ? -errno() : value;
-        };
-  return exact as (...values: Values<Arguments>) => number;
 }
 
 /** Memory that libc may use for as long as the process lives: nothing else keeps it from being collected. */

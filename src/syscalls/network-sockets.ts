@@ -1,4 +1,4 @@
-import { declareInt, result } from './libc.js';
+import { declareInt } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';
 import { socketOption } from './sockets.js';
 
@@ -97,19 +97,19 @@ export function vsockSocket(port: number): number {
 }
 
 function newSocket(domain: number): number {
-  return result(libc.socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return libc.socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
 /** Nobody else has a descriptor that is not returned: it is closed when the process ends, which a failed start does. */
 function bind(socket: number, address: Uint8Array): number {
-  const failed = result(libc.bind(socket, address, address.length));
+  const failed = libc.bind(socket, address, address.length);
   return failed < 0 ? failed : socket;
 }
 
 function setOption(socket: number, level: number, option: number, value: number): number {
   const bytes = stableMemory(4);
   wordsOf(bytes)[0] = value;
-  return result(libc.setsockopt(socket, level, option, bytes, 4));
+  return libc.setsockopt(socket, level, option, bytes, 4);
 }
 
 /** Sends what is there at once, rather than to wait for more: tcp(7). */
@@ -124,7 +124,7 @@ const addressLength = stableMemory(4);
 /** The port that a socket is bound to; of a unix socket 0. */
 export function boundPort(socket: number): number {
   wordsOf(addressLength)[0] = ANY_ADDRESS_BYTES;
-  const failed = result(libc.getsockname(socket, address, addressLength));
+  const failed = libc.getsockname(socket, address, addressLength);
   if (failed < 0) return failed;
   const family = addressView.getUint16(0, littleEndian);
   if (family === AF_UNIX) return 0;
@@ -147,14 +147,14 @@ export interface Accepted extends PeerAddress {
 /** Takes the next connection, closed on exec, or -errno. The listening socket is O_NONBLOCK (EAGAIN). */
 export function accept(listening: number): Accepted | number {
   wordsOf(addressLength)[0] = ANY_ADDRESS_BYTES;
-  const descriptor = result(libc.accept4(listening, address, addressLength, SOCK_CLOEXEC));
+  const descriptor = libc.accept4(listening, address, addressLength, SOCK_CLOEXEC);
   return descriptor < 0 ? descriptor : { descriptor, ...peerAddress() };
 }
 
 /** The other end of a connection, or -errno. */
 export function connectedTo(socket: number): PeerAddress | number {
   wordsOf(addressLength)[0] = ANY_ADDRESS_BYTES;
-  const failed = result(libc.getpeername(socket, address, addressLength));
+  const failed = libc.getpeername(socket, address, addressLength);
   return failed < 0 ? failed : peerAddress();
 }
 

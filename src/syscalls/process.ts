@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { architecture } from '../abi/architecture.js';
-import { addressOf, declare, declareInt, type Pointer, result, syscall } from './libc.js';
+import { addressOf, declare, declareInt, type Pointer, syscall } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -60,21 +60,21 @@ for (const [name, number] of Object.entries(constants.signals)) {
 
 /** 1 when the capability is in the bounding set, 0 when not, -EINVAL when the kernel does not know it. */
 export function boundingSetHas(capability: number): number {
-  return result(libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0));
+  return libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
 }
 
 export function dropFromBoundingSet(capability: number): number {
-  return result(libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0));
+  return libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 }
 
 /** From now on no exec of this thread gives it privileges that it does not have: prctl(2). */
 export function setNoNewPrivileges(): number {
-  return result(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  return libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 /** The kernel kills this process when its parent ends: prctl(2), PR_SET_PDEATHSIG. */
 export function dieWithParent(): number {
-  return result(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+  return libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
 /**
@@ -86,7 +86,7 @@ export function dieWithParent(): number {
 export function forbidCores(): number {
   const limit = stableMemory(16);
   new BigUint64Array(limit.buffer, 0, 2).fill(1n);
-  return result(libc.setrlimit(RLIMIT_CORE, limit));
+  return libc.setrlimit(RLIMIT_CORE, limit);
 }
 
 /**
@@ -94,7 +94,7 @@ export function forbidCores(): number {
  * the effective ids the kernel makes it what fs.suid_dumpable says.
  */
 export function setNotDumpable(): number {
-  return result(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  return libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /** Whether the kernel started this program with more rights than its caller has: getauxval(3), AT_SECURE. */
@@ -114,62 +114,62 @@ export type FilteredThreads = 'all threads' | 'this thread';
 export function installFilter(program: Uint8Array, threads: FilteredThreads): number {
   const flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW | (threads === 'all threads' ? SECCOMP_FILTER_FLAG_TSYNC : 0);
   const address = addressOf(program);
-  return result(syscall(architecture.syscalls.seccomp, SECCOMP_SET_MODE_FILTER, flags, address, 0, 0, 0));
+  return syscall(architecture.syscalls.seccomp, SECCOMP_SET_MODE_FILTER, flags, address, 0, 0, 0);
 }
 
 /** Lets a descriptor survive the next exec. */
 export function keepOverExec(descriptor: number): number {
-  return result(libc.fcntl(descriptor, F_SETFD, 0));
+  return libc.fcntl(descriptor, F_SETFD, 0);
 }
 
 /** Has the next exec close every descriptor, also those that a careless caller left open (Linux 5.11). */
 export function closeAllOnExec(): number {
-  return result(libc.closeRange(0, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC));
+  return libc.closeRange(0, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC);
 }
 
 /** Takes O_NONBLOCK off an open file. */
 export function setBlocking(descriptor: number): number {
   const flags = openFlags(descriptor);
-  return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK));
+  return flags < 0 ? flags : libc.fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 /** Puts O_NONBLOCK on an open file. */
 export function setNonBlocking(descriptor: number): number {
   const flags = openFlags(descriptor);
-  return flags < 0 ? flags : result(libc.fcntl(descriptor, F_SETFL, flags | O_NONBLOCK));
+  return flags < 0 ? flags : libc.fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
 }
 
 /** The access mode and the flags of an open file: fcntl(2), F_GETFL. */
 export function openFlags(descriptor: number): number {
-  return result(libc.fcntl(descriptor, F_GETFL, 0));
+  return libc.fcntl(descriptor, F_GETFL, 0);
 }
 
 /** How many bytes of a pipe wait to be read: ioctl(2), FIONREAD. */
 export function unreadBytes(pipe: number): number {
   const count = stableMemory(4);
-  const failed = result(libc.ioctl(pipe, FIONREAD, count));
+  const failed = libc.ioctl(pipe, FIONREAD, count);
   return failed < 0 ? failed : (wordsOf(count)[0] ?? 0);
 }
 
 /** A copy of a descriptor, closed on exec. */
 export function duplicate(descriptor: number): number {
-  return result(libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  return libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
 }
 
 /** Makes `target` the same as `descriptor`, open over exec. */
 export function duplicateTo(descriptor: number, target: number): number {
-  return result(libc.dup2(descriptor, target));
+  return libc.dup2(descriptor, target);
 }
 
 /** Puts a copy of another descriptor in the place of one, open over exec only if it is a standard one: dup3(2). */
 export function replaceDescriptor(descriptor: number, by: number): number {
-  return result(libc.dup3(by, descriptor, descriptor > STDERR ? O_CLOEXEC : 0));
+  return libc.dup3(by, descriptor, descriptor > STDERR ? O_CLOEXEC : 0);
 }
 
 /** The ends of a new pipe to read from and to write to, closed on exec, or -errno: pipe(2). */
 export function pipe(): readonly [number, number] | number {
   const ends = stableMemory(8);
-  const failed = result(libc.pipe2(ends, O_CLOEXEC));
+  const failed = libc.pipe2(ends, O_CLOEXEC);
   const [readable = -1, writable = -1] = new Int32Array(ends.buffer, 0, 2);
   return failed < 0 ? failed : [readable, writable];
 }
@@ -181,11 +181,11 @@ export function parentId(): number {
 
 /** Makes the process the leader of a new session without a terminal: setsid(2). */
 export function setSession(): number {
-  return result(libc.setsid());
+  return libc.setsid();
 }
 
 export function write(descriptor: number, bytes: Pointer, size: number): number {
-  return result(libc.write(descriptor, bytes, size));
+  return libc.write(descriptor, bytes, size);
 }
 
 /** Strings for execve(2): a NULL-terminated array of pointers. What it returns must be kept until the call. */
@@ -203,12 +203,12 @@ export class StringVector {
 
 /** Replaces the program of this process. Returns only when that failed. */
 export function execve(program: Uint8Array, argv: StringVector, environment: StringVector): number {
-  return result(libc.execve(program, argv.pointers, environment.pointers));
+  return libc.execve(program, argv.pointers, environment.pointers);
 }
 
 /** The same with a program that is looked for in PATH, and with the environment of this process: exec(3). */
 export function execvp(program: Uint8Array, argv: StringVector): number {
-  return result(libc.execvp(program, argv.pointers));
+  return libc.execvp(program, argv.pointers);
 }
 
 /**
@@ -238,12 +238,12 @@ export function fork(): number {
 function cloneProcess(shared: number): number {
   // always "fails": not all of the range is mapped (ENOMEM), which keeps the kernel from nothing; madvise(2)
   libc.madvise(0, ADDRESS_SPACE, MADV_DOFORK);
-  return result(syscall(architecture.syscalls.clone, shared | SIGCHLD, 0, 0, 0, 0, 0));
+  return syscall(architecture.syscalls.clone, shared | SIGCHLD, 0, 0, 0, 0, 0);
 }
 
 /** A descriptor of a process, which can be read when it has ended, or -errno: pidfd_open(2). */
 export function openProcess(pid: number): number {
-  return result(syscall(architecture.syscalls.pidfd_open, pid, 0, 0, 0, 0, 0));
+  return syscall(architecture.syscalls.pidfd_open, pid, 0, 0, 0, 0, 0);
 }
 
 /** How a process ended: with an exit status, or by a signal; the other is null. */
@@ -256,7 +256,7 @@ export interface ProcessEnd {
 export function waitForChild(pid: number): ProcessEnd {
   const word = stableMemory(4);
   // of a child that is not ours nothing is known
-  if (result(libc.waitpid(pid, word, 0)) < 0) return { status: null, signal: null };
+  if (libc.waitpid(pid, word, 0) < 0) return { status: null, signal: null };
   const [packed = 0] = wordsOf(word);
   const signal = packed & 0x7f;
   return signal === 0

@@ -1,7 +1,7 @@
 import type koffiPackage from 'koffi';
 import { loadPackage } from '../native/load.js';
 import * as errno from '../abi/errno.js';
-import { declare, declareInt, result } from './libc.js';
+import { declare, declareInt, declareWithoutErrno } from './libc.js';
 import { FileStatus, fstat } from './status.js';
 
 /**
@@ -14,8 +14,8 @@ const libc = {
   mmap: declare('mmap', 'int64', 'int64', 'int', 'int', 'int', 'int64'),
   munmap: declareInt('munmap', 'int64', 'int64'),
   /** memcpy(3), of addresses. */
-  copyOut: declare('memcpy', 'void *', 'int64', 'int64'),
-  copyIn: declare('memcpy', 'int64', 'void *', 'int64'),
+  copyOut: declareWithoutErrno('int64', 'memcpy', 'void *', 'int64', 'int64'),
+  copyIn: declareWithoutErrno('int64', 'memcpy', 'int64', 'void *', 'int64'),
 };
 
 const PROT_READ_WRITE = 3;
@@ -51,9 +51,7 @@ export function mapShared(descriptor: number, offset: number, size: number): Map
   const block = Math.max(words[FileStatus.BLKSIZE] ?? 0, PAGE);
   const start = offset - (offset % block);
   const length = Math.ceil((offset + size - start) / block) * block;
-  const address = result(
-    libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, start),
-  );
+  const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, start);
   if (address < 0) return address;
   return {
     address: address + (offset - start),

@@ -1,6 +1,6 @@
 import * as errno from '../abi/errno.js';
 import { close } from './files.js';
-import { addressOf, declareExact, declareInt, type Pointer, result } from './libc.js';
+import { addressOf, declareInt, type Pointer } from './libc.js';
 import { littleEndian, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -13,9 +13,9 @@ const libc = {
   getsockopt: declareInt('getsockopt', 'int', 'int', 'int', 'void *', 'void *'),
   shutdown: declareInt('shutdown', 'int', 'int'),
   poll: declareInt('poll', 'void *', 'int64', 'int'),
-  recv: declareExact('recv', 'int', 'void *', 'int64', 'int'),
-  send: declareExact('send', 'int', 'void *', 'int64', 'int'),
-  sendmsg: declareExact('sendmsg', 'int', 'void *', 'int'),
+  recv: declareInt('recv', 'int', 'void *', 'int64', 'int'),
+  send: declareInt('send', 'int', 'void *', 'int64', 'int'),
+  sendmsg: declareInt('sendmsg', 'int', 'void *', 'int'),
   setsockopt: declareInt('setsockopt', 'int', 'int', 'int', 'void *', 'uint32'),
 };
 
@@ -43,23 +43,23 @@ const POLLHUP = 0x10;
 
 /** Ends a connection for both sides, whoever else has descriptors of it: shutdown(2). */
 export function shutdown(socket: number): number {
-  return result(libc.shutdown(socket, SHUT_RDWR));
+  return libc.shutdown(socket, SHUT_RDWR);
 }
 
 /** From now on the other end cannot send anything: EPIPE. */
 export function refuseInput(socket: number): number {
-  return result(libc.shutdown(socket, SHUT_RD));
+  return libc.shutdown(socket, SHUT_RD);
 }
 
 /** A new unbound `AF_UNIX` socket. */
 export function unixSocket(type: SocketType): number {
-  return result(libc.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  return libc.socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 }
 
 /** Two connected `AF_UNIX` stream sockets, or -errno. */
 export function socketPair(): readonly [number, number] | number {
   const pair = stableMemory(8);
-  const failed = result(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+  const failed = libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
   const [one = -1, other = -1] = new Int32Array(pair.buffer, 0, 2);
   return failed < 0 ? failed : [one, other];
 }
@@ -76,11 +76,11 @@ function unixAddress(path: string): Uint8Array {
 }
 
 export function bindUnix(socket: number, path: string): number {
-  return result(libc.bind(socket, unixAddress(path), 110));
+  return libc.bind(socket, unixAddress(path), 110);
 }
 
 export function connectUnix(socket: number, path: string): number {
-  return result(libc.connect(socket, unixAddress(path), 110));
+  return libc.connect(socket, unixAddress(path), 110);
 }
 
 /**
@@ -92,7 +92,7 @@ export function connectUnix(socket: number, path: string): number {
  * @param file an O_PATH descriptor of the socket's file
  */
 export function isSocketInUse(file: number): boolean {
-  const probe = result(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const probe = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const connected = connectUnix(probe, `/proc/self/fd/${file}`);
   close(probe);
   return connected !== -errno.ECONNREFUSED;
@@ -109,22 +109,22 @@ export function datagramSocketTo(address: string): number {
   if (bytes > MAX_PATH_BYTES) return -errno.ENAMETOOLONG;
   const target = unixAddress(address);
   if (address.startsWith('@')) target[2] = 0;
-  const socket = result(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const socket = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return socket;
   // the length counts: an abstract name has no end of its own
-  const connected = result(libc.connect(socket, target, 2 + bytes));
+  const connected = libc.connect(socket, target, 2 + bytes);
   if (connected >= 0) return socket;
   close(socket);
   return connected;
 }
 
 export function listen(socket: number, backlog: number): number {
-  return result(libc.listen(socket, backlog));
+  return libc.listen(socket, backlog);
 }
 
 /** On an unbound socket this sets the mode that bind(2) gives the new socket file. */
 export function fchmod(descriptor: number, mode: number): number {
-  return result(libc.fchmod(descriptor, mode));
+  return libc.fchmod(descriptor, mode);
 }
 
 const optionValue = stableMemory(12);
@@ -133,7 +133,7 @@ const optionLength = stableMemory(4);
 /** An option of SOL_SOCKET that is an int, or -errno: socket(7). */
 export function socketOption(socket: number, option: number): number {
   wordsOf(optionLength)[0] = 4;
-  const failed = result(libc.getsockopt(socket, SOL_SOCKET, option, optionValue, optionLength));
+  const failed = libc.getsockopt(socket, SOL_SOCKET, option, optionValue, optionLength);
   return failed < 0 ? failed : (wordsOf(optionValue)[0] ?? 0);
 }
 
@@ -173,7 +173,7 @@ const pollWords = wordsOf(pollEntry);
 export function hasHungUp(socket: number): boolean {
   pollWords[0] = socket;
   pollWords[1] = 0;
-  const found = result(libc.poll(pollEntry, 1, 0));
+  const found = libc.poll(pollEntry, 1, 0);
   return found > 0 && ((pollWords[1] >>> 16) & POLLHUP) !== 0;
 }
 
@@ -201,7 +201,7 @@ export function sendMore(socket: number, from: Pointer, size: number): number {
 export function setSendBuffer(socket: number, bytes: number): number {
   const value = stableMemory(4);
   wordsOf(value)[0] = bytes;
-  return result(libc.setsockopt(socket, SOL_SOCKET, SO_SNDBUF, value, 4));
+  return libc.setsockopt(socket, SOL_SOCKET, SO_SNDBUF, value, 4);
 }
 
 /** From now on a receive that waits gives up after this time with EAGAIN: socket(7), SO_RCVTIMEO. */
@@ -219,7 +219,7 @@ function setTimeLimit(socket: number, option: number, milliseconds: number): num
   const view = new DataView(time.buffer);
   view.setBigInt64(0, BigInt(Math.trunc(milliseconds / 1000)), littleEndian);
   view.setBigInt64(8, BigInt((milliseconds % 1000) * 1000), littleEndian);
-  return result(libc.setsockopt(socket, SOL_SOCKET, option, time, 16));
+  return libc.setsockopt(socket, SOL_SOCKET, option, time, 16);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, EMPTY_PATH } from './files.js';
-import { addressOf, declareInt, type Pointer, result } from './libc.js';
+import { addressOf, declareInt, type Pointer } from './libc.js';
 import { stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -67,28 +67,28 @@ export class FileStatus {
 
 /** `lstat(2)`, by statx. */
 export function lstat(path: Pointer, status: FileStatus, directory = AT_FDCWD): number {
-  return result(libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.address));
+  return libc.statx(directory, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status.address);
 }
 
 /** `stat(2)`, by statx. */
 export function stat(path: Pointer, status: FileStatus): number {
-  return result(libc.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status.address));
+  return libc.statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, status.address);
 }
 
 /** `fstat(2)`, by statx. */
 export function fstat(descriptor: number, status: FileStatus): number {
-  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address));
+  return libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, status.address);
 }
 
 /** `fstat` with the birth time, where the file system keeps one. */
 export function fstatWithBirth(descriptor: number, status: FileStatus): number {
   const mask = STATX_BASIC_STATS | STATX_BIRTH_TIME;
-  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, mask, status.address));
+  return libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, mask, status.address);
 }
 
 /** Only the file type of what a descriptor (also an O_PATH one) refers to. */
 export function fileType(descriptor: number, status: FileStatus): number {
-  return result(libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.address));
+  return libc.statx(descriptor, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, status.address);
 }
 
 const IDENTITY = [FileStatus.INO, FileStatus.INO + 1, FileStatus.DEV_MAJOR, FileStatus.DEV_MINOR] as const;
@@ -131,7 +131,7 @@ export function referToSameFile(one: number, other: number): boolean {
 export function mountId(descriptor: number, status: FileStatus): number {
   // the file system itself, perhaps a server that does not answer, is not asked
   const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, STATX_MNT_ID, status.address));
+  const failed = libc.statx(descriptor, EMPTY_PATH, flags, STATX_MNT_ID, status.address);
   return failed < 0 ? failed : (status.words[FileStatus.MOUNT_ID] ?? 0);
 }
 
@@ -154,7 +154,7 @@ export function mountNumberAndType(descriptor: number, status: FileStatus): numb
 
 function mountOf(descriptor: number, wanted: number, status: FileStatus): number {
   const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-  const failed = result(libc.statx(descriptor, EMPTY_PATH, flags, wanted | STATX_TYPE, status.address));
+  const failed = libc.statx(descriptor, EMPTY_PATH, flags, wanted | STATX_TYPE, status.address);
   if (failed < 0) return failed;
   const { words } = status;
   if (((words[FileStatus.MASK] ?? 0) & wanted) === 0) return 0;
@@ -190,11 +190,11 @@ export class FileSystemStatus {
 }
 
 export function statfs(path: Pointer, status: FileSystemStatus): number {
-  return result(libc.statfs(path, status.address));
+  return libc.statfs(path, status.address);
 }
 
 export function fstatfs(descriptor: number, status: FileSystemStatus): number {
-  return result(libc.fstatfs(descriptor, status.address));
+  return libc.fstatfs(descriptor, status.address);
 }
 
 const MAX_HANDLE_BYTES = 128;
@@ -228,5 +228,5 @@ export class FileHandle {
  */
 export function nameToHandle(path: Pointer, handle: FileHandle, flags: number): number {
   handle.words[0] = MAX_HANDLE_BYTES;
-  return result(libc.nameToHandleAt(AT_FDCWD, path, handle.address, handle.mount, flags));
+  return libc.nameToHandleAt(AT_FDCWD, path, handle.address, handle.mount, flags);
 }

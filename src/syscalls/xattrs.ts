@@ -1,4 +1,4 @@
-import { declareInt, type Pointer, result } from './libc.js';
+import { declareInt, type Pointer } from './libc.js';
 
 /** Extended attributes: xattr(7). With an l in front, of a symbolic link itself. */
 
@@ -20,12 +20,12 @@ const libc = {
 
 /** @returns the length of the value; with `size` 0 nothing is written */
 export function lgetxattr(path: Pointer, name: Pointer, value: Pointer, size: number): number {
-  return result(libc.lgetxattr(path, name, value, size));
+  return libc.lgetxattr(path, name, value, size);
 }
 
 /** @returns the length of the list of NUL-terminated names; with `size` 0 nothing is written */
 export function llistxattr(path: Pointer, list: Pointer, size: number): number {
-  return result(libc.llistxattr(path, list, size));
+  return libc.llistxattr(path, list, size);
 }
 
 /** What is set, and how: setxattr(2) in an object, as it is more than anybody can tell apart by place. */
@@ -39,37 +39,37 @@ export interface Attribute {
 }
 
 export function lsetxattr(path: Pointer, { name, value, size, flags }: Attribute): number {
-  return result(libc.lsetxattr(path, name, value, size, flags));
+  return libc.lsetxattr(path, name, value, size, flags);
 }
 
 export function lremovexattr(path: Pointer, name: Pointer): number {
-  return result(libc.lremovexattr(path, name));
+  return libc.lremovexattr(path, name);
 }
 
 /** As `lgetxattr`. */
 export function getxattr(path: Pointer, name: Pointer, value: Pointer, size: number): number {
-  return result(libc.getxattr(path, name, value, size));
+  return libc.getxattr(path, name, value, size);
 }
 
 /** As `llistxattr`. */
 export function listxattr(path: Pointer, list: Pointer, size: number): number {
-  return result(libc.listxattr(path, list, size));
+  return libc.listxattr(path, list, size);
 }
 
 export function setxattr(path: Pointer, { name, value, size, flags }: Attribute): number {
-  return result(libc.setxattr(path, name, value, size, flags));
+  return libc.setxattr(path, name, value, size, flags);
 }
 
 export function removexattr(path: Pointer, name: Pointer): number {
-  return result(libc.removexattr(path, name));
+  return libc.removexattr(path, name);
 }
 
 /** As `lgetxattr`. @param descriptor open for more than O_PATH */
 export function fgetxattr(descriptor: number, name: Pointer, value: Pointer, size: number): number {
-  return result(libc.fgetxattr(descriptor, name, value, size));
+  return libc.fgetxattr(descriptor, name, value, size);
 }
 
 /** @param descriptor open for more than O_PATH */
 export function fsetxattr(descriptor: number, { name, value, size, flags }: Attribute): number {
-  return result(libc.fsetxattr(descriptor, name, value, size, flags));
+  return libc.fsetxattr(descriptor, name, value, size, flags);
 }

@@ -255,9 +255,11 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, the serving p
     const names = files
       .filter((file) => file.endsWith('.ts'))
       .flatMap((file) =>
-        [...readFileSync(join(sources, file), 'utf8').matchAll(/declare(?:Int|Exact)?\(\s*'(\w+)'/g)].map(
-          ([, name]) => name,
-        ),
+        [
+          ...readFileSync(join(sources, file), 'utf8').matchAll(
+            /declare(?:Int|WithoutErrno)?\(\s*(?:'int(?:64)?', )?'(\w+)'/g,
+          ),
+        ].map(([, name]) => name),
       );
     expect(names).toEqual(expect.arrayContaining(['uv_backend_fd', 'sendmsg']));
     const script = `const koffi = require('koffi');

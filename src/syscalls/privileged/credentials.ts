@@ -1,5 +1,5 @@
 import { architecture } from '../../abi/architecture.js';
-import { declareInt, result, syscall } from '../libc.js';
+import { declareInt, syscall } from '../libc.js';
 import { stableMemory, wordsOf } from '../memory.js';
 
 /**
@@ -23,11 +23,11 @@ export const NO_ID = 0xffff_ffff;
 const UNCHANGED = -1;
 
 export function setEffectiveUid(uid: number): number {
-  return result(syscall(architecture.syscalls.setresuid, UNCHANGED, uid, UNCHANGED, 0, 0, 0));
+  return syscall(architecture.syscalls.setresuid, UNCHANGED, uid, UNCHANGED, 0, 0, 0);
 }
 
 export function setEffectiveGid(gid: number): number {
-  return result(syscall(architecture.syscalls.setresgid, UNCHANGED, gid, UNCHANGED, 0, 0, 0));
+  return syscall(architecture.syscalls.setresgid, UNCHANGED, gid, UNCHANGED, 0, 0, 0);
 }
 
 /**
@@ -35,12 +35,12 @@ export function setEffectiveGid(gid: number): number {
  * with a libuv that may use io_uring, as Debian 13's is.
  */
 export function leaveAllGroups(): number {
-  return result(libc.setgroups(0, null));
+  return libc.setgroups(0, null);
 }
 
 export function becomeUser({ uid, gid }: { readonly uid: number; readonly gid: number }): number {
-  const failed = result(libc.setgid(gid));
-  return failed < 0 ? failed : result(libc.setuid(uid));
+  const failed = libc.setgid(gid);
+  return failed < 0 ? failed : libc.setuid(uid);
 }
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
@@ -57,12 +57,12 @@ export class CapabilitySets {
 
   /** Fills the sets from the calling thread. */
   read(): number {
-    return result(libc.capget(this.#header, this.#data));
+    return libc.capget(this.#header, this.#data);
   }
 
   /** Gives the calling thread these sets. */
   apply(): number {
-    return result(libc.capset(this.#header, this.#data));
+    return libc.capset(this.#header, this.#data);
   }
 
   /** The permitted set as a mask: bit n is capability n. */

@@ -1,6 +1,6 @@
 import { architecture } from '../../abi/architecture.js';
 import { AT_FDCWD, O_PATH, openResolving, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../files.js';
-import { addressOf, declareInt, result, syscall } from '../libc.js';
+import { addressOf, declareInt, syscall } from '../libc.js';
 import { cString, stableMemory, wordsOf } from '../memory.js';
 
 /** Mounts of a namespace of our own: mount_namespaces(7). All return 0 or -errno. */
@@ -52,7 +52,7 @@ const TMPFS = cString('tmpfs');
  * namespace of its own: user_namespaces(7).
  */
 export function ownMountsInUserNamespace(): number {
-  return result(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS));
+  return libc.unshare(CLONE_NEWUSER | CLONE_NEWNS);
 }
 
 /**
@@ -60,18 +60,18 @@ export function ownMountsInUserNamespace(): number {
  * those of their mounts that are shared is mounted in ours, too, until `makePrivate`.
  */
 export function ownMounts(): number {
-  const failed = result(libc.unshare(CLONE_NEWNS));
-  return failed < 0 ? failed : result(libc.mount(null, cString('/'), null, MS_REC | MS_SLAVE, null));
+  const failed = libc.unshare(CLONE_NEWNS);
+  return failed < 0 ? failed : libc.mount(null, cString('/'), null, MS_REC | MS_SLAVE, null);
 }
 
 /** From now on nothing that others mount is seen in a mount of ours, nor in those below it. */
 export function makePrivate(mount: Uint8Array): number {
-  return result(libc.mount(null, mount, null, MS_REC | MS_PRIVATE, null));
+  return libc.mount(null, mount, null, MS_REC | MS_PRIVATE, null);
 }
 
 /** Mounts a directory, with what is mounted below it, on itself. */
 export function bindToItself(directory: Uint8Array): number {
-  return result(libc.mount(directory, directory, null, MS_BIND | MS_REC, null));
+  return libc.mount(directory, directory, null, MS_BIND | MS_REC, null);
 }
 
 /**
@@ -82,7 +82,7 @@ export function bindToItself(directory: Uint8Array): number {
  */
 export function mountCopy(path: Uint8Array, directory = AT_FDCWD): number {
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-  return result(syscall(architecture.syscalls.open_tree, directory, addressOf(path), flags, 0, 0, 0));
+  return syscall(architecture.syscalls.open_tree, directory, addressOf(path), flags, 0, 0, 0);
 }
 
 /**
@@ -91,24 +91,24 @@ export function mountCopy(path: Uint8Array, directory = AT_FDCWD): number {
  */
 export function pivotToWorkingDirectory(): number {
   const here = addressOf(HERE);
-  const failed = result(syscall(architecture.syscalls.pivot_root, here, here, 0, 0, 0, 0));
-  return failed < 0 ? failed : result(libc.umount2(HERE, MNT_DETACH));
+  const failed = syscall(architecture.syscalls.pivot_root, here, here, 0, 0, 0, 0);
+  return failed < 0 ? failed : libc.umount2(HERE, MNT_DETACH);
 }
 
 /** Mounts an empty directory in the place of another one, in which nobody can make anything: tmpfs(5). */
 export function mountNothing(directory: Uint8Array): number {
   const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  return result(libc.mount(TMPFS, directory, TMPFS, flags, cString('size=4k,nr_inodes=1,mode=0555')));
+  return libc.mount(TMPFS, directory, TMPFS, flags, cString('size=4k,nr_inodes=1,mode=0555'));
 }
 
 /** The calling thread has a root and a working directory of its own from now on, as `enterMounts` demands. */
 export function ownRoot(): number {
-  return result(libc.unshare(CLONE_FS));
+  return libc.unshare(CLONE_FS);
 }
 
 /** The calling thread sees the mounts of this namespace from now on: setns(2). @param namespace a descriptor */
 export function enterMounts(namespace: number): number {
-  return result(libc.setns(namespace, CLONE_NEWNS));
+  return libc.setns(namespace, CLONE_NEWNS);
 }
 
 /**
@@ -126,19 +126,19 @@ export function openBelow(directory: number, path: string): number {
 /** A copy of the mount that is open there, without those below it, attached nowhere; a descriptor or -errno. */
 export function copyOfMount(mounted: number): number {
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-  return result(syscall(architecture.syscalls.open_tree, mounted, addressOf(EMPTY), flags, 0, 0, 0));
+  return syscall(architecture.syscalls.open_tree, mounted, addressOf(EMPTY), flags, 0, 0, 0);
 }
 
 /** Attaches such a copy where `target` is open. */
 export function attachMount(copy: number, target: number): number {
   const nothing = addressOf(EMPTY);
   const { move_mount } = architecture.syscalls;
-  return result(syscall(move_mount, copy, nothing, target, nothing, MOVE_BY_DESCRIPTORS, 0));
+  return syscall(move_mount, copy, nothing, target, nothing, MOVE_BY_DESCRIPTORS, 0);
 }
 
 /** Takes a mount away, also while it is used: umount2(2). A link is followed. */
 export function detachMount(path: Uint8Array): number {
-  return result(libc.umount2(path, MNT_DETACH));
+  return libc.umount2(path, MNT_DETACH);
 }
 
 const pollfds = stableMemory(16);
@@ -157,7 +157,7 @@ export function waitForMounts(table: number, process: number): boolean {
   halves[2] = POLLPRI;
   halves[6] = POLLIN;
   for (;;) {
-    const ready = result(libc.poll(pollfds, 2, -1));
+    const ready = libc.poll(pollfds, 2, -1);
     if (halves[7] !== 0) return false;
     // a signal interrupts it
     if (ready > 0) return true;
@@ -178,7 +178,7 @@ export class MountAttributes {
   set(): number {
     const { mount_setattr } = architecture.syscalls;
     const [here, attributes] = this.#addresses;
-    return result(syscall(mount_setattr, AT_FDCWD, here, AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES, 0));
+    return syscall(mount_setattr, AT_FDCWD, here, AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES, 0);
   }
 
   /** The same for a mount that is attached nowhere, which is private from then on. */
@@ -187,6 +187,6 @@ export class MountAttributes {
     const [, attributes] = this.#addresses;
     wordsOf(this.#attributes)[PROPAGATION] = MS_PRIVATE;
     const flags = AT_EMPTY_PATH | AT_RECURSIVE;
-    return result(syscall(mount_setattr, copy, addressOf(EMPTY), flags, attributes, MOUNT_ATTR_BYTES, 0));
+    return syscall(mount_setattr, copy, addressOf(EMPTY), flags, attributes, MOUNT_ATTR_BYTES, 0);
   }
 }

@@ -1,4 +1,4 @@
-import { declareInt, result } from '../libc.js';
+import { declareInt } from '../libc.js';
 
 /** Namespaces of the calling thread and of what it becomes: namespaces(7). All return 0 or -errno. */
 
@@ -10,10 +10,10 @@ const CLONE_NEWNET = 0x4000_0000;
 
 /** A network without any interface. Sockets that are open keep the one that they have. */
 export function ownNetwork(): number {
-  return result(libc.unshare(CLONE_NEWNET));
+  return libc.unshare(CLONE_NEWNET);
 }
 
 /** No System V objects and message queues of others, and a host name of its own. */
 export function ownIpc(): number {
-  return result(libc.unshare(CLONE_NEWIPC | CLONE_NEWUTS));
+  return libc.unshare(CLONE_NEWIPC | CLONE_NEWUTS);
 }
