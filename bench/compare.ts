@@ -1,4 +1,4 @@
-/** Compares builds of the helper in one run: what `scripts/compare-builds` runs. The first build is what the others are compared to. */
+/** Compares builds of the helper in one run, each with the first: `npx tsc -p bench && node .cache/bench/bench/compare.js OLD/main.js NEW/main.js`. */
 import { type ChildProcess, fork } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
