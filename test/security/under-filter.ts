@@ -16,7 +16,7 @@ const filtered = buildSync({
       import { filterSystemCalls, refuseIoUring } from './confinement/seccomp.js';
       import { descriptorRequestsPolicy, helperPolicy } from './helper/confinement/system-call-policy.js';
       import { serverPolicy } from './server/confinement/system-call-policy.js';
-      import { addressOf, result, syscall } from './syscalls/libc.js';
+      import { addressOf, syscall } from './syscalls/libc.js';
       import { cString, stableMemory } from './syscalls/memory.js';
       import { execve, keepOverExec, setNoNewPrivileges, StringVector } from './syscalls/process.js';
       setNoNewPrivileges();
@@ -32,7 +32,7 @@ const filtered = buildSync({
       };
       const [mode, socket, calls] = [process.argv[1], Number(process.argv[2]), JSON.parse(process.argv[3])];
       const policy = process.argv[4];
-      const unix = (type) => result(syscall(socket, 1, type, 0, 0, 0, 0));
+      const unix = (type) => syscall(socket, 1, type, 0, 0, 0, 0);
       const values = {
         self: process.pid, other: process.ppid, stream: unix(1), datagram: unix(2), memory: addressOf(stableMemory(64)),
       };
@@ -40,7 +40,7 @@ const filtered = buildSync({
       if (calls === 'thread') stat('/', (error) => process.stdout.write(JSON.stringify(error)));
       else process.stdout.write(JSON.stringify(calls.map(([number, ...args]) => {
         const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args.map((value) => values[value] ?? value);
-        return Number(result(syscall(number, a, b, c, d, e, f)));
+        return Number(syscall(number, a, b, c, d, e, f));
       })));
     `,
   },
