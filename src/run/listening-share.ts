@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
-import { earlyEnd, reportFrom } from '../startup/early-end.js';
+import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
+import { failedStart, startProgram } from './program-process.js';
 import type { HelperEnd } from './share.js';
 
 /** Where `share` finds its descriptors. */
@@ -36,12 +34,10 @@ export async function startListeningShare(
   const passed = /^fd:(\d+)$/.exec(listen)?.[1];
   const address = passed === undefined ? listen : `fd:${SOCKET}`;
   const argv = [program, 'share', ...options, `--listen=${address}`, `--ready-fd=${REPORT}`];
-  const { child, ended } = await start(argv, {
+  const { child, ended } = await startProgram(argv, {
     stdio: ['ignore', 'ignore', stderr, 'pipe', ...(passed === undefined ? [] : [Number(passed)])],
     // it is not for this child to tell a service manager how this program fares: sd_notify(3)
     env: { ...process.env, NOTIFY_SOCKET: undefined },
-    // an interrupt from the terminal is for this program alone
-    detached: true,
   });
   const report = await reportFrom(child.stdio[REPORT] as Readable);
   if (report === READY) {
@@ -51,26 +47,5 @@ export async function startListeningShare(
     };
     return { pid: child.pid ?? 0, ended, stop };
   }
-  const end = await ended;
-  const reason = report === '' ? earlyEnd('the share', end) : report;
-  throw new StartError(reason, end.status ?? ExitStatus.FAILURE);
-}
-
-async function start(
-  argv: readonly string[],
-  options: SpawnOptions,
-): Promise<{ child: ChildProcess; ended: Promise<HelperEnd> }> {
-  try {
-    // throws for a descriptor that is none
-    const child = spawn(process.execPath, argv, options);
-    const ended = new Promise<HelperEnd>((resolve) => {
-      child.once('exit', (status, signal) => {
-        resolve({ status, signal });
-      });
-    });
-    await once(child, 'spawn');
-    return { child, ended };
-  } catch (error) {
-    throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
-  }
+  throw failedStart('the share', report, await ended);
 }

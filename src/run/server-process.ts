@@ -1,14 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { ServerStart } from '../server/launch/handover.js';
 import type { ClientSocket } from '../server/transports/listening.js';
-import { earlyEnd, reportFrom } from '../startup/early-end.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
 import { close } from '../syscalls/files.js';
 import { FurtherHelpers } from './further-helpers.js';
-import type { HelperEnd } from './share.js';
+import { failedStart, type ProgramProcess, startProgram } from './program-process.js';
 
 /** Where the server finds its descriptors. */
 const CLIENT = 3;
@@ -20,16 +17,14 @@ const FURTHER_HELPERS = 6;
 export type ServerSettings = Omit<ServerStart, 'helper' | 'furtherHelpers' | 'client' | 'report' | 'parent'>;
 
 /** A 9P server that is ready, a child of this process. */
-export interface ServerProcess {
-  readonly child: ChildProcess;
-  readonly ended: Promise<HelperEnd>;
+export interface ServerProcess extends ProgramProcess {
   /** How it gets another helper. */
   readonly furtherHelpers: FurtherHelpers;
 }
 
 /**
- * Starts a server and waits until it is ready. The caller's descriptors stay open. Like a helper it has a session of its
- * own. Throws a StartError with its reason when it does not start.
+ * Starts a server and waits until it is ready. The caller's descriptors stay open. Throws a StartError with its
+ * reason when it does not start.
  *
  * @param program the one that takes the server's rights away, and becomes it
  * @param helper our descriptor of the connection to the helper
@@ -51,30 +46,19 @@ export async function startServer(
   const furtherHelpers = new FurtherHelpers();
   // what it needs to find unshare(1), and to know what its stderr is
   const { NODE_OPTIONS, PATH, JOURNAL_STREAM } = process.env;
-  const child = spawn(process.execPath, [program, JSON.stringify(start)], {
+  const started = startProgram([program, JSON.stringify(start)], {
     stdio: ['ignore', 'ignore', 'inherit', client.descriptor, 'pipe', helper, furtherHelpers.theirs],
-    detached: true,
     env: { NODE_OPTIONS, PATH, JOURNAL_STREAM },
-  });
-  const ended = new Promise<HelperEnd>((resolve) => {
-    child.once('exit', (status, signal) => {
-      resolve({ status, signal });
-    });
+  }).finally(() => {
+    close(furtherHelpers.theirs);
   });
   try {
-    await once(child, 'spawn');
+    const { child, ended } = await started;
+    const report = await reportFrom(child.stdio[REPORT] as Readable);
+    if (report !== READY) throw failedStart('the 9P server', report, await ended);
+    return { child, ended, furtherHelpers };
   } catch (error) {
     furtherHelpers.close();
-    throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
-  } finally {
-    close(furtherHelpers.theirs);
+    throw error;
   }
-  const report = await reportFrom(child.stdio[REPORT] as Readable);
-  if (report === READY) return { child, ended, furtherHelpers };
-  furtherHelpers.close();
-  const end = await ended;
-  throw new StartError(
-    report === '' ? earlyEnd('the 9P server', end) : report,
-    end.status === null || end.status === 0 ? ExitStatus.FAILURE : end.status,
-  );
 }

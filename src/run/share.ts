@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
-import { earlyEnd, reportFrom } from '../startup/early-end.js';
+import { StartError } from '../startup/exit-status.js';
+import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { close } from '../syscalls/files.js';
 import { shutdown, socketPair } from '../syscalls/sockets.js';
+import { failedStart, startProgram } from './program-process.js';
 
 /** How a helper ended: with a status (see `ExitStatus`), or by a signal. */
 export interface HelperEnd {
@@ -68,8 +68,7 @@ export class Share {
 }
 
 /**
- * Starts a helper and waits until it serves. It has a session of its own, so that what is typed on the terminal (an
- * interrupt, a stop) is for the emulator alone.
+ * Starts a helper and waits until it serves.
  *
  * @param program the starting program, `main.js`
  * @param options of the command line: what is shared, and how
@@ -87,31 +86,19 @@ export async function startShare(
   if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
   const [emulatorSide, helperSide] = pair;
   const argv = [program, ...options, '--nodaemon', `--fd=${CLIENT}`, `--ready-fd=${REPORT}`];
-  const child = spawn(process.execPath, argv, {
+  const { child, ended } = await startProgram(argv, {
     stdio: ['ignore', 'ignore', stderr, helperSide, 'pipe'],
-    detached: true,
     // it is not for the helper to tell a service manager how this program fares: sd_notify(3)
     env: { ...process.env, NOTIFY_SOCKET: undefined },
-  });
-  const ended = new Promise<HelperEnd>((resolve) => {
-    child.once('exit', (status, signal) => {
-      resolve({ status, signal });
-    });
-  });
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
+  }).catch((error: unknown) => {
     for (const descriptor of pair) close(descriptor);
-    throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
-  }
+    throw error;
+  });
   const share = new Share(emulatorSide, helperSide, child, ended);
   const kill = (): void => void child.kill('SIGKILL');
   abandoned?.addEventListener('abort', kill);
   const report = await reportFrom(child.stdio[REPORT] as Readable);
   abandoned?.removeEventListener('abort', kill);
   if (report === READY) return share;
-  const end = await share.stop();
-  // what it wrote to stderr went where the caller wanted it
-  const reason = report === '' ? earlyEnd('the helper', end) : report;
-  throw new StartError(reason, end.status ?? ExitStatus.FAILURE);
+  throw failedStart('the helper', report, await share.stop());
 }
