@@ -2,10 +2,30 @@ import * as errno from '../../abi/errno.js';
 import { F_RDLCK, F_UNLCK, F_WRLCK, syncData } from '../../syscalls/file-data.js';
 import type { AttributeTransfer, Fid } from '../fids/fid-table.js';
 import type { LockOwner } from '../fids/locks.js';
+import type { OpenFile } from '../fids/open-file.js';
 import { LOCK_BLOCKED, LOCK_SUCCESS, LOCK_UNLOCK, READ_HEADER_BYTES } from '../p9/numbers.js';
 import type { RequestOf } from '../p9/messages.js';
 import { type Context, type DataReply, fidOf, type Handler, type Outcome, reply } from './context.js';
 import { listStats } from './directories.js';
+
+/** Keeps a file open while something is done with it, which may wait. @returns its result, or -errno */
+function withDescriptor(
+  file: OpenFile,
+  { files }: Context,
+  work: (descriptor: number) => number | Promise<number>,
+): number | Promise<number> {
+  const begin = (descriptor: number): number | Promise<number> =>
+    descriptor < 0 ? descriptor : work(descriptor);
+  file.use();
+  const found = files.descriptorOf(file);
+  const result = typeof found === 'number' ? begin(found) : found.then(begin);
+  if (typeof result !== 'number')
+    return result.finally(() => {
+      file.done();
+    });
+  file.done();
+  return result;
+}
 
 /** The part of an attribute that is asked for. */
 function readTransfer(
@@ -30,11 +50,9 @@ export const read: Handler<'Tread'> = async ({ fid: number, offset, count: wante
   if (file.directory !== undefined) {
     return context.dialect === '9P2000.L' ? -errno.EISDIR : listStats(fid, offset, count, context);
   }
-  file.use();
-  const found = context.files.descriptorOf(file);
-  const descriptor = typeof found === 'number' ? found : await found;
-  const placed = descriptor < 0 ? descriptor : await message.readData(descriptor, count, offset);
-  file.done();
+  const placed = await withDescriptor(file, context, (descriptor) =>
+    message.readData(descriptor, count, offset),
+  );
   return placed < 0 ? placed : { type: 'Rread', placed };
 };
 
@@ -45,11 +63,9 @@ export const write: Handler<'Twrite'> = async ({ fid: number, offset, data }, co
   const { file } = fid;
   if (file.directory !== undefined) return -errno.EISDIR;
   context.changes++;
-  file.use();
-  const found = context.files.descriptorOf(file);
-  const descriptor = typeof found === 'number' ? found : await found;
-  const bytes = descriptor < 0 ? descriptor : await message.writeData(descriptor, data, offset);
-  file.done();
+  const bytes = await withDescriptor(file, context, (descriptor) =>
+    message.writeData(descriptor, data, offset),
+  );
   return bytes < 0 ? bytes : reply('Rwrite', { count: bytes });
 };
 
@@ -74,14 +90,9 @@ export const fsync: Handler<'Tfsync'> = async ({ fid: number, datasync }, contex
 };
 
 /** @returns 0, or -errno */
-export async function syncFid({ file }: Fid, dataOnly: boolean, { files }: Context): Promise<number> {
+export async function syncFid({ file }: Fid, dataOnly: boolean, context: Context): Promise<number> {
   if (file === undefined) return -errno.EBADF;
-  file.use();
-  const found = files.descriptorOf(file);
-  const descriptor = typeof found === 'number' ? found : await found;
-  const failed = descriptor < 0 ? descriptor : await syncData(descriptor, dataOnly);
-  file.done();
-  return failed;
+  return withDescriptor(file, context, (descriptor) => syncData(descriptor, dataOnly));
 }
 
 /** The client's types of locks in the numbers of fcntl(2), with which they agree. */

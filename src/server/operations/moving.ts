@@ -22,12 +22,10 @@ export async function moveTo(
   if (typeof existing === 'number') return existing;
   const path = newDirectory.pathOf(newName);
   if (typeof path === 'number') return path;
+  const moved = directory.known(name);
   const replaced = newDirectory.known(newName);
-  const known = directory.known(name) ?? replaced;
-  if (replaced !== undefined && replaced !== directory.known(name)) {
-    const lost = await context.files.keep(replaced);
-    if (lost < 0) return lost;
-  }
+  const lost = replaced === moved ? 0 : await context.files.keep(replaced);
+  if (lost < 0) return lost;
   context.changes++;
   const { helper } = context;
   const [failed, left] = await Promise.all([
@@ -35,8 +33,8 @@ export async function moveTo(
     helper.request('lstat', { path: existing }),
   ]);
   // rename(2) leaves two names of one file as they are
-  const stays = typeof left !== 'number' && known?.isSame(left) === true;
-  if (!stays && (await isMade(failed, () => leadsTo(path, directory.known(name), helper))))
+  const stays = typeof left !== 'number' && (moved ?? replaced)?.isSame(left) === true;
+  if (!stays && (await isMade(failed, () => leadsTo(path, moved, helper))))
     directory.moveChild(name, newDirectory, newName);
   return failed;
 }

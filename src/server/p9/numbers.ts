@@ -16,6 +16,7 @@ export const MAX_TARGET_BYTES = 4095;
 
 /** `size[4] type[1] tag[2]` */
 export const HEADER_BYTES = 7;
+export const TYPE_OFFSET = 4;
 export const TAG_OFFSET = 5;
 /** Rread and Rreaddir: the header and `count[4]`. What was read follows. */
 export const READ_HEADER_BYTES = 11;

@@ -2,12 +2,9 @@ import { readVector, writeVector } from '../../syscalls/file-data.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import type { Message } from '../operations/message.js';
 import type { MessageBuffer, MessageBuffers } from '../operations/message-buffers.js';
-import { READ_HEADER_BYTES, WRITE_HEADER_BYTES } from '../p9/numbers.js';
+import { messages } from '../p9/messages.js';
+import { READ_HEADER_BYTES, TYPE_OFFSET, WRITE_HEADER_BYTES } from '../p9/numbers.js';
 import { Pieces } from './pieces.js';
-
-/** Where its number is, and that of Twrite. */
-const TYPE_OFFSET = 4;
-const TWRITE = 118;
 
 /** Gives a chain back to the guest. @param written bytes of the reply */
 type Give = (message: QueueMessage, written: number) => void;
@@ -43,7 +40,7 @@ export class QueueMessage implements Message {
     this.#buffer = this.#buffers.take(size);
     const { bytes } = this.#buffer;
     this.readable.copyTo(bytes, 0, first);
-    this.absent = bytes[TYPE_OFFSET] === TWRITE ? size - first : 0;
+    this.absent = bytes[TYPE_OFFSET] === messages.write.number ? size - first : 0;
     if (this.absent === 0 && size > first) this.readable.copyTo(bytes.subarray(first), first, size - first);
     this.frame = bytes.subarray(0, size - this.absent);
   }
