@@ -1,18 +1,6 @@
 /** What a guest that has taken over its 9P server can do: to the host, to `share`, and to another guest of it. */
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { isAlive } from '../run/run-process.js';
 import { open, Scene } from '../server/acceptance/scene.js';
@@ -21,6 +9,7 @@ import { NinepClient } from '../support/ninep-client.js';
 import { patience } from '../support/patience.js';
 import { exportForTest } from '../support/tree.js';
 import { openDescriptors, residentKib } from './process-usage.js';
+import { bundleToLoad } from './loaded-program.js';
 import type { Attack } from './programs/hostile-server.js';
 import { skipUnlessRoot } from './root-only.js';
 
@@ -31,26 +20,10 @@ const WAIT = { timeout: 80_000 * patience, interval: 20 };
 /** NODE_OPTIONS that have a server taken over. */
 let takenOver = '';
 beforeAll(() => {
-  // where the server's user can read it
-  const directory = mkdtempSync(join(tmpdir(), 'hostile-'));
-  chmodSync(directory, 0o755);
-  const program = join(directory, 'hostile-server.cjs');
-  const repository = JSON.stringify(fileURLToPath(new URL('../../package.json', import.meta.url)));
-  buildSync({
-    entryPoints: [fileURLToPath(new URL('programs/hostile-server.ts', import.meta.url))],
-    banner: { js: `require = require('node:module').createRequire(${repository});` },
-    external: ['koffi'],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-  });
-  takenOver = `--require ${program}`;
-  return () => {
-    rmSync(directory, { recursive: true });
-  };
+  const { nodeOptions, remove } = bundleToLoad('hostile-server');
+  takenOver = nodeOptions;
+  return remove;
 });
-
 interface Attacked {
   readonly share: ShareProcess;
   readonly secret: string;

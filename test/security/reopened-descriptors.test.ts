@@ -5,17 +5,13 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { followerOf } from '../support/mounting-host.js';
 import { commandLine, helperForTest, OURS, whyNotRoot } from '../support/helper-process.js';
@@ -23,6 +19,7 @@ import { patience } from '../support/patience.js';
 import { requests } from '../support/requests.js';
 import { exportForTest } from '../support/tree.js';
 import { WireClient } from '../support/wire-client.js';
+import { bundleToLoad } from './loaded-program.js';
 import type { Attack } from './programs/taken-over.js';
 
 const skipped = whyNotRoot();
@@ -35,22 +32,10 @@ const WAIT = { timeout: 10_000 * patience, interval: 20 };
 /** NODE_OPTIONS that have a helper taken over. */
 let takenOver = '';
 beforeAll(() => {
-  const directory = mkdtempSync(join(tmpdir(), 'taken-over-'));
-  const program = join(directory, 'taken-over.cjs');
-  buildSync({
-    entryPoints: [fileURLToPath(new URL('programs/taken-over.ts', import.meta.url))],
-    define: { REPOSITORY: JSON.stringify(fileURLToPath(new URL('../../package.json', import.meta.url))) },
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-  });
-  takenOver = `--require ${program}`;
-  return () => {
-    rmSync(directory, { recursive: true });
-  };
+  const { nodeOptions, remove } = bundleToLoad('taken-over');
+  takenOver = nodeOptions;
+  return remove;
 });
-
 interface Started {
   readonly pid: number;
   readonly client: WireClient;

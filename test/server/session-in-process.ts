@@ -1,6 +1,8 @@
 /** A session of the server in this process, with a real helper behind it, whose trips can be counted. */
+import { writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { onTestFinished } from 'vitest';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
 import { createLogger, LogLines } from '../../src/observability/log.js';
 import { Refusals } from '../../src/observability/refusals.js';
 import { StandardError } from '../../src/observability/standard-error.js';
@@ -11,6 +13,7 @@ import { SocketStream, type StreamFactory } from '../../src/server/transports/st
 import { socketPair } from '../../src/syscalls/sockets.js';
 import { helperForTest } from '../support/helper-process.js';
 import { NinepClient } from '../support/ninep-client.js';
+import { exportForTest } from '../support/tree.js';
 
 function pair(): readonly [number, number] {
   const ends = socketPair();
@@ -80,4 +83,17 @@ export async function sessionInProcess(
   await client.version('9P2000.L', 524_288);
   await client.attach(0);
   return { client, helper, ended };
+}
+
+/** Another guest, which has a file open that only it may read. @returns what fails when it cannot read it any more */
+export async function undisturbedNeighbour(): Promise<() => Promise<void>> {
+  const path = exportForTest();
+  writeFileSync(join(path, 'file'), 'the neighbour');
+  const { client } = await sessionInProcess(path);
+  await client.request('Twalk', { fid: 0, newfid: 1, names: ['file'] });
+  await client.request('Tlopen', { fid: 1, flags: 0 });
+  return async () => {
+    const { data } = await client.request('Tread', { fid: 1, offset: 0n, count: 100 });
+    expect(data.toString()).toBe('the neighbour');
+  };
 }

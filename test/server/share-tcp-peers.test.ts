@@ -7,6 +7,7 @@ import { whyNotRoot } from '../support/helper-process.js';
 import { patience } from '../support/patience.js';
 import { exportForTest } from '../support/tree.js';
 import { ShareProcess } from './share-process.js';
+import { ASK_VERSION } from './sockets.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
@@ -25,6 +26,7 @@ const inNetwork = [
 /** Connects from an address so many times, and tells what the last one is answered: the type, or that it is refused. */
 const connecting = `
 import socket, sys
+${ASK_VERSION}
 source, target, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
 family = socket.AF_INET6 if ':' in source else socket.AF_INET
 for left in reversed(range(times)):
@@ -34,12 +36,7 @@ for left in reversed(range(times)):
     if left > 0:
         client.close()
         continue
-    try:
-        client.sendall(b'\\x15\\0\\0\\0\\x64\\xff\\xff\\0\\x20\\0\\0\\x08\\x009P2000.L')
-        answer = client.recv(5)
-    except OSError:
-        answer = b''
-    print(answer[4] if answer else 'refused')
+    ask(client)
 `;
 
 describe.skipIf(skipped !== undefined)(`share --keep-listening over TCP${suffix}`, () => {

@@ -4,6 +4,7 @@ import { helperNode, helperUnderTest } from '../guest/helper.js';
 import { patience } from '../support/patience.js';
 import { UmlGuest, whyNoUml } from '../support/uml-guest.js';
 import { whyNoShare } from './share-under-test.js';
+import { ASK_VERSION } from './sockets.js';
 
 const skip = whyNoUml() ?? whyNoShare();
 if (skip !== undefined) console.warn(`the peers of vsock skipped: ${skip}`);
@@ -25,14 +26,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 /** Sends a Tversion and tells the type of the answer, or that there is none. */
 const asking = `
 import socket, sys
+${ASK_VERSION}
 client = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
 client.connect((1, int(sys.argv[1])))
-try:
-    client.sendall(b'\\x15\\0\\0\\0\\x64\\xff\\xff\\0\\x20\\0\\0\\x08\\x009P2000.L')
-    answer = client.recv(5)
-except OSError:
-    answer = b''
-print(answer[4] if answer else 'refused')
+ask(client)
 `;
 
 const share = `${helperNode} ${helperUnderTest} share --path /mnt/disk/export`;

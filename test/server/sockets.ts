@@ -48,3 +48,14 @@ export function client(...to: [string] | [number, string]): Socket {
   });
   return socket;
 }
+
+/** For a client in Python: prints the type of what a Tversion is answered with, or that it is not. */
+export const ASK_VERSION = `
+def ask(client):
+    try:
+        client.sendall(b'\\x15\\0\\0\\0\\x64\\xff\\xff\\0\\x20\\0\\0\\x08\\x009P2000.L')
+        answer = client.recv(5)
+    except OSError:
+        answer = b''
+    print(answer[4] if answer else 'refused')
+`;

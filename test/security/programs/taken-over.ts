@@ -3,11 +3,10 @@
  * once the file `/attack` of the export is there, so after the change of root and under the filter, it tries what can be
  * done with the descriptors, and writes what came of it to `/result`. A mode is only ever set to what it is.
  */
-import { createRequire } from 'node:module';
 import type koffiPackage from 'koffi';
 
-/** What this is bundled with: nothing can be found from where the bundle is. */
-declare const REPOSITORY: string;
+/** As `bundleToLoad` makes it. */
+declare const require: NodeJS.Require;
 
 /** 0 or an errno each. */
 export interface Reopened {
@@ -38,7 +37,7 @@ const FILE = 0o100000;
 const CHARACTER_DEVICE = 0o020000;
 
 function takeOver(): void {
-  const koffi = createRequire(REPOSITORY)('koffi') as typeof koffiPackage;
+  const koffi = require('koffi') as typeof koffiPackage;
   const libc = koffi.load('libc.so.6');
   const call = (declaration: string): ((...values: unknown[]) => number) => {
     const called = libc.func(declaration) as (...values: unknown[]) => number;
