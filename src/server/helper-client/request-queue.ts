@@ -1,13 +1,13 @@
 import * as errno from '../../abi/errno.js';
+import { O_CREAT, O_TRUNC } from '../../abi/open-flags.js';
 import type { FieldsOf, RequestEncoder } from '../../proxy-protocol/encoder.js';
 import { Frame, MAX_FRAME_BYTES } from '../../proxy-protocol/frame.js';
 import type { AnyReply } from '../../proxy-protocol/reply-decoder.js';
-import type { RequestName } from '../../proxy-protocol/requests.js';
+import { type RequestName, requests } from '../../proxy-protocol/requests.js';
 import { DescriptorSender } from '../../syscalls/descriptor-messages.js';
 import { addressOf } from '../../syscalls/libc.js';
 import { stableMemory } from '../../syscalls/memory.js';
 import { send } from '../../syscalls/sockets.js';
-import { changesSomething } from './changes.js';
 
 /** How many bytes of requests may be on their way: nearly a thousand ordinary ones. */
 const WINDOW_BYTES = 65_536;
@@ -241,4 +241,10 @@ export class RequestQueue {
     if (this.#last === refused) this.#last = this.#first === undefined ? undefined : before;
     refused.resolve(reason);
   }
+}
+
+/** Whether a request that nobody answered may have changed a file. What is answered with a payload only asks. */
+function changesSomething(name: RequestName, fields: FieldsOf<RequestName>): boolean {
+  if (name === 'open') return ((fields as FieldsOf<'open'>).flags & (O_CREAT | O_TRUNC)) !== 0;
+  return requests[name].reply !== 'payload';
 }
