@@ -99,7 +99,9 @@ export function syncData(descriptor: number, dataOnly: boolean): Promise<number>
 
 /** Where the next getdents of an open directory goes on. @param offset 0, or one that getdents has told */
 export function seekDirectory(directory: number, offset: number | bigint): number {
-  return Math.min(libc.lseek(directory, offset, SEEK_SET), 0);
+  // the new offset may be a BigInt
+  const result = libc.lseek(directory, offset, SEEK_SET);
+  return result < 0 ? result : 0;
 }
 
 export const F_RDLCK = 0;

@@ -52,8 +52,10 @@ export const listing: readonly Case[] = [
     title: 'a listing goes on after any entry',
     run: async (scene) => {
       const fid = await scene.open(many(scene));
-      const all = await scene.entries(fid);
-      for (const place of [0, 1, 250, all.length - 2]) {
+      // ext4's offsets are hashes of 63 bits
+      for (const place of [0, 1, 250, 500]) {
+        // to the end, so that nothing is left in the server's memory
+        const all = await scene.entries(fid);
         const { data: rest } = await scene.client.request('Treaddir', {
           ...{ fid, offset: all[place]!.offset, count: 1_000 },
         });
