@@ -61,8 +61,13 @@ async function connected(helper: HelperProcess, path: string): Promise<WireClien
 }
 
 async function startsAndServes(serve: readonly string[], path: string): Promise<void> {
-  const client = await connected(helperForTest(serve), path);
-  expect(client.request(requests.lstat('/')).errno).toBe(0);
+  const helper = helperForTest(serve);
+  const client = await connected(helper, path);
+  try {
+    expect(client.request(requests.lstat('/')).errno).toBe(0);
+  } catch (error) {
+    throw new Error(`not served: ${helper.stderr()}`, { cause: error });
+  }
 }
 
 describe.skipIf(skip)('a helper starts', () => {

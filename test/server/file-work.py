@@ -334,7 +334,8 @@ def programs():
         os.link('tree/1', 'tree/a/b/hard')
     os.mkdir('unpacked')
     say(run('tar', '-cf', 'tree.tar', '--sort=name', 'tree'))
-    say(run('tar', '-xpf', 'tree.tar', '-C', 'unpacked'))
+    # the host, whose clock makes the times, may be a little ahead of a guest
+    say(run('tar', '--warning=no-timestamp', '-xpf', 'tree.tar', '-C', 'unpacked'))
     say(run('tar', '-tf', 'tree.tar'), run('diff', '-r', 'tree', 'unpacked/tree'))
     os.unlink('tree.tar')
     say(run('cp', '-a' if 'owners' in features else '-R', 'tree', 'copy'), run('diff', '-r', 'tree', 'copy'))
