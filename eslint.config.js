@@ -81,7 +81,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts', 'scripts/**/*.ts', 'examples/**'],
+    files: ['harness/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts', 'examples/**'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       'no-console': 'off',

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../test/guest/repository.js';
+import { repositoryRoot } from '../harness/guest/repository.js';
 import { BlockingClient } from './client/blocking-client.js';
 import { lstatOf } from './client/cycles.js';
 import { Clock, connectedPair } from './libc.js';

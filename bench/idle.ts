@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sleepsOf } from '../test/support/sleeps.js';
+import { sleepsOf } from '../harness/sleeps.js';
 import { lstatOf } from './client/cycles.js';
 import { type Contestant, ourHelper, start } from './contestants.js';
 import { close } from './libc.js';

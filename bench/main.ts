@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { repositoryRoot } from '../test/guest/repository.js';
+import { repositoryRoot } from '../harness/guest/repository.js';
 import { measureAllocations } from './allocations.js';
 import { measureGuest } from './guest/guest.js';
 import { describeMachine } from './machine.js';

@@ -1,4 +1,4 @@
-import { type Owner, requests } from '../../test/support/requests.js';
+import { type Owner, requests } from '../../harness/requests.js';
 import { memory } from '../libc.js';
 import type { Step } from './blocking-client.js';
 

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type CpioEntry, cpioArchive } from '../../test/guest/cpio.js';
-import { guestImage } from '../../test/guest/image.js';
-import { repositoryRoot } from '../../test/guest/repository.js';
+import { type CpioEntry, cpioArchive } from '../../harness/guest/cpio.js';
+import { guestImage } from '../../harness/guest/image.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 
 const perl = '/usr/bin/perl';
 const virtiofsModules = ['fuse', 'virtiofs'];

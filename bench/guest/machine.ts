@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { GuestAgent } from '../../test/guest/agent.js';
+import { GuestAgent } from '../../harness/guest/agent.js';
 import { ended, launch, minimalLoops, ourHelper, referenceHelper } from '../contestants.js';
 import { connectedPair } from '../libc.js';
 import { writeBenchImage } from './image.js';

@@ -1,5 +1,5 @@
-import { encodeMessage } from '../../test/support/ninep-codec.js';
-import { type MessageName, NOFID, NOTAG } from '../../test/support/ninep-messages.js';
+import { encodeMessage } from '../../harness/ninep-codec.js';
+import { type MessageName, NOFID, NOTAG } from '../../harness/ninep-messages.js';
 import { memory, recv, send, close } from '../libc.js';
 
 const MSG_NOSIGNAL = 0x4000;

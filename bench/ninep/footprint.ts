@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sleepsOf } from '../../test/support/sleeps.js';
+import { sleepsOf } from '../../harness/sleeps.js';
 import { ended, Export, ours } from '../contestants.js';
 import { Clock } from '../libc.js';
 import { processTree } from '../process-tree.js';

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../../test/guest/repository.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 import { ended, minimalLoops, ours } from '../contestants.js';
 import { Clock, close, connectedPair, connectUnix } from '../libc.js';
 import { processTree } from '../process-tree.js';

@@ -1,5 +1,5 @@
 /** What a guest does and sees, in words that are easy to compare: `ok`, the name of an error, or what was read. */
-import type { Owner } from '../support/requests.js';
+import type { Owner } from '../../harness/requests.js';
 
 export const root: Owner = { uid: 0, gid: 0 };
 export const user: Owner = { uid: 1000, gid: 1001 };

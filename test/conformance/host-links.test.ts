@@ -13,10 +13,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { Installation, ordinaryUsers, ownedExportForTest } from '../support/ordinary-user.js';
-import { exportForTest } from '../support/tree.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { Installation, ordinaryUsers, ownedExportForTest } from '../../harness/ordinary-user.js';
+import { exportForTest } from '../../harness/tree.js';
 import { type Guest, user } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest } from './made.js';

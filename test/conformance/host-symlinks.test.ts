@@ -12,10 +12,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { commandLine, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { commandLine, OURS, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of the host's symbolic links skipped: ${skipped}`);

@@ -1,8 +1,8 @@
 /** What a guest makes to be looked at on the host. */
 import { lstatSync } from 'node:fs';
 import { expect } from 'vitest';
-import { sessionForTest } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 import type { Model } from './behaviour.js';
 import { type Guest, user } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';

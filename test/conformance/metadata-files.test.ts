@@ -1,10 +1,10 @@
 /** The files of mapped-file: their format is that of trees that QEMU 7.2 made; what the host puts in their place. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest } from '../support/helper-process.js';
-import { mknod } from '../support/libc.js';
-import { exportForTest } from '../support/tree.js';
-import { skipUnlessRoot } from '../security/root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { mknod } from '../../harness/libc.js';
+import { exportForTest } from '../../harness/tree.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 import { type Guest, user } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';
 import { DEVICE, guestForTest, hostMode, made, makeAll } from './made.js';

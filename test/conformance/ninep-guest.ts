@@ -1,8 +1,8 @@
 /** A guest of the 9P server, which asks as Linux' client does: name by name, following symbolic links itself. */
 import { join } from 'node:path';
-import type { BlockingNinepClient } from '../support/blocking-ninep-client.js';
-import type { SentFields } from '../support/ninep-messages.js';
-import type { Owner } from '../support/requests.js';
+import type { BlockingNinepClient } from '../../harness/blocking-ninep-client.js';
+import type { SentFields } from '../../harness/ninep-messages.js';
+import type { Owner } from '../../harness/requests.js';
 import { type Guest, root, type Status, unchanged } from './guest.js';
 import { BASIC, NinepPaths, outcome, Refused, S_IFDIR } from './ninep-paths.js';
 

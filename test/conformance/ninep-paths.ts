@@ -1,14 +1,14 @@
 /** Where paths lead for a guest of the 9P server: name by name, following symbolic links itself, as Linux' client does. */
-import type { BlockingNinepClient } from '../support/blocking-ninep-client.js';
-import { errnoName } from '../support/libc.js';
+import type { BlockingNinepClient } from '../../harness/blocking-ninep-client.js';
+import { errnoName } from '../../harness/libc.js';
 import {
   NOFID,
   type ReceivedFields,
   type ReplyTo,
   type RequestName,
   type SentFields,
-} from '../support/ninep-messages.js';
-import type { Owner } from '../support/requests.js';
+} from '../../harness/ninep-messages.js';
+import type { Owner } from '../../harness/requests.js';
 import { root } from './guest.js';
 
 const S_IFMT = 0o170000;

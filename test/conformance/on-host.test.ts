@@ -1,10 +1,10 @@
 /** What the models leave on the host: the format of QEMU's `local` driver, as it was seen in trees that QEMU 7.2 made. */
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { helperForTest, sessionForTest } from '../support/helper-process.js';
-import { mknod, setXattr, xattrs } from '../support/libc.js';
-import { exportForTest } from '../support/tree.js';
-import { skipUnlessRoot } from '../security/root-only.js';
+import { helperForTest, sessionForTest } from '../../harness/helper-process.js';
+import { mknod, setXattr, xattrs } from '../../harness/libc.js';
+import { exportForTest } from '../../harness/tree.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 import { type Guest, root, unchanged, user } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest, hostMode, made, makeAll } from './made.js';

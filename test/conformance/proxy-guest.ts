@@ -1,9 +1,9 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Session } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import type { Reply } from '../support/wire-client.js';
+import type { Session } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import type { Reply } from '../../harness/wire-client.js';
 import { type Guest, root, type Status } from './guest.js';
 
 const O_RDWR = 2;

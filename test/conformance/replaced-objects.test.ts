@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 import { type Guest, user } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';
 import { guestForTest, made, makeAll } from './made.js';

@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { skipUnlessRoot } from '../security/root-only.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 import { type RunningOnSocket, startShare } from '../server/running-servers.js';
-import { BlockingNinepClient } from '../support/blocking-ninep-client.js';
+import { BlockingNinepClient } from '../../harness/blocking-ninep-client.js';
 import { attributes } from './attributes.js';
 import { models } from './behaviour.js';
 import { differences } from './differences.js';

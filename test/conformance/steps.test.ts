@@ -4,11 +4,11 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { type Session, startSession } from '../support/helper-process.js';
-import { inject, whyNoInjection } from '../support/injection.js';
-import { exportForTest } from '../support/tree.js';
-import { WireError } from '../support/wire-client.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { type Session, startSession } from '../../harness/helper-process.js';
+import { inject, whyNoInjection } from '../../harness/injection.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireError } from '../../harness/wire-client.js';
 import type { Guest } from './guest.js';
 import { ProxyGuest } from './proxy-guest.js';
 import { changes, excess, type View, view } from './steps.js';

@@ -14,11 +14,11 @@ import {
 import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Machine } from '../guest/qemu.js';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { shellBlocks } from '../support/documented.js';
-import { requests } from '../support/requests.js';
-import { WireClient } from '../support/wire-client.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { shellBlocks } from '../../harness/documented.js';
+import { requests } from '../../harness/requests.js';
+import { WireClient } from '../../harness/wire-client.js';
 import { Container, parseRunLine, type RunLine } from './container.js';
 import { Image, type ImageConfiguration } from './image.js';
 

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
-import { DebianTree } from '../support/debian-tree.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { DebianTree } from '../../harness/debian-tree.js';
 
 const NAME = 'localhost/virtfs-proxy-helper';
 

@@ -1,5 +1,5 @@
 /** Requests that read and change what an object is, not where it is. */
-import { requests } from '../support/requests.js';
+import { requests } from '../../harness/requests.js';
 import { notSticky, owners, modes, oddModes, somewhere } from './object-steps.js';
 import { BAD_ARGUMENT, type Source, type StepMaker } from './step.js';
 import type { Inode, Kind, Node } from './tree-model.js';

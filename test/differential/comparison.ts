@@ -1,9 +1,9 @@
 /** What is compared of a reply, and what cannot be equal between two trees even if both helpers are right. */
 import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
-import { errnoName, statusFlags, SystemError } from '../support/libc.js';
-import type { RequestName } from '../support/requests.js';
-import type { TimeView } from '../support/tree.js';
-import type { Reply } from '../support/wire-client.js';
+import { errnoName, statusFlags, SystemError } from '../../harness/libc.js';
+import type { RequestName } from '../../harness/requests.js';
+import type { TimeView } from '../../harness/tree.js';
+import type { Reply } from '../../harness/wire-client.js';
 
 // Have done their work when open returns; QEMU adds O_NOFOLLOW to everything. O_NONBLOCK: see differences.ts.
 const SPENT_FLAGS = constants.O_NOFOLLOW | constants.O_DIRECTORY | constants.O_NONBLOCK;

@@ -1,7 +1,7 @@
 /** Each deliberate difference, seen on both sides: one that is gone has to leave the list. */
 import { describe, expect, it } from 'vitest';
-import { OURS, REFERENCE, sessionForTest, whyNoReference } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { OURS, REFERENCE, sessionForTest, whyNoReference } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 import type { Difference } from './difference.js';
 import { differences } from './differences.js';
 import { PATIENCE_S } from './observation.js';

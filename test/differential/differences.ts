@@ -4,8 +4,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setXattr } from '../support/libc.js';
-import { d, frame, requests, requestTypes, s } from '../support/requests.js';
+import { setXattr } from '../../harness/libc.js';
+import { d, frame, requests, requestTypes, s } from '../../harness/requests.js';
 import type { Difference } from './difference.js';
 import { ask, askAll, CLOSED, link, type Observed, processStatus, textOf, touch } from './observation.js';
 import { openFlags, specialFiles } from './opening-differences.js';

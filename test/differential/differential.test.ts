@@ -6,7 +6,7 @@
  *   VIRTFS_DIFFERENTIAL_SEED      where the random stream begins (1)
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { whyNoReference } from '../support/helper-process.js';
+import { whyNoReference } from '../../harness/helper-process.js';
 import { TwinRun } from './twin-run.js';
 
 const requests = Number(process.env['VIRTFS_DIFFERENTIAL_REQUESTS'] ?? 100_000);

@@ -1,5 +1,5 @@
 /** Random names and paths: mostly good ones, written in all the ways a path can be written, and some that cannot work. */
-import type { Random } from './random.js';
+import type { Random } from '../../harness/random.js';
 import type { Node, TreeModel } from './tree-model.js';
 
 const LONGEST_NAME = 255;

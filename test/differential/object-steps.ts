@@ -1,6 +1,6 @@
 /** Requests that open, make, move and remove objects. */
 import { constants } from 'node:fs';
-import { type Owner, type RequestName, requests } from '../support/requests.js';
+import { type Owner, type RequestName, requests } from '../../harness/requests.js';
 import { SPECIAL_PREFIX } from './names.js';
 import { BAD_ARGUMENT, type Source, type StepMaker } from './step.js';
 import { type Inode, type Kind, newInode, type Node } from './tree-model.js';

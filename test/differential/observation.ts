@@ -1,9 +1,9 @@
 /** What one helper does when it is asked, as text. */
 import { closeSync, constants, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoName, mknod } from '../support/libc.js';
-import type { Session } from '../support/helper-process.js';
-import { type Reply, WireError } from '../support/wire-client.js';
+import { errnoName, mknod } from '../../harness/libc.js';
+import type { Session } from '../../harness/helper-process.js';
+import { type Reply, WireError } from '../../harness/wire-client.js';
 
 export interface Observed extends Session {
   readonly root: string;

@@ -1,8 +1,8 @@
 /** The part of differences.ts about opening and creating files. */
 import { constants, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { mknod, statusFlags } from '../support/libc.js';
-import { requests } from '../support/requests.js';
+import { mknod, statusFlags } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
 import type { Difference } from './difference.js';
 import { ask, askAll, fifo, link, SILENCE, touch } from './observation.js';
 

@@ -1,6 +1,6 @@
-import type { RequestName } from '../support/requests.js';
+import type { RequestName } from '../../harness/requests.js';
 import type { Names } from './names.js';
-import type { Random } from './random.js';
+import type { Random } from '../../harness/random.js';
 import type { TreeModel } from './tree-model.js';
 
 /** One request, and what to remember of its answer. */

@@ -2,7 +2,7 @@
  * What the generator believes is in the tree, so that most of its requests name something that exists. It learns from
  * the answers; where it is wrong, requests fail more often and nothing else.
  */
-import type { Random } from './random.js';
+import type { Random } from '../../harness/random.js';
 
 export type Kind = 'directory' | 'file' | 'symlink' | 'fifo' | 'device';
 

@@ -1,13 +1,13 @@
 /** One stream of random requests to two helpers on two trees of the same beginning. */
-import { errnoName } from '../support/libc.js';
-import { OURS, REFERENCE, type Session, startSession } from '../support/helper-process.js';
-import { type RequestName, requestNames, requestTypes } from '../support/requests.js';
-import { compareSnapshots, makeExport, removeTree, snapshot } from '../support/tree.js';
+import { errnoName } from '../../harness/libc.js';
+import { OURS, REFERENCE, type Session, startSession } from '../../harness/helper-process.js';
+import { type RequestName, requestNames, requestTypes } from '../../harness/requests.js';
+import { compareSnapshots, makeExport, removeTree, snapshot } from '../../harness/tree.js';
 import { attributeSteps } from './attribute-steps.js';
 import { descriptorView, replyView, timeView } from './comparison.js';
 import { Names } from './names.js';
 import { objectSteps } from './object-steps.js';
-import { Random } from './random.js';
+import { Random } from '../../harness/random.js';
 import type { Source, Step, StepMaker } from './step.js';
 import { TreeModel } from './tree-model.js';
 

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import type { Machine } from '../guest/qemu.js';
+import type { Machine } from '../../harness/guest/qemu.js';
 
 export interface Attributes {
   /** File type and permission bits in octal, as in `st_mode`. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Machine } from '../guest/qemu.js';
-import type { ShareOptions } from '../guest/share.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import type { ShareOptions } from '../../harness/guest/share.js';
 
 export interface GuestShare extends ShareOptions {
   /** How the guest mounts it, on /mnt/TAG, before the checks; not at all when left out. */

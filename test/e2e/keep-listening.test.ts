@@ -4,8 +4,8 @@ import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { helperForTest, whyNoReference } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { helperForTest, whyNoReference } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNoReference();
 if (skipped !== undefined) console.warn(`the listener with QEMU skipped: ${skipped}`);

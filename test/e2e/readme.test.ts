@@ -4,12 +4,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperNode, helperUnderTest } from '../guest/helper.js';
-import { Machine } from '../guest/qemu.js';
-import { repositoryRoot } from '../guest/repository.js';
-import { wordsForNetwork } from '../guest/share.js';
-import { WireClient } from '../support/wire-client.js';
-import { requests } from '../support/requests.js';
+import { helperNode, helperUnderTest } from '../../harness/guest/helper.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { wordsForNetwork } from '../../harness/guest/share.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { requests } from '../../harness/requests.js';
 
 const readme = fs.readFileSync(path.join(repositoryRoot, 'README.md'), 'utf8');
 const commands = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block = '']) =>

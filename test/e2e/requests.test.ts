@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { Machine } from '../guest/qemu.js';
+import type { Machine } from '../../harness/guest/qemu.js';
 import { describeInGuest, plainMount } from './describe-in-guest.js';
 
 /** QEMU's numbers of the requests. */

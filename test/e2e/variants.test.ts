@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import type { Machine, RunOptions } from '../guest/qemu.js';
+import type { Machine, RunOptions } from '../../harness/guest/qemu.js';
 import { onHost } from './both-sides.js';
 import { describeInGuest } from './describe-in-guest.js';
 

@@ -6,9 +6,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Machine } from '../guest/qemu.js';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { compareSnapshots, removeTree, type Snapshot, snapshot } from '../support/tree.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { compareSnapshots, removeTree, type Snapshot, snapshot } from '../../harness/tree.js';
 import { divider, everywhere, list, listAll, stepsFor } from './operations.js';
 
 const models = ['passthrough', 'none', 'mapped-xattr', 'mapped-file'] as const;

@@ -9,8 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { ByteSpan, Frame, MAX_FRAME_BYTES } from '../../src/proxy-protocol/frame.js';
 import { RequestDecoder } from '../../src/proxy-protocol/decoder.js';
 import { requests } from '../../src/proxy-protocol/requests.js';
-import { countFrom } from '../security/root-only.js';
-import type { RequestName } from '../support/requests.js';
+import { countFrom } from '../../harness/root-only.js';
+import type { RequestName } from '../../harness/requests.js';
 import { fuzzCase } from './fuzz-case.js';
 import { decode, type Field, HEADER, split } from './layouts.js';
 

@@ -1,6 +1,6 @@
 /** The bytes of one case: a function of the seed and its number alone. */
-import { Random } from '../differential/random.js';
-import { frame, requestNames, requestTypes } from '../support/requests.js';
+import { Random } from '../../harness/random.js';
+import { frame, requestNames, requestTypes } from '../../harness/requests.js';
 import { HEADER, MAX_PAYLOAD } from './layouts.js';
 import { mutate } from './mutation.js';
 import { validRequest } from './valid-requests.js';

@@ -1,13 +1,13 @@
 /** Sends cases to real helpers and checks after each what the helper answered, and what it left behind. */
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Session, startSession } from '../support/helper-process.js';
-import { SystemError } from '../support/libc.js';
-import { type RequestName, requests, requestTypes } from '../support/requests.js';
-import { type WireClient, WireError } from '../support/wire-client.js';
-import { Outside } from '../security/outside.js';
-import { PipelinedReplies } from '../security/pipelined-replies.js';
-import { readOnlyHost } from '../security/read-only-host.js';
+import { type Session, startSession } from '../../harness/helper-process.js';
+import { SystemError } from '../../harness/libc.js';
+import { type RequestName, requests, requestTypes } from '../../harness/requests.js';
+import { type WireClient, WireError } from '../../harness/wire-client.js';
+import { Outside } from '../../harness/outside.js';
+import { PipelinedReplies } from '../../harness/pipelined-replies.js';
+import { readOnlyHost } from '../../harness/read-only-host.js';
 import { fuzzCase, type FuzzCase } from './fuzz-case.js';
 import { type RequestFrame, split } from './layouts.js';
 import { replyProblem } from './reply-rules.js';

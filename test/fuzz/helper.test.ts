@@ -7,9 +7,9 @@
  *   VIRTFS_FUZZ_CASE   only the case of this number, after those before it on the same tree
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { confinements, skipUnlessHarmless } from '../security/read-only-host.js';
-import { countFrom } from '../security/root-only.js';
-import { requestNames } from '../support/requests.js';
+import { confinements, skipUnlessHarmless } from '../../harness/read-only-host.js';
+import { countFrom } from '../../harness/root-only.js';
+import { requestNames } from '../../harness/requests.js';
 import { EPOCH, FuzzRun } from './fuzz-run.js';
 import { fuzzCase } from './fuzz-case.js';
 

@@ -3,7 +3,7 @@
  * 64 bits, `s` a string without NUL (but for one at its end, which QEMU sends and which does not count), `v` a string of
  * any bytes.
  */
-import { type RequestName, requestNames, requestTypes } from '../support/requests.js';
+import { type RequestName, requestNames, requestTypes } from '../../harness/requests.js';
 
 export const layouts: Readonly<Record<RequestName, string>> = {
   OPEN: 'sd',

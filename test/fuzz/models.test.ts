@@ -3,9 +3,9 @@
  * left open, nothing outside touched.
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { skipUnlessHarmless } from '../security/read-only-host.js';
-import { countFrom } from '../security/root-only.js';
-import { requestNames } from '../support/requests.js';
+import { skipUnlessHarmless } from '../../harness/read-only-host.js';
+import { countFrom } from '../../harness/root-only.js';
+import { requestNames } from '../../harness/requests.js';
 import { fuzzCase } from './fuzz-case.js';
 import { FuzzRun } from './fuzz-run.js';
 

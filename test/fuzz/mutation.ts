@@ -1,6 +1,6 @@
 /** Changes to the payload of a valid request. Structure-aware: they know where its fields are. */
-import type { Random } from '../differential/random.js';
-import type { RequestName } from '../support/requests.js';
+import type { Random } from '../../harness/random.js';
+import type { RequestName } from '../../harness/requests.js';
 import { decode, MAX_PAYLOAD } from './layouts.js';
 
 const lengths = [0, 1, 2, 0x7f, 0xff, 0x100, 4_095, 4_096, 0x7fff, 0x8000, 0xfffd, 0xfffe, 0xffff] as const;

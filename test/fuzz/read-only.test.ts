@@ -2,12 +2,12 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { Outside } from '../security/outside.js';
-import { readOnlyHost, skipUnlessHarmless } from '../security/read-only-host.js';
-import { countFrom } from '../security/root-only.js';
-import { startSession } from '../support/helper-process.js';
-import { statusFlags } from '../support/libc.js';
-import { compareSnapshots, snapshot } from '../support/tree.js';
+import { Outside } from '../../harness/outside.js';
+import { readOnlyHost, skipUnlessHarmless } from '../../harness/read-only-host.js';
+import { countFrom } from '../../harness/root-only.js';
+import { startSession } from '../../harness/helper-process.js';
+import { statusFlags } from '../../harness/libc.js';
+import { compareSnapshots, snapshot } from '../../harness/tree.js';
 import { fuzzCase } from './fuzz-case.js';
 import { split } from './layouts.js';
 import { replyProblem } from './reply-rules.js';

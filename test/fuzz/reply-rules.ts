@@ -1,7 +1,7 @@
 /** What a reply may be, given its request: what QEMU relies on, and what would corrupt its memory. */
 import { constants } from 'node:os';
-import { errnoName } from '../support/libc.js';
-import type { Reply } from '../support/wire-client.js';
+import { errnoName } from '../../harness/libc.js';
+import type { Reply } from '../../harness/wire-client.js';
 import { decode, type RequestFrame } from './layouts.js';
 
 const LAST_ERRNO = 133;

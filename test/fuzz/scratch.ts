@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mknod, setXattr } from '../support/libc.js';
+import { mknod, setXattr } from '../../harness/libc.js';
 
 const FIFO = 0o010644;
 const SOCKET = 0o140644;

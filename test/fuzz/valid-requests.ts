@@ -1,7 +1,7 @@
 /** Valid requests of every type for the scratch tree of `scratch.ts`, with ordinary and extreme arguments. */
 import { constants } from 'node:fs';
-import type { Random } from '../differential/random.js';
-import { type Bytes, type Owner, type RequestName, requests } from '../support/requests.js';
+import type { Random } from '../../harness/random.js';
+import { type Bytes, type Owner, type RequestName, requests } from '../../harness/requests.js';
 import { scratchPaths } from './scratch.js';
 
 const LONGEST_STRING = 0xffff;

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { helperUnderTest } from '../guest/helper.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { pythonForTest } from '../support/python-program.js';
-import { exportForTest } from '../support/tree.js';
+import { helperUnderTest } from '../../harness/guest/helper.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { pythonForTest } from '../../harness/python-program.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of the hook skipped: ${skipped}`);

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { helperUnderTest } from '../guest/helper.js';
-import { repositoryRoot } from '../guest/repository.js';
+import { helperUnderTest } from '../../harness/guest/helper.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 
 export interface Outcome {
   readonly status: number | null;

@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GuestAgent } from '../guest/agent.js';
-import { guestImage } from '../guest/image.js';
-import { shellBlocks } from '../support/documented.js';
+import { GuestAgent } from '../../harness/guest/agent.js';
+import { guestImage } from '../../harness/guest/image.js';
+import { shellBlocks } from '../../harness/documented.js';
 import { LibvirtHost, whyNoLibvirt } from './libvirt-host.js';
 
 const bootTimeout = 90_000;

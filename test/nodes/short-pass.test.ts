@@ -8,21 +8,27 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { backgroundWork } from '../../src/startup/background-threads.js';
 import { models } from '../conformance/behaviour.js';
-import { helperNode } from '../guest/helper.js';
-import { Machine } from '../guest/qemu.js';
-import { startRun, until } from '../run/run-process.js';
-import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { listenUnix, SystemError } from '../support/libc.js';
+import { helperNode } from '../../harness/guest/helper.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { startRun, until } from '../../harness/run-process.js';
+import {
+  commandLine,
+  helperForTest,
+  OURS,
+  sessionForTest,
+  whyNotRoot,
+} from '../../harness/helper-process.js';
+import { listenUnix, SystemError } from '../../harness/libc.js';
 import {
   asOrdinaryUser,
   Installation,
   ownedExportForTest,
   whyNoUserNamespaces,
-} from '../support/ordinary-user.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
-import { patience } from '../support/patience.js';
+} from '../../harness/ordinary-user.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 const rootlessSkipped = skipped ?? whyNoUserNamespaces();

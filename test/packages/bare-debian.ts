@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { BootedTree } from '../support/booted-tree.js';
-import { DebianTree } from '../support/debian-tree.js';
-import { shellBlocks } from '../support/documented.js';
-import { WireClient } from '../support/wire-client.js';
+import { BootedTree } from '../../harness/booted-tree.js';
+import { DebianTree } from '../../harness/debian-tree.js';
+import { shellBlocks } from '../../harness/documented.js';
+import { WireClient } from '../../harness/wire-client.js';
 import { archiveName, builtPackages, debName, version } from './built.js';
 
 /** What a bare tree has besides the minimum. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 
 const cacheDirectory = path.join(repositoryRoot, '.cache', 'packages');
 /** All that goes into a package. */

@@ -5,11 +5,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inTree } from '../guest/emulator.js';
-import { repositoryRoot } from '../guest/repository.js';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { DebianTree } from '../support/debian-tree.js';
-import { patience } from '../support/patience.js';
+import { inTree } from '../../harness/guest/emulator.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { DebianTree } from '../../harness/debian-tree.js';
+import { patience } from '../../harness/patience.js';
 import { barePackages } from './bare-debian.js';
 
 const wanted = process.env['DEMO_TREES'] !== undefined;

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 import { type Architecture, archiveName, build, builtPackages, debName } from './built.js';
 
 const BUILD_MS = 600_000;

@@ -1,8 +1,8 @@
 /** The packages where people install them: on the smallest Debian 12 and 13, which have no Node. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { requests } from '../support/requests.js';
-import type { WireClient } from '../support/wire-client.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { requests } from '../../harness/requests.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { BareDebian, OLDER } from './bare-debian.js';
 import { version } from './built.js';
 

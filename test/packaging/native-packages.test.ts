@@ -4,8 +4,8 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { installHelper, OtherNode, ownMajor, testedMajors } from '../support/nodes.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { installHelper, OtherNode, ownMajor, testedMajors } from '../../harness/nodes.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of packages that do not load skipped: ${skipped}`);

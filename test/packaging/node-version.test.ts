@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { repositoryRoot } from '../guest/repository.js';
-import { OtherNode, testedMajors, testedRanges } from '../support/nodes.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { OtherNode, testedMajors, testedRanges } from '../../harness/nodes.js';
 
 /** Debian 12's, and some as far back as npm has them; before 12 nothing of our syntax could be read. */
 const tooOld = ['18', '12', '0.12'] as const;

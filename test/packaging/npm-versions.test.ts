@@ -4,11 +4,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { repositoryRoot } from '../guest/repository.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { installNpm, OtherNode } from '../support/nodes.js';
-import { requests } from '../support/requests.js';
-import { WireClient } from '../support/wire-client.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { installNpm, OtherNode } from '../../harness/nodes.js';
+import { requests } from '../../harness/requests.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of npm's versions skipped: ${skipped}`);

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperForTest, whyNotRoot } from '../support/helper-process.js';
-import { shellBlocks } from '../support/documented.js';
-import { requests } from '../support/requests.js';
-import { exportForTest, removeTree } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { helperForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { shellBlocks } from '../../harness/documented.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest, removeTree } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const skipped = whyNotRoot();

@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findProgram, guestTools } from '../guest/image.js';
-import { repositoryRoot } from '../guest/repository.js';
+import { findProgram, guestTools } from '../../harness/guest/image.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 
 const script = join(repositoryRoot, 'scripts', 'install-test-requirements');
 const list = (...words: readonly string[]): string[] =>

@@ -5,10 +5,10 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Session, startSession, whyNotRoot } from '../support/helper-process.js';
-import { inodeGeneration } from '../support/libc.js';
-import { requests, requestTypes } from '../support/requests.js';
-import { makeExport, removeTree } from '../support/tree.js';
+import { type Session, startSession, whyNotRoot } from '../../harness/helper-process.js';
+import { inodeGeneration } from '../../harness/libc.js';
+import { requests, requestTypes } from '../../harness/requests.js';
+import { makeExport, removeTree } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`golden bytes skipped: ${skipped}`);

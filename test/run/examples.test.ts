@@ -4,10 +4,10 @@ import { chmodSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { OURS, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { emulator, RunProcess } from './run-process.js';
+import { OURS, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { emulator, RunProcess } from '../../harness/run-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of the examples skipped: ${skipped}`);

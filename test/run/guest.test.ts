@@ -11,11 +11,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { GuestAgent } from '../guest/agent.js';
-import { guestImage } from '../guest/image.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { exportForTest, removeTree } from '../support/tree.js';
-import { startRun } from './run-process.js';
+import { GuestAgent } from '../../harness/guest/agent.js';
+import { guestImage } from '../../harness/guest/image.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { exportForTest, removeTree } from '../../harness/tree.js';
+import { startRun } from '../../harness/run-process.js';
 
 const NOBODY = 65_534;
 const skipped = whyNotRoot();

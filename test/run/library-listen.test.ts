@@ -4,12 +4,12 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ListeningShare, ListenOptions, shareDirectory as share } from '../../src/library.mjs';
-import { attached, socketPathForTest } from '../server/share-process.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { socketpair } from '../support/libc.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { exportForTest } from '../support/tree.js';
-import { isAlive, until } from './run-process.js';
+import { attached, socketPathForTest } from '../../harness/share-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { socketpair } from '../../harness/libc.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { exportForTest } from '../../harness/tree.js';
+import { isAlive, until } from '../../harness/run-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { startRun } from './run-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { startRun } from '../../harness/run-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of run --run-as skipped: ${skipped}`);

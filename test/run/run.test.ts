@@ -3,10 +3,10 @@ import { chmodSync, existsSync, openSync, readdirSync, readlinkSync, statSync, w
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { childrenOf, isAlive, processState, startRun, until } from './run-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { childrenOf, isAlive, processState, startRun, until } from '../../harness/run-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of run skipped: ${skipped}`);

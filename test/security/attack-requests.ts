@@ -1,8 +1,8 @@
 /** Requests of every type for paths that try to get out. */
 import { constants } from 'node:fs';
-import type { Random } from '../differential/random.js';
-import { type RequestName, requestNames, requests } from '../support/requests.js';
-import { NEW_NAME } from './outside.js';
+import type { Random } from '../../harness/random.js';
+import { type RequestName, requestNames, requests } from '../../harness/requests.js';
+import { NEW_NAME } from '../../harness/outside.js';
 
 /** Where requests put what they make; few, so that they meet each other. */
 const NEW_NAMES = 40;

@@ -13,13 +13,19 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { helperNode } from '../guest/helper.js';
-import { connectAs } from '../support/connect-as.js';
-import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { setXattr, socketpair } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { helperNode } from '../../harness/guest/helper.js';
+import { connectAs } from '../../harness/connect-as.js';
+import {
+  commandLine,
+  helperForTest,
+  OURS,
+  sessionForTest,
+  whyNotRoot,
+} from '../../harness/helper-process.js';
+import { setXattr, socketpair } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -7,16 +7,16 @@
 import { lstatSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../differential/random.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { type RequestName, requestTypes } from '../support/requests.js';
-import type { WireClient } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { type RequestName, requestTypes } from '../../harness/requests.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { anyAttack, type Paths } from './attack-requests.js';
 import { programForTest } from './child-program.js';
-import { type Outside, outsideForTest } from './outside.js';
+import { type Outside, outsideForTest } from '../../harness/outside.js';
 import type { SwapPlan } from './programs/swap.js';
-import { confinements, readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
-import { countFrom } from './root-only.js';
+import { confinements, readOnlyHost, skipUnlessHarmless } from '../../harness/read-only-host.js';
+import { countFrom } from '../../harness/root-only.js';
 import { paths, plan } from './swapped-names.js';
 
 const skip = skipUnlessHarmless('containment races');

@@ -2,14 +2,14 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../differential/random.js';
-import { type HelperProcess, sessionForTest } from '../support/helper-process.js';
-import { type RequestName, requestNames, requests, requestTypes } from '../support/requests.js';
-import type { WireClient } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { type HelperProcess, sessionForTest } from '../../harness/helper-process.js';
+import { type RequestName, requestNames, requests, requestTypes } from '../../harness/requests.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { attack } from './attack-requests.js';
 import { attackAll, deepPaths, dotDotPaths, fill, linkPaths, SHOWN } from './escapes.js';
-import { type Outside, outsideForTest } from './outside.js';
-import { confinements, readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
+import { type Outside, outsideForTest } from '../../harness/outside.js';
+import { confinements, readOnlyHost, skipUnlessHarmless } from '../../harness/read-only-host.js';
 
 const skip = skipUnlessHarmless('containment tests');
 

@@ -16,13 +16,13 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { helperNode } from '../guest/helper.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { asOrdinaryUser, ordinaryUser } from '../support/ordinary-user.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import type { WireClient } from '../support/wire-client.js';
-import { skipUnlessRoot } from './root-only.js';
+import { helperNode } from '../../harness/guest/helper.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { asOrdinaryUser, ordinaryUser } from '../../harness/ordinary-user.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { WireClient } from '../../harness/wire-client.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot("attacks with a directory's descriptor");
 const root = { uid: 0, gid: 0 };

@@ -2,8 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { requests } from '../support/requests.js';
-import { WireClient } from '../support/wire-client.js';
+import { requests } from '../../harness/requests.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 /** kernel.core_pattern: a file in the working directory, which is the export, or a program that takes the core. */
 export type Pattern = 'file' | 'program';

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { expect, it } from 'vitest';
 import { describeInGuest } from '../e2e/describe-in-guest.js';
-import { repositoryRoot } from '../guest/repository.js';
-import { OURS } from '../support/helper-process.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { OURS } from '../../harness/helper-process.js';
 import type { Seen } from './dumpable-program.js';
 
 const program = buildSync({

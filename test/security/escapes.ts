@@ -2,11 +2,11 @@
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Random } from '../differential/random.js';
-import { type RequestName, requestNames, requestTypes } from '../support/requests.js';
-import type { WireClient } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { type RequestName, requestNames, requestTypes } from '../../harness/requests.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { attack } from './attack-requests.js';
-import type { Outside } from './outside.js';
+import type { Outside } from '../../harness/outside.js';
 
 /** How often each type of request is drawn for each path: flags, owners and second paths differ. */
 const DRAWS = 4;

@@ -6,12 +6,12 @@
 import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Exit, helperForTest, type Session, sessionForTest } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient, WireError } from '../support/wire-client.js';
+import { type Exit, helperForTest, type Session, sessionForTest } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient, WireError } from '../../harness/wire-client.js';
 import { programForTest } from './child-program.js';
-import { countFrom, skipUnlessRoot } from './root-only.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('exports through links');
 const starts = countFrom('VIRTFS_RACE_STARTS', 12);

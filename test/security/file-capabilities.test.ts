@@ -3,13 +3,19 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandLine, helperForTest, OURS, type Session, sessionForTest } from '../support/helper-process.js';
-import { errnoName, xattrs } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { UserNamespace, whyNoUserNamespaces } from '../support/user-namespace.js';
-import { WireClient } from '../support/wire-client.js';
-import { skipUnlessRoot } from './root-only.js';
+import {
+  commandLine,
+  helperForTest,
+  OURS,
+  type Session,
+  sessionForTest,
+} from '../../harness/helper-process.js';
+import { errnoName, xattrs } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { UserNamespace, whyNoUserNamespaces } from '../../harness/user-namespace.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('file capabilities');
 const noNamespaces = whyNoUserNamespaces();

@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type HelperProcess, helperForTest, sessionForTest } from '../support/helper-process.js';
-import { asOrdinaryUser } from '../support/ordinary-user.js';
-import { pythonForTest } from '../support/python-program.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
-import { pause } from './process-usage.js';
-import { skipUnlessRoot } from './root-only.js';
+import { type HelperProcess, helperForTest, sessionForTest } from '../../harness/helper-process.js';
+import { asOrdinaryUser } from '../../harness/ordinary-user.js';
+import { pythonForTest } from '../../harness/python-program.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { pause } from '../../harness/process-usage.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('hindered starts');
 

@@ -2,9 +2,9 @@
 import { closeSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { followerOf, isMounted, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
-import { requests } from '../support/requests.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { followerOf, isMounted, PATIENCE, seen, serve, until } from '../../harness/mounting-host.js';
+import { requests } from '../../harness/requests.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

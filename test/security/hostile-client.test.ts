@@ -2,15 +2,15 @@
 import { closeSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type HelperProcess, sessionForTest } from '../support/helper-process.js';
-import { setXattr } from '../support/libc.js';
-import { d, frame, requests, requestTypes } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import type { WireClient } from '../support/wire-client.js';
-import { sendDescriptors } from './kernel.js';
-import { PipelinedReplies } from './pipelined-replies.js';
-import { cpuShare, openDescriptors, pause, residentKib } from './process-usage.js';
-import { skipUnlessRoot } from './root-only.js';
+import { type HelperProcess, sessionForTest } from '../../harness/helper-process.js';
+import { setXattr } from '../../harness/libc.js';
+import { d, frame, requests, requestTypes } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { WireClient } from '../../harness/wire-client.js';
+import { sendDescriptors } from '../../harness/kernel.js';
+import { PipelinedReplies } from '../../harness/pipelined-replies.js';
+import { cpuShare, openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('hostile clients');
 const WATCHED_MS = 2_000;

@@ -2,16 +2,16 @@
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { isAlive } from '../run/run-process.js';
+import { isAlive } from '../../harness/run-process.js';
 import { open, Scene } from '../server/acceptance/scene.js';
-import { expectGone, ShareProcess, socketPathForTest } from '../server/share-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
-import { exportForTest } from '../support/tree.js';
-import { openDescriptors, residentKib } from './process-usage.js';
+import { expectGone, ShareProcess, socketPathForTest } from '../../harness/share-process.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { patience } from '../../harness/patience.js';
+import { exportForTest } from '../../harness/tree.js';
+import { openDescriptors, residentKib } from '../../harness/process-usage.js';
 import { bundleToLoad } from './loaded-program.js';
 import type { Attack } from './programs/hostile-server.js';
-import { skipUnlessRoot } from './root-only.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('a hostile 9P server');
 /** An attack takes ten seconds where nothing else runs. */

@@ -2,14 +2,14 @@
 import { chownSync, lstatSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest } from '../support/helper-process.js';
-import { ACL, aclFor, FIRST, mapped } from '../support/id-mapping.js';
-import { inject, whyNoInjection } from '../support/injection.js';
-import { errnoName, setXattr, xattrs } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { confinements } from './read-only-host.js';
-import { countFrom, skipUnlessRoot } from './root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { ACL, aclFor, FIRST, mapped } from '../../harness/id-mapping.js';
+import { inject, whyNoInjection } from '../../harness/injection.js';
+import { errnoName, setXattr, xattrs } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { confinements } from '../../harness/read-only-host.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
 
 const noInjection = whyNoInjection();
 if (noInjection !== undefined) console.warn(`swapped owners skipped: ${noInjection}`);

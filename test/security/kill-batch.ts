@@ -2,9 +2,9 @@
 import { lstatSync, mkdirSync, readlinkSync, type Stats, writeFileSync } from 'node:fs';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import type { Random } from '../differential/random.js';
-import { xattrs } from '../support/libc.js';
-import { requests, requestTypes } from '../support/requests.js';
+import type { Random } from '../../harness/random.js';
+import { xattrs } from '../../harness/libc.js';
+import { requests, requestTypes } from '../../harness/requests.js';
 
 export interface Change {
   readonly bytes: Buffer;

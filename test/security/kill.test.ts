@@ -8,16 +8,16 @@
 import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Random } from '../differential/random.js';
-import { HelperProcess } from '../support/helper-process.js';
-import { SystemError } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { makeExport, removeTree } from '../support/tree.js';
-import { type Reply, WireClient, WireError } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { HelperProcess } from '../../harness/helper-process.js';
+import { SystemError } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { makeExport, removeTree } from '../../harness/tree.js';
+import { type Reply, WireClient, WireError } from '../../harness/wire-client.js';
 import { type Change, changes, isCreate } from './kill-batch.js';
-import { PipelinedReplies } from './pipelined-replies.js';
-import { pause } from './process-usage.js';
-import { countFrom, skipUnlessRoot } from './root-only.js';
+import { PipelinedReplies } from '../../harness/pipelined-replies.js';
+import { pause } from '../../harness/process-usage.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('kills');
 const rounds = countFrom('VIRTFS_KILL_ROUNDS', 25);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
 
 /** @param name of the file, without `.ts`. It finds packages as from the repository. */
 export function bundleToLoad(name: string): { readonly nodeOptions: string; readonly remove: () => void } {

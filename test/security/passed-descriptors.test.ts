@@ -5,22 +5,22 @@ import { closeSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { sessionForTest, type Session, whyNotRoot } from '../support/helper-process.js';
-import { inject, whyNoInjection } from '../support/injection.js';
-import { errnoName } from '../support/libc.js';
-import { patience } from '../support/patience.js';
-import { frame, requests, requestTypes } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { sendDescriptors } from './kernel.js';
-import { PipelinedReplies } from './pipelined-replies.js';
-import { openDescriptors, pause } from './process-usage.js';
+import { sessionForTest, type Session, whyNotRoot } from '../../harness/helper-process.js';
+import { inject, whyNoInjection } from '../../harness/injection.js';
+import { errnoName } from '../../harness/libc.js';
+import { patience } from '../../harness/patience.js';
+import { frame, requests, requestTypes } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { sendDescriptors } from '../../harness/kernel.js';
+import { PipelinedReplies } from '../../harness/pipelined-replies.js';
+import { openDescriptors, pause } from '../../harness/process-usage.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`descriptors that a client passes: skipped: ${skipped}`);
 
 const OPTION = '--descriptor-requests';
 const { O_RDWR, O_CREAT } = constants;
-const hostile = fileURLToPath(new URL('../support/descriptor-sender.py', import.meta.url));
+const hostile = fileURLToPath(new URL('../../harness/descriptor-sender.py', import.meta.url));
 
 interface Sent {
   readonly answers: readonly string[];

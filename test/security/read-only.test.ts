@@ -3,9 +3,9 @@ import { closeSync, lstatSync, mkdirSync, readSync, symlinkSync, utimesSync, wri
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { compareSnapshots, exportForTest, snapshot } from '../support/tree.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { compareSnapshots, exportForTest, snapshot } from '../../harness/tree.js';
 
 const O_WRONLY = 1;
 const O_RDWR = 2;

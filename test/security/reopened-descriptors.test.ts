@@ -13,12 +13,12 @@ import {
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { followerOf } from '../support/mounting-host.js';
-import { commandLine, helperForTest, OURS, whyNotRoot } from '../support/helper-process.js';
-import { patience } from '../support/patience.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { followerOf } from '../../harness/mounting-host.js';
+import { commandLine, helperForTest, OURS, whyNotRoot } from '../../harness/helper-process.js';
+import { patience } from '../../harness/patience.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 import { bundleToLoad } from './loaded-program.js';
 import type { Attack } from './programs/taken-over.js';
 

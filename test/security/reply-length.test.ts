@@ -6,12 +6,12 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest } from '../support/helper-process.js';
-import { setXattr } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import type { Reply, WireClient } from '../support/wire-client.js';
-import { skipUnlessRoot } from './root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { setXattr } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { Reply, WireClient } from '../../harness/wire-client.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('lengths of replies');
 const { EINVAL, ENAMETOOLONG, ERANGE } = constants.errno;

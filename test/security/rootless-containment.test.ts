@@ -4,17 +4,22 @@
  * in the way.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '../differential/random.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { Installation, ordinaryUser, ordinaryUsers, whyNoUserNamespaces } from '../support/ordinary-user.js';
-import { requestTypes } from '../support/requests.js';
-import type { WireClient } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import {
+  Installation,
+  ordinaryUser,
+  ordinaryUsers,
+  whyNoUserNamespaces,
+} from '../../harness/ordinary-user.js';
+import { requestTypes } from '../../harness/requests.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { anyAttack } from './attack-requests.js';
 import { programForTest } from './child-program.js';
 import { attackAll, deepPaths, dotDotPaths, fill, linkPaths } from './escapes.js';
-import { type Outside, outsideForTest } from './outside.js';
-import { readOnlyHost, skipUnlessHarmless } from './read-only-host.js';
-import { countFrom } from './root-only.js';
+import { type Outside, outsideForTest } from '../../harness/outside.js';
+import { readOnlyHost, skipUnlessHarmless } from '../../harness/read-only-host.js';
+import { countFrom } from '../../harness/root-only.js';
 import { paths, plan } from './swapped-names.js';
 
 const noNamespaces = whyNoUserNamespaces();

@@ -2,16 +2,16 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   Installation,
   ordinaryUser,
   ordinaryUsers,
   ownedExportForTest,
   whyNoUserNamespaces,
-} from '../support/ordinary-user.js';
-import { exportForTest } from '../support/tree.js';
-import { attached, ofThreads, ShareProcess, socketPathForTest } from '../server/share-process.js';
+} from '../../harness/ordinary-user.js';
+import { exportForTest } from '../../harness/tree.js';
+import { attached, ofThreads, ShareProcess, socketPathForTest } from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

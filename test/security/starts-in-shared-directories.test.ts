@@ -19,12 +19,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { helperForTest } from '../support/helper-process.js';
-import { asOrdinaryUser, ordinaryUser } from '../support/ordinary-user.js';
-import { exportForTest } from '../support/tree.js';
+import { helperForTest } from '../../harness/helper-process.js';
+import { asOrdinaryUser, ordinaryUser } from '../../harness/ordinary-user.js';
+import { exportForTest } from '../../harness/tree.js';
 import { programForTest } from './child-program.js';
-import { pause } from './process-usage.js';
-import { countFrom, skipUnlessRoot } from './root-only.js';
+import { pause } from '../../harness/process-usage.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('starts in shared directories');
 const starts = countFrom('VIRTFS_RACE_STARTS', 12);

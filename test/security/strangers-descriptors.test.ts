@@ -12,15 +12,15 @@ import {
   serve,
   type Served,
   TIME,
-} from '../support/descriptor-requests.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { errnoName, socketpair } from '../support/libc.js';
-import { PATIENCE, serve as serveHost, until } from '../support/mounting-host.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import type { WireClient } from '../support/wire-client.js';
-import { openDescriptors } from './process-usage.js';
-import { skipUnlessRoot } from './root-only.js';
+} from '../../harness/descriptor-requests.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { errnoName, socketpair } from '../../harness/libc.js';
+import { PATIENCE, serve as serveHost, until } from '../../harness/mounting-host.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { WireClient } from '../../harness/wire-client.js';
+import { openDescriptors } from '../../harness/process-usage.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot("descriptors that are not the export's");
 const { O_RDONLY, O_RDWR, O_NONBLOCK, O_DIRECTORY } = constants;

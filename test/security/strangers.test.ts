@@ -2,12 +2,12 @@
 import { chmodSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { connectAs } from '../support/connect-as.js';
-import { type HelperProcess, helperForTest } from '../support/helper-process.js';
-import { patience } from '../support/patience.js';
-import { pythonForTest } from '../support/python-program.js';
-import { exportForTest } from '../support/tree.js';
-import { skipUnlessRoot } from './root-only.js';
+import { connectAs } from '../../harness/connect-as.js';
+import { type HelperProcess, helperForTest } from '../../harness/helper-process.js';
+import { patience } from '../../harness/patience.js';
+import { pythonForTest } from '../../harness/python-program.js';
+import { exportForTest } from '../../harness/tree.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
 
 const skip = skipUnlessRoot('strangers');
 const ALLOWED = 1000;

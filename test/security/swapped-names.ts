@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { newName, type Paths } from './attack-requests.js';
-import type { Outside } from './outside.js';
+import type { Outside } from '../../harness/outside.js';
 import type { Side, SwapPlan } from './programs/swap.js';
 
 const content = ['f', 'sub/', 'sub/f', 'empty/', 'link'];

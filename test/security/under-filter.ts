@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { helperNode } from '../guest/helper.js';
+import { helperNode } from '../../harness/guest/helper.js';
 import type { Form } from './system-call-forms.js';
 
 /** A program that goes under the filter and then makes system calls, given by their numbers and arguments. */

@@ -1,6 +1,6 @@
 /** What every 9P server is to do, whoever wrote it: a function of the server. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from 'vitest';
-import type { NinepClient } from '../support/ninep-client.js';
+import type { NinepClient } from '../../harness/ninep-client.js';
 import { attributes } from './acceptance/attributes.js';
 import { connections } from './acceptance/connections.js';
 import { data } from './acceptance/data.js';

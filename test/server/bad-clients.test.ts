@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { isAlive } from '../run/run-process.js';
-import { pause, residentKib } from '../security/process-usage.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { encodeMessage } from '../support/ninep-codec.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
+import { isAlive } from '../../harness/run-process.js';
+import { pause, residentKib } from '../../harness/process-usage.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { encodeMessage } from '../../harness/ninep-codec.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { patience } from '../../harness/patience.js';
 import { open, outcome, Scene } from './acceptance/scene.js';
-import { sharedForTest, type ShareProcess } from './share-process.js';
+import { sharedForTest, type ShareProcess } from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -1,7 +1,7 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DescriptorWatch, type Readiness } from '../../src/syscalls/descriptor-watch.js';
-import { socketpair } from '../support/libc.js';
+import { socketpair } from '../../harness/libc.js';
 
 const READ = { readable: true, writable: false };
 const WRITE = { readable: false, writable: true };

@@ -9,11 +9,11 @@ import type { HelperClient } from '../../src/server/helper-client/helper-client.
 import { Session } from '../../src/server/session/session.js';
 import { overStream } from '../../src/server/session/stream-channel.js';
 import type { ClientStream, StreamEvents } from '../../src/server/transports/stream.js';
-import { Random } from '../differential/random.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { decodeFrame, encodeMessage } from '../support/ninep-codec.js';
-import { type Dialect, NOFID, NOTAG } from '../support/ninep-messages.js';
-import { exportForTest } from '../support/tree.js';
+import { Random } from '../../harness/random.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { decodeFrame, encodeMessage } from '../../harness/ninep-codec.js';
+import { type Dialect, NOFID, NOTAG } from '../../harness/ninep-messages.js';
+import { exportForTest } from '../../harness/tree.js';
 import { randomMessage } from './random-messages.js';
 import { helperInProcess, undisturbedNeighbour, sessionOptions } from './session-in-process.js';
 

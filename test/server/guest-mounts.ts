@@ -1,6 +1,6 @@
 /** 9P servers inside a guest of User Mode Linux, and the ways in which its kernel mounts them. */
-import { helperNode, helperUnderTest } from '../guest/helper.js';
-import type { UmlGuest } from '../support/uml-guest.js';
+import { helperNode, helperUnderTest } from '../../harness/guest/helper.js';
+import type { UmlGuest } from '../../harness/uml-guest.js';
 
 /** How the guest's kernel reaches a server. */
 export type Transport = 'tcp' | 'unix' | 'vsock';

@@ -1,7 +1,7 @@
 /** What a guest does while its helper is killed again and again, and what it knows to be true all the time. */
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import type { Random } from '../differential/random.js';
+import type { Random } from '../../harness/random.js';
 import { BASIC, open, outcome, type Scene } from './acceptance/scene.js';
 
 const WRITE_LOCK = 1;

@@ -1,8 +1,8 @@
 /** The same work on a mounted share and on a local file system of a guest, and what differs. */
 import { join } from 'node:path';
-import type { Dialect } from '../support/ninep-messages.js';
-import { UmlGuest } from '../support/uml-guest.js';
-import { patience } from '../support/patience.js';
+import type { Dialect } from '../../harness/ninep-messages.js';
+import { UmlGuest } from '../../harness/uml-guest.js';
+import { patience } from '../../harness/patience.js';
 import { mount, type Server, startServer, stopServer, type Transport } from './guest-mounts.js';
 
 /** What a mount can do, as the scripts name it. */

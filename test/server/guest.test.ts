@@ -1,6 +1,6 @@
 /** The guest's own 9P client: the same work on a mounted share as on a local file system. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { whyNoUml } from '../support/uml-guest.js';
+import { whyNoUml } from '../../harness/uml-guest.js';
 import { mount, ours, share, startServer } from './guest-mounts.js';
 import { type Feature, GuestComparison, type Variant } from './guest-work.js';
 import { whyNoShare } from './share-under-test.js';

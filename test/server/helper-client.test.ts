@@ -15,7 +15,7 @@ import {
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import { bytes, openDescriptors, path, started, text } from './started-client.js';
 
 const { EEXIST, EINVAL, ENAMETOOLONG, ENODATA, ENOENT, ENOTEMPTY, ERANGE } = constants.errno;

@@ -6,13 +6,13 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Random } from '../differential/random.js';
-import { countFrom, skipUnlessRoot } from '../security/root-only.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
+import { Random } from '../../harness/random.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { patience } from '../../harness/patience.js';
 import { Scene } from './acceptance/scene.js';
 import { GuestUnderKills } from './guest-under-kills.js';
-import { sharedForTest, type ShareProcess } from './share-process.js';
+import { sharedForTest, type ShareProcess } from '../../harness/share-process.js';
 
 const skip = skipUnlessRoot('kills of helpers under guests');
 const kills = countFrom('VIRTFS_HELPER_KILLS', 24);

@@ -1,8 +1,8 @@
 import { constants as fsConstants } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { HelperProcess, whyNotRoot } from '../support/helper-process.js';
-import { socketpair } from '../support/libc.js';
+import { HelperProcess, whyNotRoot } from '../../harness/helper-process.js';
+import { socketpair } from '../../harness/libc.js';
 import { openDescriptors, path, started } from './started-client.js';
 
 const { EIO } = constants.errno;

@@ -2,10 +2,10 @@
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { isAlive } from '../run/run-process.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
+import { isAlive } from '../../harness/run-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { patience } from '../../harness/patience.js';
 import { at, open, outcome, Scene } from './acceptance/scene.js';
 import {
   attached,
@@ -13,7 +13,7 @@ import {
   sharedForTest,
   type ShareProcess,
   socketPathForTest,
-} from './share-process.js';
+} from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

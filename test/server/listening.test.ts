@@ -5,8 +5,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parseListenAddress } from '../../src/server/transports/address.js';
 import { boundPort } from '../../src/syscalls/network-sockets.js';
 import { umask } from '../../src/syscalls/files.js';
-import { socketpair } from '../support/libc.js';
-import { exportForTest } from '../support/tree.js';
+import { socketpair } from '../../harness/libc.js';
+import { exportForTest } from '../../harness/tree.js';
 import { accepting, client, listening, own } from './sockets.js';
 
 const refusal = (text: string, allowNetwork = false): string => {

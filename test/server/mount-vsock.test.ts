@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperNode, helperUnderTest } from '../guest/helper.js';
-import { repositoryRoot } from '../guest/repository.js';
-import { shellBlocks } from '../support/documented.js';
-import { patience } from '../support/patience.js';
-import { UmlGuest, whyNoUml } from '../support/uml-guest.js';
+import { helperNode, helperUnderTest } from '../../harness/guest/helper.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { shellBlocks } from '../../harness/documented.js';
+import { patience } from '../../harness/patience.js';
+import { UmlGuest, whyNoUml } from '../../harness/uml-guest.js';
 import { whyNoShare } from './share-under-test.js';
 
 const skip = whyNoUml() ?? whyNoShare();

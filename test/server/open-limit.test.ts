@@ -1,8 +1,8 @@
 /** A client that has more files open, and more locks, than it may have descriptors. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 import { open, Scene } from './acceptance/scene.js';
 import { sessionInProcess } from './session-in-process.js';
 

@@ -6,7 +6,7 @@ import { DescriptorReceiver, DescriptorSender } from '../../src/syscalls/descrip
 import { addressOf } from '../../src/syscalls/libc.js';
 import { stableMemory } from '../../src/syscalls/memory.js';
 import { setSendBuffer } from '../../src/syscalls/sockets.js';
-import { socketpair } from '../support/libc.js';
+import { socketpair } from '../../harness/libc.js';
 
 /** The other end of the client's socket. */
 export class Peer {

@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Machine } from '../guest/qemu.js';
-import { DebianTree } from '../support/debian-tree.js';
-import { patience } from '../support/patience.js';
-import { exportForTest } from '../support/tree.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { DebianTree } from '../../harness/debian-tree.js';
+import { patience } from '../../harness/patience.js';
+import { exportForTest } from '../../harness/tree.js';
 import { differences, type Feature } from './guest-work.js';
 import { whyNoShare } from './share-under-test.js';
 

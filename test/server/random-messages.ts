@@ -1,7 +1,7 @@
 /** Messages of a client that means no good, or has gone mad: well-formed and meaningful, meaningless, or broken. */
-import type { Random } from '../differential/random.js';
-import { encodeMessage, encodeStat } from '../support/ninep-codec.js';
-import { type Dialect, type MessageName, messages, NOFID } from '../support/ninep-messages.js';
+import type { Random } from '../../harness/random.js';
+import { encodeMessage, encodeStat } from '../../harness/ninep-codec.js';
+import { type Dialect, type MessageName, messages, NOFID } from '../../harness/ninep-messages.js';
 
 const NAMES = [
   'a',

@@ -3,7 +3,7 @@
  * otherwise is written down with the reason.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { whyNoUml } from '../support/uml-guest.js';
+import { whyNoUml } from '../../harness/uml-guest.js';
 import { diodDeviations, diodDifferences, diodFatal } from './diod-differences.js';
 import { diod } from './guest-mounts.js';
 import { GuestComparison } from './guest-work.js';

@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { vi } from 'vitest';
-import { helperNode } from '../guest/helper.js';
-import { OURS, whyNotRoot } from '../support/helper-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { patience } from '../support/patience.js';
-import { makeExport, removeTree } from '../support/tree.js';
+import { helperNode } from '../../harness/guest/helper.js';
+import { OURS, whyNotRoot } from '../../harness/helper-process.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { patience } from '../../harness/patience.js';
+import { makeExport, removeTree } from '../../harness/tree.js';
 import type { Running } from './acceptance/scene.js';
 
 const DIOD = '/usr/sbin/diod';

@@ -11,9 +11,9 @@ import { type Limits, Session, type SessionOptions } from '../../src/server/sess
 import { overStream } from '../../src/server/session/stream-channel.js';
 import { SocketStream, type StreamFactory } from '../../src/server/transports/stream.js';
 import { socketPair } from '../../src/syscalls/sockets.js';
-import { helperForTest } from '../support/helper-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { exportForTest } from '../support/tree.js';
+import { helperForTest } from '../../harness/helper-process.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { exportForTest } from '../../harness/tree.js';
 
 function pair(): readonly [number, number] {
   const ends = socketPair();

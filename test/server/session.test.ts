@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { exportForTest } from '../support/tree.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { exportForTest } from '../../harness/tree.js';
 import { sessionInProcess } from './session-in-process.js';
 
 const skipped = whyNotRoot();

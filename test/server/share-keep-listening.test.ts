@@ -3,9 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { attached, expectGone, sharedForTest, ShareProcess, socketPathForTest } from './share-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import {
+  attached,
+  expectGone,
+  sharedForTest,
+  ShareProcess,
+  socketPathForTest,
+} from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -2,16 +2,16 @@
 import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   Installation,
   ordinaryUser,
   ordinaryUsers,
   ownedExportForTest,
   whyNoUserNamespaces,
-} from '../support/ordinary-user.js';
+} from '../../harness/ordinary-user.js';
 import { BASIC } from './acceptance/scene.js';
-import { attached, ShareProcess } from './share-process.js';
+import { attached, ShareProcess } from '../../harness/share-process.js';
 
 const noNamespaces = whyNotRoot() ?? whyNoUserNamespaces();
 describe.skipIf(noNamespaces !== undefined)(

@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { attached, sharedForTest, ShareProcess } from './share-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { attached, sharedForTest, ShareProcess } from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { networkOf } from '../../src/server/transports/address.js';
 import { ipAddress } from '../../src/syscalls/network-sockets.js';
-import { whyNotRoot } from '../support/helper-process.js';
-import { patience } from '../support/patience.js';
-import { exportForTest } from '../support/tree.js';
-import { ShareProcess } from './share-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { patience } from '../../harness/patience.js';
+import { exportForTest } from '../../harness/tree.js';
+import { ShareProcess } from '../../harness/share-process.js';
 import { ASK_VERSION } from './sockets.js';
 
 const skipped = whyNotRoot();

@@ -1,6 +1,6 @@
 /** The command that starts helper and 9P server, `virtfs-proxy-helper share`. */
 import { spawnSync } from 'node:child_process';
-import { helperNode, helperUnderTest } from '../guest/helper.js';
+import { helperNode, helperUnderTest } from '../../harness/guest/helper.js';
 
 /** Why it cannot be tried here, or undefined if it can. */
 export function whyNoShare(): string | undefined {

@@ -1,8 +1,8 @@
 /** Which machines may connect over vsock, in a guest that is a machine of its own: CID 1. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperNode, helperUnderTest } from '../guest/helper.js';
-import { patience } from '../support/patience.js';
-import { UmlGuest, whyNoUml } from '../support/uml-guest.js';
+import { helperNode, helperUnderTest } from '../../harness/guest/helper.js';
+import { patience } from '../../harness/patience.js';
+import { UmlGuest, whyNoUml } from '../../harness/uml-guest.js';
 import { whyNoShare } from './share-under-test.js';
 import { ASK_VERSION } from './sockets.js';
 

@@ -3,13 +3,13 @@ import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { hostForTest, PATIENCE } from '../support/mounting-host.js';
-import { socketpair } from '../support/libc.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { NotifySocket } from '../support/notify-socket.js';
-import { Installation } from '../support/ordinary-user.js';
-import { exportForTest } from '../support/tree.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { hostForTest, PATIENCE } from '../../harness/mounting-host.js';
+import { socketpair } from '../../harness/libc.js';
+import { NinepClient } from '../../harness/ninep-client.js';
+import { NotifySocket } from '../../harness/notify-socket.js';
+import { Installation } from '../../harness/ordinary-user.js';
+import { exportForTest } from '../../harness/tree.js';
 import { open, Scene } from './acceptance/scene.js';
 import {
   attached,
@@ -18,7 +18,7 @@ import {
   sharedForTest,
   ShareProcess,
   socketPathForTest,
-} from './share-process.js';
+} from '../../harness/share-process.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

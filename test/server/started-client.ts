@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { HelperClient } from '../../src/server/helper-client/helper-client.js';
-import { HelperProcess } from '../support/helper-process.js';
-import { socketpair } from '../support/libc.js';
+import { HelperProcess } from '../../harness/helper-process.js';
+import { socketpair } from '../../harness/libc.js';
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text);
 export const text = (value: unknown): string => Buffer.from(value as Uint8Array).toString();

@@ -3,7 +3,7 @@ import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type ClientStream, SocketStream, type StreamEvents } from '../../src/server/transports/stream.js';
-import { socketpair } from '../support/libc.js';
+import { socketpair } from '../../harness/libc.js';
 import { accepting, client, listening } from './sockets.js';
 
 interface Streamed {

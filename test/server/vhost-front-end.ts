@@ -5,7 +5,7 @@
 import { closeSync, ftruncateSync } from 'node:fs';
 import koffi from 'koffi';
 import { expect, onTestFinished, vi } from 'vitest';
-import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../support/libc.js';
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../harness/libc.js';
 
 const libc = koffi.load('libc.so.6');
 const c = {

@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { repositoryRoot } from '../guest/repository.js';
-import { patience } from '../support/patience.js';
-import { exportForTest } from '../support/tree.js';
-import { UmlGuest, whyNoUml } from '../support/uml-guest.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { patience } from '../../harness/patience.js';
+import { exportForTest } from '../../harness/tree.js';
+import { UmlGuest, whyNoUml } from '../../harness/uml-guest.js';
 import { differences, type Feature } from './guest-work.js';
-import { ShareProcess } from './share-process.js';
+import { ShareProcess } from '../../harness/share-process.js';
 import { whyNoShare } from './share-under-test.js';
 
 const kernel = execFileSync(join(repositoryRoot, 'scripts', 'uml-kernel'), ['--path'], {

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { decodeFrame } from '../support/ninep-codec.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { decodeFrame } from '../../harness/ninep-codec.js';
 import { attach, attached, call, DATA, GIB, MIB, restart, RING, tmsg, works } from './vhost-device.js';
 import { type Driver, INDIRECT, NEXT, WRITE } from './vhost-driver.js';
 import { ask, u32, u64 } from './vhost-front-end.js';

@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
-import { decodeFrame } from '../support/ninep-codec.js';
-import { exportForTest } from '../support/tree.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
+import { decodeFrame } from '../../harness/ninep-codec.js';
+import { exportForTest } from '../../harness/tree.js';
 import { sessionInProcess } from './session-in-process.js';
 import { attach, attached, call, GIB, MIB, plugged, REGIONS, restart, tmsg, works } from './vhost-device.js';
 import { ask, Memory, u32, u64 } from './vhost-front-end.js';

@@ -10,11 +10,11 @@ import {
   helperForTest,
   OURS,
   whyNotRoot,
-} from '../support/helper-process.js';
-import { bindDatagrams, listenUnix } from '../support/libc.js';
-import { requests, requestTypes } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+} from '../../harness/helper-process.js';
+import { bindDatagrams, listenUnix } from '../../harness/libc.js';
+import { requests, requestTypes } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 

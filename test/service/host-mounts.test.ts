@@ -2,11 +2,11 @@
 import { closeSync, existsSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { countAt, followerOf, optionsOf, PATIENCE, seen, serve, until } from '../support/mounting-host.js';
-import { pythonForTest } from '../support/python-program.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { countAt, followerOf, optionsOf, PATIENCE, seen, serve, until } from '../../harness/mounting-host.js';
+import { pythonForTest } from '../../harness/python-program.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;

@@ -4,19 +4,19 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'nod
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { connectAs } from '../support/connect-as.js';
+import { connectAs } from '../../harness/connect-as.js';
 import {
   commandLine,
   type HelperProcess,
   helperForTest,
   OURS,
   whyNotRoot,
-} from '../support/helper-process.js';
-import { listenUnix } from '../support/libc.js';
-import { NotifySocket } from '../support/notify-socket.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+} from '../../harness/helper-process.js';
+import { listenUnix } from '../../harness/libc.js';
+import { NotifySocket } from '../../harness/notify-socket.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 /** CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETGID, SETUID, MKNOD. */

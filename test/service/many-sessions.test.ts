@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { helperForTest, whyNotRoot } from '../support/helper-process.js';
-import { frame, requests, requestTypes } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { helperForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { frame, requests, requestTypes } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 const SESSIONS = 14;

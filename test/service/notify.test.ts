@@ -4,12 +4,12 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { commandLine, helperForTest, OURS, type Session, whyNotRoot } from '../support/helper-process.js';
-import { fillDatagrams } from '../support/libc.js';
-import { NotifySocket } from '../support/notify-socket.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { commandLine, helperForTest, OURS, type Session, whyNotRoot } from '../../harness/helper-process.js';
+import { fillDatagrams } from '../../harness/libc.js';
+import { NotifySocket } from '../../harness/notify-socket.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 /** Short, so that a test sees a few of them; ours comes at half of it. */

@@ -5,11 +5,11 @@
 import { closeSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Random } from '../differential/random.js';
-import { type Session, startSession, whyNotRoot } from '../support/helper-process.js';
-import { type RequestName, requestNames, requests, requestTypes } from '../support/requests.js';
-import { compareSnapshots, exportForTest, snapshot } from '../support/tree.js';
-import { type Reply, WireError } from '../support/wire-client.js';
+import { Random } from '../../harness/random.js';
+import { type Session, startSession, whyNotRoot } from '../../harness/helper-process.js';
+import { type RequestName, requestNames, requests, requestTypes } from '../../harness/requests.js';
+import { compareSnapshots, exportForTest, snapshot } from '../../harness/tree.js';
+import { type Reply, WireError } from '../../harness/wire-client.js';
 import { errorLines } from './error-lines.js';
 
 const skipped = whyNotRoot();

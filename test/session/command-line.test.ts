@@ -14,10 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { commandLine, helperForTest, OURS, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { commandLine, helperForTest, OURS, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of the command line skipped: ${skipped}`);

@@ -2,13 +2,13 @@
 import { chmodSync, constants, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { about, closeLater, make, OPTION, owner, serve, TIME } from '../support/descriptor-requests.js';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { errnoName, statusFlags } from '../support/libc.js';
-import { PATIENCE, serve as serveHost, until } from '../support/mounting-host.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import type { Reply } from '../support/wire-client.js';
+import { about, closeLater, make, OPTION, owner, serve, TIME } from '../../harness/descriptor-requests.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName, statusFlags } from '../../harness/libc.js';
+import { PATIENCE, serve as serveHost, until } from '../../harness/mounting-host.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { Reply } from '../../harness/wire-client.js';
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_DIRECTORY } = constants;
 const skipped = whyNotRoot();

@@ -4,11 +4,17 @@ import { createRequire } from 'node:module';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { commandLine, helperForTest, OURS, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
-import { patience } from '../support/patience.js';
+import {
+  commandLine,
+  helperForTest,
+  OURS,
+  sessionForTest,
+  whyNotRoot,
+} from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of starts that die skipped: ${skipped}`);

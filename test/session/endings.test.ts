@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { helperForTest, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { d, frame, requests, requestTypes, s } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { helperForTest, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { d, frame, requests, requestTypes, s } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 import { errorLines } from './error-lines.js';
 
 const skipped = whyNotRoot();

@@ -3,10 +3,10 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Session, sessionForTest, startSession, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { d, frame, q, requestNames, requests, requestTypes, s } from '../support/requests.js';
-import { compareSnapshots, exportForTest, makeExport, removeTree, snapshot } from '../support/tree.js';
+import { type Session, sessionForTest, startSession, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { d, frame, q, requestNames, requests, requestTypes, s } from '../../harness/requests.js';
+import { compareSnapshots, exportForTest, makeExport, removeTree, snapshot } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`session tests skipped: ${skipped}`);

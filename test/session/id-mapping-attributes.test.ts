@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   ACL,
   acl,
@@ -16,10 +16,10 @@ import {
   OVERFLOW,
   root,
   start,
-} from '../support/id-mapping.js';
-import { setXattr, xattrs } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { compareSnapshots, snapshot } from '../support/tree.js';
+} from '../../harness/id-mapping.js';
+import { setXattr, xattrs } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { compareSnapshots, snapshot } from '../../harness/tree.js';
 
 const CAPABILITY = 'security.capability';
 const skipped = whyNotRoot();

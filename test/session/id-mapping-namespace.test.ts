@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   ACL,
   aclFor,
@@ -15,10 +15,10 @@ import {
   root,
   type Share,
   start,
-} from '../support/id-mapping.js';
-import { requests } from '../support/requests.js';
-import { compareSnapshots, snapshot } from '../support/tree.js';
-import { UserNamespace, whyNoUserNamespaces } from '../support/user-namespace.js';
+} from '../../harness/id-mapping.js';
+import { requests } from '../../harness/requests.js';
+import { compareSnapshots, snapshot } from '../../harness/tree.js';
+import { UserNamespace, whyNoUserNamespaces } from '../../harness/user-namespace.js';
 
 const noNamespace = whyNotRoot() ?? whyNoUserNamespaces();
 if (noNamespace !== undefined) console.warn(`comparison with a user namespace skipped: ${noNamespace}`);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   ACL,
   aclFor,
@@ -14,9 +14,9 @@ import {
   ownerInGuest,
   ownerOnHost,
   start,
-} from '../support/id-mapping.js';
-import { requests } from '../support/requests.js';
-import { compareSnapshots, snapshot } from '../support/tree.js';
+} from '../../harness/id-mapping.js';
+import { requests } from '../../harness/requests.js';
+import { compareSnapshots, snapshot } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of ids that are not named skipped: ${skipped}`);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, lstatSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { whyNotRoot } from '../support/helper-process.js';
+import { whyNotRoot } from '../../harness/helper-process.js';
 import {
   ACL,
   acl,
@@ -17,10 +17,10 @@ import {
   ownerOnHost,
   root,
   start,
-} from '../support/id-mapping.js';
-import { xattrs } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { compareSnapshots, snapshot } from '../support/tree.js';
+} from '../../harness/id-mapping.js';
+import { xattrs } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { compareSnapshots, snapshot } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`id mapping tests skipped: ${skipped}`);

@@ -1,11 +1,11 @@
 /** Paths longer than the kernel takes: a guest gets there with relative paths, and a frame carries 65,534 bytes of one. */
 import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Session, startSession, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { makeExport, removeTree, snapshot } from '../support/tree.js';
-import type { Reply } from '../support/wire-client.js';
+import { type Session, startSession, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { makeExport, removeTree, snapshot } from '../../harness/tree.js';
+import type { Reply } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 

@@ -2,10 +2,10 @@
 import { closeSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Session, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { type Owner, requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { type Session, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { type Owner, requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 

@@ -18,8 +18,8 @@ import {
   type Session,
   sessionForTest,
   whyNotRoot,
-} from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
+} from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
 import {
   asOrdinaryUser,
   Installation,
@@ -27,10 +27,10 @@ import {
   ordinaryUsers,
   ownedExportForTest,
   whyNoUserNamespaces,
-} from '../support/ordinary-user.js';
-import { requests } from '../support/requests.js';
-import { WireClient } from '../support/wire-client.js';
-import { sendDescriptors } from '../security/kernel.js';
+} from '../../harness/ordinary-user.js';
+import { requests } from '../../harness/requests.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { sendDescriptors } from '../../harness/kernel.js';
 
 const skipped = whyNotRoot() ?? whyNoUserNamespaces();
 if (skipped !== undefined) console.warn(`rootless tests skipped: ${skipped}`);

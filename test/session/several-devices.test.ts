@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Session, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { type Session, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of several devices skipped: ${skipped}`);

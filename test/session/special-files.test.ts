@@ -2,10 +2,10 @@
 import { closeSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Session, startSession, whyNotRoot } from '../support/helper-process.js';
-import { errnoName, mknod } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { makeExport, removeTree } from '../support/tree.js';
+import { type Session, startSession, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName, mknod } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { makeExport, removeTree } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 

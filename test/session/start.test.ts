@@ -11,12 +11,12 @@ import {
   OURS,
   sessionForTest,
   whyNotRoot,
-} from '../support/helper-process.js';
-import { listenUnix, SystemError } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
-import { patience } from '../support/patience.js';
+} from '../../harness/helper-process.js';
+import { listenUnix, SystemError } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
+import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 const owner = { uid: 1000, gid: 1000 };

@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { confinements } from '../security/read-only-host.js';
-import { skipUnlessRoot } from '../security/root-only.js';
-import { type Session, sessionForTest } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest, snapshot } from '../support/tree.js';
+import { confinements } from '../../harness/read-only-host.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import { type Session, sessionForTest } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest, snapshot } from '../../harness/tree.js';
 
 const skip = skipUnlessRoot('requests with two paths');
 const owner = { uid: 0, gid: 0 };

@@ -3,12 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { helperForTest, type HelperProcess, whyNotRoot } from '../support/helper-process.js';
-import { frame, requests, requestTypes } from '../support/requests.js';
-import { controlPathForTest, status, statusJson } from '../support/status-command.js';
-import { exportForTest } from '../support/tree.js';
-import { unreadOutputs } from '../support/unread-output.js';
-import { WireClient } from '../support/wire-client.js';
+import { helperForTest, type HelperProcess, whyNotRoot } from '../../harness/helper-process.js';
+import { frame, requests, requestTypes } from '../../harness/requests.js';
+import { controlPathForTest, status, statusJson } from '../../harness/status-command.js';
+import { exportForTest } from '../../harness/tree.js';
+import { unreadOutputs } from '../../harness/unread-output.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 const outputs = Object.keys(unreadOutputs);

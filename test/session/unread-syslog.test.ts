@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { commandLine, OURS, whyNotRoot } from '../support/helper-process.js';
-import { bindDatagrams, receiveDatagram } from '../support/libc.js';
-import { frame, requests, requestTypes } from '../support/requests.js';
-import { controlPathForTest, statusJson } from '../support/status-command.js';
-import { exportForTest } from '../support/tree.js';
-import { WireClient } from '../support/wire-client.js';
+import { commandLine, OURS, whyNotRoot } from '../../harness/helper-process.js';
+import { bindDatagrams, receiveDatagram } from '../../harness/libc.js';
+import { frame, requests, requestTypes } from '../../harness/requests.js';
+import { controlPathForTest, statusJson } from '../../harness/status-command.js';
+import { exportForTest } from '../../harness/tree.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const skipped = whyNotRoot();
 /** More than a datagram socket has room for: /proc/sys/net/unix/max_dgram_qlen. */

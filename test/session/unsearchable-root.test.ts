@@ -2,15 +2,15 @@
 import { chmodSync, closeSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type HelperProcess, sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
+import { type HelperProcess, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
 import {
   Installation,
   ordinaryUsers,
   ownedExportForTest,
   whyNoUserNamespaces,
-} from '../support/ordinary-user.js';
-import { requests } from '../support/requests.js';
+} from '../../harness/ordinary-user.js';
+import { requests } from '../../harness/requests.js';
 
 const skipped = whyNotRoot() ?? whyNoUserNamespaces();
 if (skipped !== undefined) console.warn(`tests of an unsearchable root skipped: ${skipped}`);

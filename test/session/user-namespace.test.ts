@@ -3,12 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { helperForTest, type Session, whyNotRoot } from '../support/helper-process.js';
-import { errnoName } from '../support/libc.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
-import { UserNamespace, whyNoUserNamespaces } from '../support/user-namespace.js';
-import { WireClient } from '../support/wire-client.js';
+import { helperForTest, type Session, whyNotRoot } from '../../harness/helper-process.js';
+import { errnoName } from '../../harness/libc.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
+import { UserNamespace, whyNoUserNamespaces } from '../../harness/user-namespace.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 const FIRST_ID = 100_000;
 const IDS = 65_536;

@@ -7,12 +7,12 @@
 import { closeSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openDescriptors, pause, residentKib } from '../security/process-usage.js';
-import { countFrom, skipUnlessRoot } from '../security/root-only.js';
-import { sessionForTest } from '../support/helper-process.js';
-import { setXattr } from '../support/libc.js';
-import { exportForTest } from '../support/tree.js';
-import type { WireClient } from '../support/wire-client.js';
+import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
+import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
+import { sessionForTest } from '../../harness/helper-process.js';
+import { setXattr } from '../../harness/libc.js';
+import { exportForTest } from '../../harness/tree.js';
+import type { WireClient } from '../../harness/wire-client.js';
 import { directories, files, link, nameOf, Workload, xattr } from './workload.js';
 
 const skip = skipUnlessRoot('the soak run');

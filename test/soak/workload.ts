@@ -1,7 +1,7 @@
 /** A mixture of requests that leaves the tree as it was after every step, so that any number of them can be made. */
 import { constants } from 'node:fs';
-import { Random } from '../differential/random.js';
-import { type Owner, type RequestName, requests, requestTypes } from '../support/requests.js';
+import { Random } from '../../harness/random.js';
+import { type Owner, type RequestName, requests, requestTypes } from '../../harness/requests.js';
 
 const DIRECTORIES = 10;
 const FILES = 20;

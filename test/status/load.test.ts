@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { SeqpacketSocket } from 'node-unix-socket';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDescriptors, pause, residentKib } from '../security/process-usage.js';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { controlPathForTest, type HelperCounters, statusJson } from '../support/status-command.js';
-import { exportForTest } from '../support/tree.js';
+import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { controlPathForTest, type HelperCounters, statusJson } from '../../harness/status-command.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 

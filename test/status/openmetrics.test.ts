@@ -4,10 +4,10 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openMetrics } from '../../src/observability/openmetrics.js';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { controlPathForTest, status, statusJson } from '../support/status-command.js';
-import { exportForTest } from '../support/tree.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { controlPathForTest, status, statusJson } from '../../harness/status-command.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const PREFIX = 'virtfs_proxy_helper_';
 

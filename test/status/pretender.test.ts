@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it, onTestFinished } from 'vitest';
-import { controlPathForTest, status } from '../support/status-command.js';
+import { controlPathForTest, status } from '../../harness/status-command.js';
 
 const SERVER = `
 import socket, sys

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 

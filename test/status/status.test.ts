@@ -11,10 +11,10 @@ import {
   type Session,
   sessionForTest,
   whyNotRoot,
-} from '../support/helper-process.js';
-import { requests } from '../support/requests.js';
-import { controlPathForTest, status, statusJson } from '../support/status-command.js';
-import { exportForTest } from '../support/tree.js';
+} from '../../harness/helper-process.js';
+import { requests } from '../../harness/requests.js';
+import { controlPathForTest, status, statusJson } from '../../harness/status-command.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 const root = { uid: 0, gid: 0 };

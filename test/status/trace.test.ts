@@ -2,9 +2,9 @@
 import { closeSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sessionForTest, whyNotRoot } from '../support/helper-process.js';
-import { d, frame, requests, requestTypes, s } from '../support/requests.js';
-import { exportForTest } from '../support/tree.js';
+import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { d, frame, requests, requestTypes, s } from '../../harness/requests.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 const user = { uid: 1000, gid: 1000 };

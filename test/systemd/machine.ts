@@ -2,11 +2,11 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { BootedTree } from '../support/booted-tree.js';
-import { DebianTree } from '../support/debian-tree.js';
-import { shellBlocks } from '../support/documented.js';
-import { globalModules, installPackage } from '../support/installed-package.js';
-import { WireClient } from '../support/wire-client.js';
+import { BootedTree } from '../../harness/booted-tree.js';
+import { DebianTree } from '../../harness/debian-tree.js';
+import { shellBlocks } from '../../harness/documented.js';
+import { globalModules, installPackage } from '../../harness/installed-package.js';
+import { WireClient } from '../../harness/wire-client.js';
 
 export const page = 'docs/systemd.md';
 

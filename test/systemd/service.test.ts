@@ -2,13 +2,13 @@
 import { closeSync, constants, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Machine } from '../guest/qemu.js';
-import { repositoryRoot } from '../guest/repository.js';
-import { skipUnlessRoot } from '../security/root-only.js';
-import type { CommandResult } from '../support/booted-tree.js';
-import { globalModules } from '../support/installed-package.js';
-import { requests } from '../support/requests.js';
-import { type WireClient, WireError } from '../support/wire-client.js';
+import { Machine } from '../../harness/guest/qemu.js';
+import { repositoryRoot } from '../../harness/guest/repository.js';
+import { skipUnlessRoot } from '../../harness/root-only.js';
+import type { CommandResult } from '../../harness/booted-tree.js';
+import { globalModules } from '../../harness/installed-package.js';
+import { requests } from '../../harness/requests.js';
+import { type WireClient, WireError } from '../../harness/wire-client.js';
 import { page, SystemdMachine, unit } from './machine.js';
 
 const service = unit('vm1', 'service');

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { completionScript } from '../../src/helper/cli/completion.js';
 import { commands } from '../../src/helper/cli/commands.js';
 import { options } from '../../src/helper/cli/options.js';
-import { exportForTest } from '../support/tree.js';
+import { exportForTest } from '../../harness/tree.js';
 
 /** What bash offers for the last of these words. */
 function offered(words: readonly string[], cwd = '/'): string[] {

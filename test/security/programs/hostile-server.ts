@@ -7,10 +7,10 @@
 import { openSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import koffi from 'koffi';
-import { errnoName, MSG_DONTWAIT, SystemError } from '../../support/libc.js';
-import { requests } from '../../support/requests.js';
-import { WireClient } from '../../support/wire-client.js';
-import { sendDescriptors } from '../kernel.js';
+import { errnoName, MSG_DONTWAIT, SystemError } from '../../../harness/libc.js';
+import { requests } from '../../../harness/requests.js';
+import { WireClient } from '../../../harness/wire-client.js';
+import { sendDescriptors } from '../../../harness/kernel.js';
 
 export interface Attack {
   /** What came of each request with a path. */

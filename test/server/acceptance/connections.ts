@@ -1,7 +1,7 @@
 /** Tflush, and frames that are none. */
 import { expect } from 'vitest';
-import { encodeMessage } from '../../support/ninep-codec.js';
-import type { NinepClient } from '../../support/ninep-client.js';
+import { encodeMessage } from '../../../harness/ninep-codec.js';
+import type { NinepClient } from '../../../harness/ninep-client.js';
 import { type Case, outcome, type Scene } from './scene.js';
 
 const flushing: readonly Case[] = [

@@ -1,7 +1,7 @@
 /** Treaddir. */
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { mknod } from '../../support/libc.js';
+import { mknod } from '../../../harness/libc.js';
 import { type Case, outcome, qidType, refused, type Scene } from './scene.js';
 
 const manyNames = Array.from({ length: 500 }, (_, number) => `a file of a name that is not short ${number}`);

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { expect } from 'vitest';
-import { mknod } from '../../support/libc.js';
+import { mknod } from '../../../harness/libc.js';
 import { type Case, open, outcome, qidType, refused } from './scene.js';
 
 export const opening: readonly Case[] = [

@@ -1,9 +1,14 @@
 /** One case's connection and directory, with what every case does many times. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DirectoryEntry, NOFID, type ReceivedFields, type Time } from '../../support/ninep-messages.js';
-import { decodeEntries } from '../../support/ninep-codec.js';
-import { type NinepClient, NinepError } from '../../support/ninep-client.js';
+import {
+  type DirectoryEntry,
+  NOFID,
+  type ReceivedFields,
+  type Time,
+} from '../../../harness/ninep-messages.js';
+import { decodeEntries } from '../../../harness/ninep-codec.js';
+import { type NinepClient, NinepError } from '../../../harness/ninep-client.js';
 
 /** A server that was started for the cases. */
 export interface Running {

@@ -1,7 +1,7 @@
 /** Tversion, Tattach, Twalk, Tclunk: how fids come and go. */
 import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { NOFID } from '../../support/ninep-messages.js';
+import { NOFID } from '../../../harness/ninep-messages.js';
 import { type Case, outcome, qidType, refused, type Scene } from './scene.js';
 
 const attach = (scene: Scene, fid: number, afid = NOFID): Promise<object> =>

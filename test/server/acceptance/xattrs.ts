@@ -1,7 +1,7 @@
 /** Txattrwalk and Txattrcreate: extended attributes. */
 import { writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { setXattr, xattrs as xattrsOf } from '../../support/libc.js';
+import { setXattr, xattrs as xattrsOf } from '../../../harness/libc.js';
 import { type Case, outcome, refused, type Scene } from './scene.js';
 
 const file = (scene: Scene): Promise<number> => {

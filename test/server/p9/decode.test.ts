@@ -2,8 +2,8 @@ import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { decodeRequest } from '../../../src/server/p9/decode.js';
 import { type Dialect, messages } from '../../../src/server/p9/messages.js';
-import { Random } from '../../differential/random.js';
-import { countFrom } from '../../security/root-only.js';
+import { Random } from '../../../harness/random.js';
+import { countFrom } from '../../../harness/root-only.js';
 import { frames, requests, TAG } from './golden-requests.js';
 import { cut, extended, message, str, u16, u32, u64, u8 } from './wire.js';
 

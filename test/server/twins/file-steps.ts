@@ -1,7 +1,7 @@
 /** Requests about what is there: attributes, data, listings, locks. */
-import { decodeEntries } from '../../support/ninep-codec.js';
-import type { DirectoryEntry, RequestName, SentFields, Time } from '../../support/ninep-messages.js';
-import { errnoName } from '../../support/libc.js';
+import { decodeEntries } from '../../../harness/ninep-codec.js';
+import type { DirectoryEntry, RequestName, SentFields, Time } from '../../../harness/ninep-messages.js';
+import { errnoName } from '../../../harness/libc.js';
 import { DIRECTORY_MODES, MODES } from './object-steps.js';
 import type { Side } from './side.js';
 import { type HeldFid, type Source, type StepMaker, UNKNOWN_FID } from './source.js';

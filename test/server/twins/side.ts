@@ -1,8 +1,8 @@
 /** One of two servers that get the same requests, and its replies as text that may be compared. */
 import { type BigIntStats, lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlockingNinepClient, NinepReply } from '../../support/blocking-ninep-client.js';
-import { errnoName } from '../../support/libc.js';
+import type { BlockingNinepClient, NinepReply } from '../../../harness/blocking-ninep-client.js';
+import { errnoName } from '../../../harness/libc.js';
 import type {
   Qid,
   ReceivedFields,
@@ -10,8 +10,8 @@ import type {
   RequestName,
   SentFields,
   Time,
-} from '../../support/ninep-messages.js';
-import type { TimeView } from '../../support/tree.js';
+} from '../../../harness/ninep-messages.js';
+import type { TimeView } from '../../../harness/tree.js';
 
 const S = 1_000_000_000n;
 const S_IFMT = 0o170000;

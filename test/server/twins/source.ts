@@ -1,5 +1,5 @@
 /** What the makers of requests draw from, and what they believe of both servers. */
-import type { Random } from '../../differential/random.js';
+import type { Random } from '../../../harness/random.js';
 import type { Kind, Node, TreeModel } from '../../differential/tree-model.js';
 import type { Side } from './side.js';
 

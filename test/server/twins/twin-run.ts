@@ -2,10 +2,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { timeView } from '../../differential/comparison.js';
-import { Random } from '../../differential/random.js';
+import { Random } from '../../../harness/random.js';
 import { TreeModel } from '../../differential/tree-model.js';
-import { BlockingNinepClient } from '../../support/blocking-ninep-client.js';
-import { compareSnapshots, snapshot } from '../../support/tree.js';
+import { BlockingNinepClient } from '../../../harness/blocking-ninep-client.js';
+import { compareSnapshots, snapshot } from '../../../harness/tree.js';
 import type { RunningOnSocket } from '../running-servers.js';
 import * as files from './file-steps.js';
 import * as names from './name-steps.js';

@@ -1,5 +1,5 @@
 /** Extended attributes, as Linux' client handles them: a few requests each. */
-import { errnoName } from '../../support/libc.js';
+import { errnoName } from '../../../harness/libc.js';
 import type { Side } from './side.js';
 import type { HeldFid, Source, StepMaker } from './source.js';
 

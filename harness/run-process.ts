@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { helperNode } from '../guest/helper.js';
-import { OURS } from '../support/helper-process.js';
-import { patience } from '../support/patience.js';
+import { helperNode } from './guest/helper.js';
+import { OURS } from './helper-process.js';
+import { patience } from './patience.js';
 
 export const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
 const PATIENCE_MS = 20_000 * patience;

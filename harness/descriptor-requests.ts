@@ -1,7 +1,7 @@
 /** A helper that takes requests about descriptors, and a client that makes them. */
 import { closeSync, constants } from 'node:fs';
 import { expect, onTestFinished } from 'vitest';
-import { sendDescriptors } from '../security/kernel.js';
+import { sendDescriptors } from './kernel.js';
 import { type Session, sessionForTest } from './helper-process.js';
 import { errnoName } from './libc.js';
 import { requests } from './requests.js';

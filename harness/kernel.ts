@@ -1,7 +1,7 @@
 /** System calls that only the attacks and their checks need. */
 import { closeSync, readSync } from 'node:fs';
 import koffi from 'koffi';
-import { addressOf, SystemError } from '../support/libc.js';
+import { addressOf, SystemError } from './libc.js';
 
 const libc = koffi.load('libc.so.6');
 const inotifyInit1 = libc.func('int inotify_init1(int)') as (flags: number) => number;

@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { helperNode, helperUnderTest } from '../guest/helper.js';
+import { helperNode, helperUnderTest } from './guest/helper.js';
 import { WireClient } from './wire-client.js';
 import { patience } from './patience.js';
 

@@ -10,7 +10,7 @@ import { repositoryRoot } from './repository.js';
 /** `VIRTFS_HELPER` puts another helper to the test, such as the C one, to compare. */
 export const helperUnderTest = process.env['VIRTFS_HELPER'] ?? path.join(repositoryRoot, 'dist', 'main.js');
 
-/** The Node that runs it; `VIRTFS_NODE` names another one (see support/helper-node.ts). */
+/** The Node that runs it; `VIRTFS_NODE` names another one (see harness/helper-node.ts). */
 export const helperNode = process.env['VIRTFS_NODE'] ?? process.execPath;
 
 export type HelperEndpoint =

@@ -21,10 +21,10 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { setXattr } from '../support/libc.js';
-import { type Owner, requests, requestTypes } from '../support/requests.js';
-import { compareSnapshots, removeTree, type Snapshot, snapshot } from '../support/tree.js';
-import type { Reply, WireClient } from '../support/wire-client.js';
+import { setXattr } from './libc.js';
+import { type Owner, requests, requestTypes } from './requests.js';
+import { compareSnapshots, removeTree, type Snapshot, snapshot } from './tree.js';
+import type { Reply, WireClient } from './wire-client.js';
 import { OpenWatch } from './kernel.js';
 
 /** Part of every content, value and target out there, and of no name. */

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from './guest/repository.js';
 
 const cacheDirectory = path.join(repositoryRoot, '.cache', 'debian');
 

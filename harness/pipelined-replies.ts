@@ -3,9 +3,9 @@
  * `WireClient` rightly takes for an error of the helper.
  */
 import { constants } from 'node:os';
-import { addressOf, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, recvmsg, SystemError } from '../support/libc.js';
-import { requestTypes } from '../support/requests.js';
-import { type Reply, WireError } from '../support/wire-client.js';
+import { addressOf, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, recvmsg, SystemError } from './libc.js';
+import { requestTypes } from './requests.js';
+import { type Reply, WireError } from './wire-client.js';
 
 const IOVEC_AT = 64;
 const CONTROL_AT = 128;

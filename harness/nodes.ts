@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from './guest/repository.js';
 
 interface Manifest {
   readonly version: string;

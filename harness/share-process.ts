@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { expect, onTestFinished, vi } from 'vitest';
-import { helperNode } from '../guest/helper.js';
-import { childrenOf, isAlive } from '../run/run-process.js';
-import { OURS } from '../support/helper-process.js';
-import { NinepClient } from '../support/ninep-client.js';
-import { exportForTest } from '../support/tree.js';
-import { patience } from '../support/patience.js';
+import { helperNode } from './guest/helper.js';
+import { childrenOf, isAlive } from './run-process.js';
+import { OURS } from './helper-process.js';
+import { NinepClient } from './ninep-client.js';
+import { exportForTest } from './tree.js';
+import { patience } from './patience.js';
 
 const PATIENCE_MS = 20_000 * patience;
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from './guest/repository.js';
 import type { DebianTree } from './debian-tree.js';
 
 /** Where it lies in the tree: what `npm root --global` says when the prefix is /usr/local. */

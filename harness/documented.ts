@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { repositoryRoot } from '../guest/repository.js';
+import { repositoryRoot } from './guest/repository.js';
 
 /** The shell blocks of a page of documentation, in order. */
 export function shellBlocks(page: string): string[] {

@@ -1,0 +1,1 @@
+export { patience } from './guest/patience.js';

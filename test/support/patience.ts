@@ -1,1 +1,0 @@
-export { patience } from '../guest/patience.js';
