@@ -3,7 +3,7 @@ import { isDirectory } from '../../abi/file-modes.js';
 import { type Attributes, qidOf } from '../fids/attributes.js';
 import type { Fid } from '../fids/fid-table.js';
 import { Node, ROOT_PATH } from '../fids/node.js';
-import { isDotDot } from '../p9/names.js';
+import { isDot, isDotDot } from '../p9/names.js';
 import { NOFID, NONUNAME } from '../p9/numbers.js';
 import type { Qid } from '../p9/fields.js';
 import type { RequestOf } from '../p9/messages.js';
@@ -15,9 +15,9 @@ import { isGone, isMade } from './uncertain.js';
 const NOBODY = 65_534;
 const ROOT_NAME = 'root';
 const SLASH = 0x2f;
-const DOT = 0x2e;
 
-export const auth: Handler<'Tauth'> = () => -errno.EOPNOTSUPP;
+/** diod's clients take no other error for "there is none"; all others take any. */
+export const auth: Handler<'Tauth'> = () => -errno.ENOENT;
 
 export const attach: Handler<'Tattach'> = async ({ fid, afid, uname, aname, nUname }, context) => {
   if (afid !== NOFID) return -errno.EOPNOTSUPP;
@@ -52,7 +52,7 @@ function namesIn(path: Uint8Array): readonly Uint8Array[] | number {
     if (at < path.length && path[at] !== SLASH) continue;
     const name = path.subarray(start, at);
     start = at + 1;
-    if (name.length === 0 || (name.length === 1 && name[0] === DOT)) continue;
+    if (name.length === 0 || isDot(name)) continue;
     if (isDotDot(name)) return -errno.EINVAL;
     names.push(name);
   }
@@ -90,9 +90,10 @@ async function walkFrom(
   let base = start;
   let below: readonly Uint8Array[] = [];
   for (const name of names) {
-    if (!isDotDot(name)) below = [...below, name];
-    else if (below.length > 0) below = below.slice(0, -1);
-    else base = base.parent;
+    if (isDotDot(name)) {
+      if (below.length > 0) below = below.slice(0, -1);
+      else base = base.parent;
+    } else if (!isDot(name)) below = [...below, name];
     places.push({ base, below });
   }
   const answers = places.map(async (place) => {
@@ -107,8 +108,8 @@ async function walkFrom(
       return index === 0 ? answer : { qids, node: undefined, attributes: undefined };
     qids.push(qidOf(answer, context.settings.versions));
     const name = names[index] ?? new Uint8Array();
-    if (!isDotDot(name)) steps.push({ name, attributes: answer });
-    else steps.pop();
+    if (isDotDot(name)) steps.pop();
+    else if (!isDot(name)) steps.push({ name, attributes: answer });
     if (!isLast && !isDirectory(answer.mode)) return { qids, node: undefined, attributes: undefined };
     if (isLast) return { qids, node: nodeOf(base, steps), attributes: answer };
   }

@@ -1,7 +1,7 @@
 import { EINVAL, EOPNOTSUPP } from '../../abi/errno.js';
 import type { Field, FieldValues, RequestKind } from './fields.js';
 import { type Dialect, type MessageLayout, messages, type Request } from './messages.js';
-import { checkAttributeName, checkName, checkTarget, isDotDot } from './names.js';
+import { checkAttributeName, checkName, checkTarget, isDot, isDotDot } from './names.js';
 import { HEADER_BYTES, MAX_WALK_NAMES } from './numbers.js';
 import { Reader } from './reader.js';
 import { readStat } from './stat.js';
@@ -78,7 +78,7 @@ function readNames(fields: Fields): readonly Uint8Array[] {
   const names: Uint8Array[] = [];
   for (let index = 0; index < count && !reader.overrun; index++) {
     const name = reader.string();
-    if (!isDotDot(name)) fields.refuse(checkName(name));
+    if (!isDot(name) && !isDotDot(name)) fields.refuse(checkName(name));
     if (index < MAX_WALK_NAMES) names.push(name);
   }
   return names;

@@ -9,11 +9,15 @@ export function checkName(name: Uint8Array): number {
   const { length } = name;
   if (length === 0) return -ENOENT;
   if (length > MAX_NAME_BYTES) return -ENAMETOOLONG;
-  if (name[0] === DOT && (length === 1 || isDotDot(name))) return -EINVAL;
+  if (isDot(name) || isDotDot(name)) return -EINVAL;
   for (let at = 0; at < length; at++) {
     if (name[at] === SLASH || name[at] === 0) return -EINVAL;
   }
   return 0;
+}
+
+export function isDot(name: Uint8Array): boolean {
+  return name.length === 1 && name[0] === DOT;
 }
 
 export function isDotDot(name: Uint8Array): boolean {

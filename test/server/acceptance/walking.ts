@@ -122,6 +122,20 @@ export const walking: readonly Case[] = [
     },
   },
   {
+    title: '. is the directory itself',
+    run: async (scene) => {
+      tree(scene);
+      const inode = async (names: readonly string[], from = scene.directory): Promise<bigint> =>
+        (await scene.getattr(await scene.walk(names, from))).qid.path;
+      const b = await inode(['a', 'b']);
+      expect(await inode(['a', '.', 'b', '.'])).toBe(b);
+      expect(await inode(['.', 'a', 'b'])).toBe(b);
+      expect(await inode(['.', '..', scene.name, 'a', '.', 'b'])).toBe(b);
+      expect(await inode(['.'], scene.root)).toBe((await scene.getattr(scene.root)).qid.path);
+      expect((await walk(scene, scene.directory, 900, ['a', 'b', 'file', '.'])).qids).toHaveLength(3);
+    },
+  },
+  {
     title: 'nothing is below a file',
     run: async (scene) => {
       tree(scene);
