@@ -47,6 +47,14 @@ module.exports = {
       to: { path: [room('helper'), room('syscalls/privileged')] },
     },
 
+    {
+      name: 'the-harness-is-independent',
+      comment: 'What tests and benchmarks share checks our code against code that does not come from it.',
+      severity: 'error',
+      from: { path: '^harness/' },
+      to: { path: '^(src|test|bench)/' },
+    },
+
     // what both programs stand on
     only('abi', [], "Linux' numbers and nothing that runs."),
     only('proxy-protocol', ['abi'], 'Pure: bytes in, values out. Both sides of the wall speak it.'),

@@ -1,6 +1,6 @@
 /**
  * Request frames as QEMU's `proxy` driver writes them, built from the table of the protocol alone. Nothing here comes
- * from `src/protocol`: two mistakes that agree would go unseen.
+ * from `src/proxy-protocol`: two mistakes that agree would go unseen.
  */
 
 export const requestTypes = {
