@@ -23,7 +23,7 @@ const root = join(import.meta.dirname, '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const reporter = join(root, 'scripts', 'count-reporter.js');
 
-const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const majors = engines.node.split(' || ').map((range) => /\d+/.exec(range)[0]);
 const newest = majors.at(-1);
 const others = majors.filter((major) => major !== process.versions.node.split('.')[0]);
@@ -34,8 +34,9 @@ const onOtherNodes = others.map((major) => ({
     major === newest ? ['test/nodes', 'test/session', 'test/security', 'test/conformance'] : ['test/nodes'],
   env: { HELPER_NODE: major },
 }));
-const booting = ['container', 'e2e', 'libvirt', 'packages', 'packaging', 'server', 'systemd'].map(
-  (name) => `test/${name}/`,
+/** The directories of the suites that boot guests and systems, or install. */
+const booting = ['guest', 'packages', 'server'].flatMap((suite) =>
+  scripts[`test:${suite}`].split(' ').filter((word) => word.startsWith('test/')),
 );
 const onThisNode = (what) => `${what}, on Node ${process.versions.node}`;
 const given = process.argv.slice(2);
@@ -78,7 +79,8 @@ async function runVitest({ title, argv, env }, lane) {
   try {
     const [program, ...words] = [
       ...lane.command,
-      ...[process.execPath, vitest, 'run', '--reporter=default', `--reporter=${reporter}`, ...argv],
+      ...[process.execPath, vitest, 'run', '--configLoader=runner'],
+      ...['--reporter=default', `--reporter=${reporter}`, ...argv],
     ];
     const run = spawn(program, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
