@@ -13,6 +13,8 @@ export interface Emulator {
   readonly words?: readonly string[];
   /** A Debian of its own, in a directory, whose QEMU and kernel are taken; those of this machine when left out. */
   readonly tree?: string;
+  /** Of the guest, in MiB; 256 when left out. */
+  readonly memory?: number;
 }
 
 const enterTree = `
@@ -34,7 +36,7 @@ export function inTree(tree: string, ...shared: readonly string[]): string[] {
 /** @param inherited descriptors that QEMU has from 3 on */
 export function startQemu(
   directory: string,
-  { ids: { uid, gid } = unprivileged, words = [], tree }: Emulator,
+  { ids: { uid, gid } = unprivileged, words = [], tree, memory = 256 }: Emulator,
   inherited: readonly number[],
 ): ChildProcess {
   const run = path.join(directory, 'run');
@@ -45,7 +47,9 @@ export function startQemu(
     ...(tree === undefined ? [] : inTree(tree, directory)),
     ...['setpriv', ...identity, 'qemu-system-x86_64'],
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
-    ...['-machine', 'pc', '-accel', 'tcg', '-m', '256', '-smp', '1'],
+    ...['-machine', 'pc,memory-backend=memory', '-accel', 'tcg', '-m', `${memory}`, '-smp', '1'],
+    // which a vhost-user device needs
+    ...['-object', `memory-backend-memfd,id=memory,size=${memory}M,share=on`],
     ...['-kernel', path.join(run, 'kernel'), '-initrd', path.join(run, 'initramfs')],
     '-append',
     'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check audit=0 apparmor=0',

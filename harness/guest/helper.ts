@@ -44,7 +44,8 @@ export class Helper {
       argv.push('-s', endpoint.socket, '-u', String(endpoint.uid), '-g', String(endpoint.gid));
     } else if ('listen' in endpoint) {
       argv.push('--listen', endpoint.listen);
-      if (endpoint.listen.startsWith('unix:')) argv.push(`--uid=${endpoint.uid}`, `--gid=${endpoint.gid}`);
+      if (/^(unix|vhost-user):/.test(endpoint.listen))
+        argv.push(`--uid=${endpoint.uid}`, `--gid=${endpoint.gid}`);
     } else {
       argv.push('--fd', '3');
     }

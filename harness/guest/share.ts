@@ -11,9 +11,10 @@ export interface ShareOptions {
   readonly tag: string;
   /**
    * How QEMU's proxy driver reaches the helper: `socket=` (the default) or `sock_fd=`. Or how the guest reaches a 9P
-   * server: `guestfwd=` of its user network, which is a unix socket of the host's, or a TCP port of the host's.
+   * server: `guestfwd=` of its user network, which is a unix socket of the host's, a TCP port of the host's, or a device
+   * of its own (QEMU 10.2 and later, with `memory` shared).
    */
-  readonly by?: 'socket' | 'sock_fd' | 'guestfwd' | 'tcp';
+  readonly by?: 'socket' | 'sock_fd' | 'guestfwd' | 'tcp' | 'vhost-user';
   /** `-fsdev` with a device (the default), or `-virtfs`, which is both in one. */
   readonly option?: '-fsdev' | '-virtfs';
   /** More of QEMU's words, such as `readonly=on`. */
@@ -103,6 +104,13 @@ export class Share {
       const way = { qemuArguments: [], source: HOST, transport: `trans=tcp,port=${port}`, network: OPEN };
       return { share: new Share(tag, directory, helper, way) };
     }
+    if (by === 'vhost-user') {
+      const helper = await Helper.start(directory, { listen: `vhost-user:${socket}`, uid, gid }, log, [
+        ...['--tag', tag],
+        ...(options.helperOptions ?? []),
+      ]);
+      return { share: new Share(tag, directory, helper, ownDevice(tag, socket)) };
+    }
     const { option = '-fsdev', words = [] } = options;
     const driver = (reach: string): Way => ({
       qemuArguments: wordsForQemu(option, tag, reach, words),
@@ -129,6 +137,20 @@ function forwarded(tag: string, socket: string, number: number): Way {
     source: address,
     transport: `trans=tcp,port=${PORT}`,
     network: `guestfwd=tcp:${address}:${PORT}-chardev:${tag}`,
+  };
+}
+
+/** By a virtio-9p device of which QEMU shows the guest only the outside. */
+function ownDevice(tag: string, socket: string): Way {
+  // before the tag stand two bytes of its length
+  const device = `virtio-id=9,num_vqs=1,vq_size=128,config_size=${2 + Buffer.byteLength(tag)}`;
+  return {
+    qemuArguments: [
+      ...['-chardev', `socket,id=${tag},path=${socket}`],
+      ...['-device', `vhost-user-test-device-pci,chardev=${tag},${device}`],
+    ],
+    source: tag,
+    transport: 'trans=virtio',
   };
 }
 
