@@ -1,9 +1,9 @@
 /** `status` without a socket: the helpers of the machine, of which other tests run some, too. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { helperForTest, OURS, sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
+import { patience } from '../../harness/patience.js';
 import { requests } from '../../harness/requests.js';
 import { controlPathForTest, status } from '../../harness/status-command.js';
 import { exportForTest } from '../../harness/tree.js';
@@ -65,10 +65,10 @@ describe.skipIf(skipped !== undefined)('status without a socket', () => {
     const control = controlPathForTest();
     const args = ['-n', '-p', directory, '-s', path, '--keep-listening', '--control', control];
     const listener = helperForTest(args);
-    await expect.poll(() => existsSync(path), { timeout: 10_000 }).toBe(true);
-    expect(status([]).stdout).toContain(
-      `pid ${listener.pid} listens for clients of ${directory}, and serves none now`,
-    );
+    // the socket is there before the program that listens
+    await expect
+      .poll(() => status([]).stdout, { timeout: 10_000 * patience })
+      .toContain(`pid ${listener.pid} listens for clients of ${directory}, and serves none now`);
     const clients = [WireClient.connect(path), WireClient.connect(path)];
     onTestFinished(() => {
       for (const client of clients) client.close();
