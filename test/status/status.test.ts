@@ -77,7 +77,7 @@ describe.skipIf(skipped !== undefined)('the status of a helper', () => {
       expect(below).toEqual([...below].sort((one, other) => one - other));
       expect(below.at(-1)).toBe(count);
     }
-    expect(Object.values(others).map((operation) => operation?.requests)).toEqual(Array(17).fill(0));
+    expect(new Set(Object.values(others).map((operation) => operation?.requests))).toEqual(new Set([0]));
   });
 
   it('is a table for people', () => {
