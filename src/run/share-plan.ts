@@ -1,5 +1,6 @@
 import type { Arguments } from '../cli/arguments.js';
 import type { Configuration } from '../helper/cli/configuration.js';
+import { isMapped } from '../helper/cli/security-model.js';
 import { configureServer, type ServerConfiguration } from '../server/cli/configuration.js';
 import { isServerOption } from '../server/cli/options.js';
 import { groupId, userId } from '../startup/accounts.js';
@@ -80,7 +81,7 @@ export async function planSettings(
   return {
     ids: await idsOf(server.runAs),
     allowed,
-    types: name === 'passthrough' || name === 'none' ? 'kernel' : 'attributes',
+    types: isMapped(name) ? 'attributes' : 'kernel',
     hidden: name === 'mapped-file' ? 'virtfs_metadata' : 'none',
     coherent: server.coherent,
     msize: server.msize,

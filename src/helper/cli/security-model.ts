@@ -1,5 +1,6 @@
 import { usageError } from '../../startup/exit-status.js';
 import {
+  isMapped,
   type ModelName,
   modelNames,
   type ModelSettings,
@@ -9,11 +10,13 @@ import { idMappings } from './id-mapping.js';
 import { oneOf, text } from './option-values.js';
 import { onOff, type OptionValues } from './options.js';
 
+export { isMapped };
+
 /** A mode for what a mapped model makes on the host. */
 function hostMode(values: OptionValues, name: 'fmode' | 'dmode', model: ModelName, usual: number): number {
   const mode = text(values, name);
   if (mode === undefined) return usual;
-  if (model === 'passthrough' || model === 'none') {
+  if (!isMapped(model)) {
     throw usageError(
       `--${name} is only for mapped-xattr and mapped-file: in ${model} the guest's modes are the host's`,
     );
@@ -24,7 +27,7 @@ function hostMode(values: OptionValues, name: 'fmode' | 'dmode', model: ModelNam
 
 function hostSymlinks(values: OptionValues, model: ModelName): boolean {
   if (values['host-symlinks'] !== true) return false;
-  if (model === 'passthrough' || model === 'none') {
+  if (!isMapped(model)) {
     throw usageError(
       `--host-symlinks is only for mapped-xattr and mapped-file: in ${model} all links are the host's`,
     );
@@ -46,7 +49,7 @@ export function modelSettings(values: OptionValues): ModelSettings {
     directoryMode: hostMode(values, 'dmode', name, 0o700),
     xattrs: oneOf('xattr', text(values, 'xattr') ?? 'on', onOff) === 'on',
     // the mapped models only record them
-    fileCapabilities: values['file-capabilities'] === true && (name === 'passthrough' || name === 'none'),
+    fileCapabilities: values['file-capabilities'] === true && !isMapped(name),
     hostSymlinks: hostSymlinks(values, name),
     multidevs: oneOf('multidevs', text(values, 'multidevs') ?? 'remap', multidevsModes),
   };

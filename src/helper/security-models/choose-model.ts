@@ -19,7 +19,7 @@ import { type IdRefusal, MappedIds } from './mapped-ids.js';
 import type { MappedParts } from './mapped.js';
 import { mappedXattr } from './mapped-xattr.js';
 import { metadataNames } from './metadata-directory.js';
-import type { ModelSettings } from './model-names.js';
+import { isMapped, type ModelSettings } from './model-names.js';
 import { None } from './none.js';
 import { Passthrough } from './passthrough.js';
 import type { SecurityModel } from './security-model.js';
@@ -51,10 +51,9 @@ export function chooseModel(
   ids: IdMappings | undefined,
   dependencies: ModelDependencies,
 ): SecurityModel {
-  const [byPath, byDescriptor] =
-    settings.name === 'mapped-xattr' || settings.name === 'mapped-file'
-      ? mapped(settings, dependencies)
-      : unmapped(settings, ids, dependencies);
+  const [byPath, byDescriptor] = isMapped(settings.name)
+    ? mapped(settings, dependencies)
+    : unmapped(settings, ids, dependencies);
   const { passed } = dependencies;
   if (passed === undefined || byDescriptor === undefined) return byPath;
   return new DescriptorRequests(byPath, byDescriptor, passed);

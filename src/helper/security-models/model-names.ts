@@ -3,6 +3,11 @@ export const modelNames = ['passthrough', 'none', 'mapped-xattr', 'mapped', 'map
 
 export type ModelName = (typeof modelNames)[number];
 
+/** Whether owners, modes and special files of the guest are attributes here. In the other models they are the host's. */
+export function isMapped(name: ModelName): boolean {
+  return name !== 'passthrough' && name !== 'none';
+}
+
 /** What to do with inodes of another device than the export's: the names are QEMU's. */
 export const multidevsModes = ['remap', 'forbid', 'warn'] as const;
 
