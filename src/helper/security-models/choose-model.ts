@@ -19,7 +19,7 @@ import { type IdRefusal, MappedIds } from './mapped-ids.js';
 import type { MappedParts } from './mapped.js';
 import { mappedXattr } from './mapped-xattr.js';
 import { metadataNames } from './metadata-directory.js';
-import { isMapped, type ModelSettings } from './model-names.js';
+import type { ModelSettings } from './model-names.js';
 import { None } from './none.js';
 import { Passthrough } from './passthrough.js';
 import type { SecurityModel } from './security-model.js';
@@ -51,9 +51,7 @@ export function chooseModel(
   ids: IdMappings | undefined,
   dependencies: ModelDependencies,
 ): SecurityModel {
-  const [byPath, byDescriptor] = isMapped(settings.name)
-    ? mapped(settings, dependencies)
-    : unmapped(settings, ids, dependencies);
+  const [byPath, byDescriptor] = makeModels(settings, ids, dependencies);
   const { passed } = dependencies;
   if (passed === undefined || byDescriptor === undefined) return byPath;
   return new DescriptorRequests(byPath, byDescriptor, passed);
@@ -61,6 +59,21 @@ export function chooseModel(
 
 /** A model for paths, and for descriptors where there are requests about them. */
 type Models = readonly [byPath: SecurityModel, byDescriptor: SecurityModel | undefined];
+
+function makeModels(
+  settings: ModelSettings,
+  ids: IdMappings | undefined,
+  dependencies: ModelDependencies,
+): Models {
+  switch (settings.name) {
+    case 'passthrough':
+    case 'none':
+      return unmapped(settings, ids, dependencies);
+    case 'mapped-xattr':
+    case 'mapped-file':
+      return mapped(settings, dependencies);
+  }
+}
 
 function unmapped(
   { name, fileCapabilities }: ModelSettings,
