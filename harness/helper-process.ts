@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import { helperNode, helperUnderTest } from './guest/helper.js';
 import { WireClient } from './wire-client.js';
 import { patience } from './patience.js';
+import { startCode } from './start-code.js';
 
 export const REFERENCE = '/usr/lib/qemu/virtfs-proxy-helper';
 export const OURS = helperUnderTest;
@@ -15,6 +16,8 @@ export interface Exit {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
+  /** Why it did not start. */
+  readonly code: string | undefined;
 }
 
 /** A script runs under the Node of the helper; anything else (a wrapper, the reference) as it is. */
@@ -72,7 +75,8 @@ export class HelperProcess {
       this.child.once('error', reject);
       this.child.once('exit', (status, signal) => {
         running.delete(this.child);
-        resolve({ status, signal, stderr: this.stderr() });
+        const stderr = this.stderr();
+        resolve({ status, signal, stderr, code: startCode(stderr) });
       });
     });
   }

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { helperNode } from './guest/helper.js';
 import { OURS } from './helper-process.js';
 import { patience } from './patience.js';
+import { startCode } from './start-code.js';
 
 export const emulator = fileURLToPath(new URL('emulator.py', import.meta.url));
 const PATIENCE_MS = 20_000 * patience;
@@ -27,6 +28,8 @@ export interface Description {
 export interface RunEnd {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Why it did not start. */
+  readonly code: string | undefined;
 }
 
 async function inTime<T>(pending: Promise<T>, what: () => string): Promise<T> {
@@ -126,7 +129,7 @@ export class RunProcess {
     this.child.stdin?.on('error', () => undefined); // it has ended; tests look at that
     this.#ended = new Promise((resolve) => {
       this.child.once('close', (status, signal) => {
-        resolve({ status, signal });
+        resolve({ status, signal, code: startCode(this.stderr) });
       });
     });
     onTestFinished(() => {

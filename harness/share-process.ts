@@ -11,6 +11,7 @@ import { OURS } from './helper-process.js';
 import { NinepClient } from './ninep-client.js';
 import { exportForTest } from './tree.js';
 import { patience } from './patience.js';
+import { startCode } from './start-code.js';
 
 const PATIENCE_MS = 20_000 * patience;
 
@@ -30,6 +31,8 @@ export interface ShareEnd {
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
   readonly report: string;
+  /** Why it did not start. */
+  readonly code: string | undefined;
 }
 
 const START = ['p9-server-start.js', 'virtfs-9p-server'];
@@ -69,7 +72,8 @@ export class ShareProcess {
     this.#ended = new Promise((resolve) => {
       // when nothing holds its stderr any more: neither a helper nor a server
       this.child.once('close', (status, signal) => {
-        resolve({ status, signal, stderr: this.stderr, report: this.report });
+        const { stderr, report } = this;
+        resolve({ status, signal, stderr, report, code: startCode(stderr, report) });
       });
     });
     onTestFinished(async () => {

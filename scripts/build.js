@@ -60,7 +60,7 @@ for (const [source, declarations] of [
   ['src/library.mts', `${output}/library.d.mts`],
   ['src/run/listening-share.ts', `${output}/run/listening-share.d.ts`],
   ['src/run/share.ts', `${output}/run/share.d.ts`],
-  ['src/startup/exit-status.ts', `${output}/startup/exit-status.d.ts`],
+  ['src/startup/start-errors.ts', `${output}/startup/start-errors.d.ts`],
 ]) {
   const { outputText } = ts.transpileDeclaration(readFileSync(source, 'utf8'), { fileName: source });
   mkdirSync(dirname(declarations), { recursive: true });

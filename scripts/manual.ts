@@ -3,6 +3,7 @@ import { type Command, commands } from '../src/helper/cli/commands.js';
 import type { OptionTable } from '../src/cli/arguments.js';
 import { options } from '../src/helper/cli/options.js';
 import { ExitStatus } from '../src/startup/exit-status.js';
+import { type StartFailure, startErrors } from '../src/startup/start-errors.js';
 
 /** Of this text. */
 const DATE = 'November 27, 2026';
@@ -129,6 +130,17 @@ function entryList(entries: readonly Entry[]): string {
   return `.Bl -tag -width Ds\n${items.join('\n')}\n.El`;
 }
 
+/** Each on a line of its own, as mdoc(7) wants them. */
+const sentences = (words: string): string => words.replaceAll('. ', '.\n');
+
+function failureList(failures: Readonly<Record<string, StartFailure>>): string {
+  const items = Object.entries(failures).map(
+    ([code, { meaning, remedy, status }]) =>
+      `.It ${code}\n${text(sentences(meaning))}\n${text(sentences(remedy))}${status === undefined ? '' : `\nThe exit status is ${status}.`}`,
+  );
+  return `.Bl -tag -width Ds\n${items.join('\n')}\n.El`;
+}
+
 /** The page, virtfs-proxy-helper(8). */
 export function manual(version: string): string {
   return `.Dd ${DATE}
@@ -182,6 +194,8 @@ The client broke the protocol.
 .It ${ExitStatus.UNSAFE}
 Own ids or capabilities could not be restored.
 .El
+.Pp
+The command run ends with the status of its COMMAND.
 .Sh EXAMPLES
 A share with a socket for a QEMU that runs as the user libvirt-qemu:
 .Bd -literal -offset indent
@@ -195,6 +209,11 @@ In the guest:
 .Bd -literal -offset indent
 mount -t 9p -o trans=virtio,version=9p2000.L share /mnt
 .Ed
+.Sh DIAGNOSTICS
+A start that fails is told in one line, which ends with a code in brackets.
+The text may change from version to version; a code does not.
+The exit status is 1 where no other is named.
+${failureList(startErrors)}
 .Sh SEE ALSO
 .Xr qemu-system 1 ,
 .Xr systemd.socket 5 ,

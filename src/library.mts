@@ -20,13 +20,13 @@ import { parseArguments } from './cli/arguments.js';
 import { commands } from './helper/cli/commands.js';
 import { configure } from './helper/cli/configuration.js';
 import { parseOptions } from './helper/cli/options.js';
-import { ExitStatus, StartError } from './startup/exit-status.js';
+import { StartError } from './startup/start-errors.js';
 import { complaint } from './node-version.cjs';
 import { type ListeningShare, startListeningShare } from './run/listening-share.js';
 import { startShare, type Share } from './run/share.js';
 import { planShare } from './run/share-plan.js';
 
-export { StartError } from './startup/exit-status.js';
+export { StartError } from './startup/start-errors.js';
 export type { ListeningShare } from './run/listening-share.js';
 export type { HelperEnd, Share } from './run/share.js';
 
@@ -60,7 +60,7 @@ export async function shareDirectory(share: ShareOptions): Promise<Share>;
  */
 export async function shareDirectory(share: ListenOptions): Promise<ListeningShare>;
 export async function shareDirectory(share: ShareOptions | ListenOptions): Promise<Share | ListeningShare> {
-  if (complaint !== undefined) throw new StartError(complaint, ExitStatus.USAGE);
+  if (complaint !== undefined) throw new StartError('node-too-old', complaint);
   const { path, readOnly = false, options = [], log = 'inherit', listen } = share;
   const words = [`--path=${path}`, ...(readOnly ? ['--readonly'] : []), ...options];
   const program = fileURLToPath(new URL('main.js', import.meta.url));

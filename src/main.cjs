@@ -7,7 +7,7 @@ var complaint = require('./node-version.cjs').complaint;
 if (complaint === undefined) {
   require('./starting-program.js');
 } else {
-  process.stderr.write('virtfs-proxy-helper: ' + complaint + '\n');
+  process.stderr.write('virtfs-proxy-helper: ' + complaint + ' [node-too-old]\n');
   // a wrong use, see ExitStatus
   process.exit(2);
 }

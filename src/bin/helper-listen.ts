@@ -61,7 +61,11 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): Se
         unlinkat(controlDirectory, cString(basename(controlPath(configuration.control, client))), 0);
       }
       if (unserved !== undefined)
-        refusals.report('cannot serve a client', { client, why: unserved }, 'error');
+        refusals.report(
+          'cannot serve a client',
+          { client, code: unserved.code, why: unserved.message },
+          'error',
+        );
       else if (end.status !== ExitStatus.OK)
         refusals.report('the session of a client failed', { client, ...end });
       if (clients.running > 0) tellStatus();

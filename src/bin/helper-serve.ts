@@ -3,7 +3,8 @@ import { enterRoot } from '../helper/confinement/root.js';
 import { filterSystemCalls } from '../confinement/seccomp.js';
 import { descriptorRequestsPolicy, helperPolicy } from '../helper/confinement/system-call-policy.js';
 import { introduceHelper } from '../helper/confinement/watched-helper.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { containment, type Handover, isContained } from '../helper/launch/handover.js';
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
@@ -47,7 +48,8 @@ interface Logging {
 function enterExport({ rootChanger, export: { directory } }: Handover, log: Logger): void {
   if (rootChanger === undefined) {
     const failed = fchdir(directory);
-    if (failed < 0) throw new StartError(`cannot enter the export: ${describeErrno(failed)}`);
+    if (failed < 0)
+      throw new StartError('root-not-changed', `cannot enter the export: ${describeErrno(failed)}`);
     return;
   }
   const failed = enterRoot(rootChanger, directory);

@@ -25,6 +25,6 @@ async function serve(): Promise<void> {
   });
 }
 
-runStarting(serve(), (reason) => {
-  complain('error', `client ${client}: ${reason}`);
+runStarting(serve(), (line) => {
+  complain('error', `client ${client}: ${line}`);
 });

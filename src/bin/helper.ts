@@ -12,7 +12,7 @@ import { type Arguments, parseArguments } from '../cli/arguments.js';
 import { parseOptions } from '../helper/cli/options.js';
 import { print } from '../cli/output.js';
 import { describePrivileges } from '../helper/confinement/description.js';
-import { ExitStatus, isStartError } from '../startup/exit-status.js';
+import { isStartError, lineOf, StartError } from '../startup/start-errors.js';
 import { passedSockets } from '../service/activation.js';
 
 /** The starting program, which `main.cjs` loads: reads the command line, prepares, and becomes `serve.ts`; or carries out another command. */
@@ -83,7 +83,8 @@ async function explain(message: string): Promise<void> {
 }
 
 main(commandLine()).catch(async (error: unknown) => {
-  if (!isStartError(error) && !isSystemError(error)) throw error;
-  await explain(error.message);
-  process.exitCode = isStartError(error) ? error.status : ExitStatus.FAILURE;
+  const failure = isSystemError(error) ? new StartError('system-incomplete', error.message) : error;
+  if (!isStartError(failure)) throw error;
+  await explain(lineOf(failure));
+  process.exitCode = failure.status;
 });

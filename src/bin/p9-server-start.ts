@@ -11,6 +11,6 @@ import { launchServer } from '../server/launch/launch.js';
 
 const start = JSON.parse(process.argv[2] ?? '{}') as ServerStart;
 
-runStarting(launchServer(start, join(dirname(process.argv[1] ?? ''), 'p9-server.js')), (reason) => {
-  report(start.report, reason);
+runStarting(launchServer(start, join(dirname(process.argv[1] ?? ''), 'p9-server.js')), (line) => {
+  report(start.report, line);
 });

@@ -12,7 +12,8 @@ import { acceptClients } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
 import { overVhostUser } from '../server/vhost-user/channel.js';
 import { Notifier } from '../service/notifications.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { Readiness } from '../startup/readiness.js';
 import { runServing } from '../startup/serving-program.js';
 import { closeAllOnExec, dieWithParent, exitNow, setNotDumpable } from '../syscalls/process.js';
@@ -30,7 +31,8 @@ const exitStatus: Readonly<Record<SessionEnd, number>> = {
 function confine({ parent, rootChanger, seccomp, tag }: ServerHandover): void {
   setNotDumpable();
   dieWithParent();
-  if (process.ppid !== parent) throw new StartError('the process that started the server has ended');
+  if (process.ppid !== parent)
+    throw new StartError('parent-ended', 'the process that started the server has ended');
   if (rootChanger !== undefined) enterEmptyRoot(rootChanger);
   filterSystemCalls(seccomp, tag === undefined ? serverPolicy : vhostUserPolicy);
   endDebugger();

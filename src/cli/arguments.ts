@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { usageError } from '../startup/exit-status.js';
+import { usageError } from '../startup/start-errors.js';
 
 /** An option of a command line. */
 export interface Option {

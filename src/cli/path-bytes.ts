@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 
 /** UTF-8 as runs of whole characters, and what is none byte by byte; on text with one character for each byte. */
 const UTF8_OR_BYTE =
@@ -52,6 +52,9 @@ function workingDirectory(path: string): string {
         : code === 'ERANGE'
           ? 'has too long a path'
           : `cannot be found (${code})`;
-    throw new StartError(`${path}: the working directory ${why}; give an absolute path`);
+    throw new StartError(
+      'working-directory-lost',
+      `${path}: the working directory ${why}; give an absolute path`,
+    );
   }
 }

@@ -1,5 +1,5 @@
 import { describeErrno } from '../abi/errno-text.js';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { isDots, readEntries } from '../syscalls/directories.js';
 import {
   AT_FDCWD,
@@ -63,7 +63,10 @@ function removedDirectory(): number {
   const gone = failed < 0 ? failed : unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
   const worst = Math.min(directory, gone);
   if (worst < 0)
-    throw new StartError(`cannot make an empty directory in ${TEMPORARY}: ${describeErrno(worst)}`);
+    throw new StartError(
+      'root-not-changed',
+      `cannot make an empty directory in ${TEMPORARY}: ${describeErrno(worst)}`,
+    );
   return directory;
 }
 
@@ -72,9 +75,10 @@ export function enterEmptyRoot(changer: RootChanger): void {
   const answer: RootChange | undefined = askRootChanger(changer);
   if (answer === undefined || answer.failed < 0) {
     const why = answer === undefined ? 'no answer' : describeErrno(answer.failed);
-    throw new StartError(`cannot change to an empty root directory: ${why}`);
+    throw new StartError('root-not-changed', `cannot change to an empty root directory: ${why}`);
   }
-  if (chdir(ROOT) < 0 || !isEmpty(ROOT)) throw new StartError('the root directory is not empty');
+  if (chdir(ROOT) < 0 || !isEmpty(ROOT))
+    throw new StartError('root-not-changed', 'the root directory is not empty');
 }
 
 function isEmpty(path: Uint8Array): boolean {

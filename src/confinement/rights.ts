@@ -1,5 +1,5 @@
 import { describeErrno } from '../abi/errno-text.js';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { becomeUser, CapabilitySets, leaveAllGroups } from '../syscalls/privileged/credentials.js';
 import { boundingSetHas, dropFromBoundingSet, setNoNewPrivileges } from '../syscalls/process.js';
 import type { Capability } from './capabilities.js';
@@ -21,6 +21,7 @@ export function clearGroups(): void {
   const failed = leaveAllGroups();
   if (failed < 0)
     throw new StartError(
+      'rights-not-dropped',
       `cannot drop the supplementary groups: ${describeErrno(failed)}; see setgroups in user_namespaces(7)`,
     );
 }
@@ -28,7 +29,8 @@ export function clearGroups(): void {
 /** Gives the process the ids of a user, on all threads and for good. Throws a StartError. */
 export function takeIds(ids: { readonly uid: number; readonly gid: number }): void {
   const failed = becomeUser(ids);
-  if (failed < 0) throw new StartError(`cannot become user ${ids.uid}: ${describeErrno(failed)}`);
+  if (failed < 0)
+    throw new StartError('user-not-taken', `cannot become user ${ids.uid}: ${describeErrno(failed)}`);
 }
 
 /**
@@ -41,11 +43,15 @@ export function restrictNextProgram(kept: readonly Capability[], canConfine = tr
   sets.clearInheritable();
   const refused = sets.apply();
   if (refused < 0)
-    throw new StartError(`cannot clear the inheritable capabilities: ${describeErrno(refused)}`);
+    throw new StartError(
+      'rights-not-dropped',
+      `cannot clear the inheritable capabilities: ${describeErrno(refused)}`,
+    );
   // without the right to: with no_new_privs and nothing inheritable the next program gets nothing of it either
   if (canConfine) emptyBoundingSet(kept);
   const failed = setNoNewPrivileges();
-  if (failed < 0) throw new StartError(`cannot set no_new_privs: ${describeErrno(failed)}`);
+  if (failed < 0)
+    throw new StartError('rights-not-dropped', `cannot set no_new_privs: ${describeErrno(failed)}`);
 }
 
 function emptyBoundingSet(kept: readonly Capability[]): void {
@@ -55,6 +61,9 @@ function emptyBoundingSet(kept: readonly Capability[]): void {
     const failed = dropFromBoundingSet(number);
     // an ordinary user gets nothing of it by an exec, with nothing inheritable
     if (failed < 0 && kept.length > 0)
-      throw new StartError(`cannot drop capability ${number}: ${describeErrno(failed)}`);
+      throw new StartError(
+        'rights-not-dropped',
+        `cannot drop capability ${number}: ${describeErrno(failed)}`,
+      );
   }
 }

@@ -1,5 +1,5 @@
 import { describeErrno } from '../abi/errno-text.js';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { close } from '../syscalls/files.js';
 import { stableMemory, wordsOf } from '../syscalls/memory.js';
 import { CapabilitySets } from '../syscalls/privileged/credentials.js';
@@ -41,7 +41,8 @@ export interface RootChange {
  */
 export function forkRootChanger(needed: readonly Capability[], change: () => RootChange): RootChanger {
   const pair = socketPair();
-  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+  if (typeof pair === 'number')
+    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
   const [ours, theirs] = pair;
   const byte = stableMemory(1);
   const answer = stableMemory(ANSWER_BYTES);
@@ -51,7 +52,7 @@ export function forkRootChanger(needed: readonly Capability[], change: () => Roo
   capabilities.setEffective(capabilities.permitted);
 
   const pid = forkSharingRoot();
-  if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
+  if (pid < 0) throw new StartError('out-of-resources', `cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     // a child that nobody asks, because the start failed, sees its socket close and ends
     dieWithParent();

@@ -1,4 +1,4 @@
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { addressOf } from '../syscalls/libc.js';
 import { littleEndian, stableMemory } from '../syscalls/memory.js';
@@ -53,6 +53,9 @@ function install(instructions: readonly Instruction[], threads: FilteredThreads)
   const failed = installFilter(program, threads);
   if (failed !== 0) {
     const reason = failed < 0 ? describeErrno(failed) : `thread ${failed} does not take part`;
-    throw new StartError(`cannot install the seccomp filter: ${reason}; see --seccomp`);
+    throw new StartError(
+      'filter-not-installed',
+      `cannot install the seccomp filter: ${reason}; see --seccomp`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { execvp, keepOverExec, StringVector } from '../syscalls/process.js';
@@ -42,5 +42,5 @@ export function enterUserNamespace(argumentsOfNode: readonly string[]): string {
     cString(unshare),
     new StringVector([...UNSHARE, process.execPath, ...argumentsOfNode]),
   );
-  throw new StartError(`cannot start ${unshare}: ${describeErrno(failed)}`);
+  throw new StartError('program-not-started', `cannot start ${unshare}: ${describeErrno(failed)}`);
 }

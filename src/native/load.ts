@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 
 /**
  * npm packages with machine code: what can be missing or made for another Node although all files of ours are there.
@@ -17,7 +17,7 @@ export function loadPackage(name: NativePackage): unknown {
   try {
     return require(name);
   } catch (error) {
-    throw new StartError(`${reason(name, error as Error)}; ${remedy(name)}`);
+    throw new StartError('package-not-loaded', `${reason(name, error as Error)}; ${remedy(name)}`);
   }
 }
 

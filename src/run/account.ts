@@ -1,5 +1,5 @@
 import { describeErrno } from '../abi/errno-text.js';
-import { StartError, usageError } from '../startup/exit-status.js';
+import { StartError, usageError } from '../startup/start-errors.js';
 import { type Entry, posix } from '../native/posix.js';
 import { becomeUser } from '../syscalls/privileged/credentials.js';
 import { setNotDumpable } from '../syscalls/process.js';
@@ -14,7 +14,11 @@ export class Account {
     try {
       this.#entry = posix.getpwnam(/^\d+$/.test(user) ? Number(user) : user);
     } catch {
-      throw usageError(`--run-as ${user}: there is no such user`, 'virtfs-proxy-helper run');
+      throw usageError(
+        `--run-as ${user}: there is no such user`,
+        'virtfs-proxy-helper run',
+        'unknown-account',
+      );
     }
   }
 
@@ -27,10 +31,10 @@ export class Account {
     try {
       posix.initgroups(name, gid);
     } catch (error) {
-      throw new StartError(`cannot become ${name}: ${(error as Error).message}`);
+      throw new StartError('user-not-taken', `cannot become ${name}: ${(error as Error).message}`);
     }
     const failed = becomeUser({ uid, gid });
-    if (failed < 0) throw new StartError(`cannot become ${name}: ${describeErrno(failed)}`);
+    if (failed < 0) throw new StartError('user-not-taken', `cannot become ${name}: ${describeErrno(failed)}`);
     // whatever fs.suid_dumpable says: our memory still has the caller's environment
     setNotDumpable();
   }

@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { isInForeground } from './terminal.js';
 
 /** As shells have it. */
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
 const KILLED = 128;
 
 /** Asked of us, meant for the command. */
@@ -34,8 +32,8 @@ export class Command {
     });
     this.ended = new Promise<number>((resolve, reject) => {
       this.#child.once('error', ({ errno = 0, code }: NodeJS.ErrnoException) => {
-        const status = code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE;
-        reject(new StartError(`cannot start ${program}: ${describeErrno(errno)}`, status));
+        const kind = code === 'ENOENT' ? 'command-not-found' : 'command-not-executable';
+        reject(new StartError(kind, `cannot start ${program}: ${describeErrno(errno)}`));
       });
       this.#child.once('exit', (status, signal) => {
         resolve(status ?? KILLED + constants.signals[signal ?? 'SIGKILL']);

@@ -1,4 +1,4 @@
-import { usageError } from '../startup/exit-status.js';
+import { usageError } from '../startup/start-errors.js';
 import { readFileSync } from 'node:fs';
 
 /** Of the caller's environment su(1) --login passes on what describes the terminal. */

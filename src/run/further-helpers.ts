@@ -1,5 +1,5 @@
 import { describeErrno } from '../abi/errno-text.js';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { DescriptorSender } from '../syscalls/descriptor-messages.js';
 import { close } from '../syscalls/files.js';
 import { addressOf } from '../syscalls/libc.js';
@@ -18,7 +18,8 @@ export class FurtherHelpers {
   /** Throws a StartError. */
   constructor() {
     const pair = socketPair();
-    if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+    if (typeof pair === 'number')
+      throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
     [this.#ours, this.theirs] = pair;
     refuseInput(this.#ours);
   }

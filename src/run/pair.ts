@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../observability/log.js';
 import type { ClientSocket } from '../server/transports/listening.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { close } from '../syscalls/files.js';
 import { closeStranger } from '../syscalls/stranger.js';
 import { Restarts } from './restarts.js';

@@ -1,4 +1,4 @@
-import { usageError } from '../startup/exit-status.js';
+import { usageError } from '../startup/start-errors.js';
 import { type Configuration, configure } from '../helper/cli/configuration.js';
 import { commands } from '../helper/cli/commands.js';
 import type { Arguments, Option } from '../cli/arguments.js';

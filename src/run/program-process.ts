@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { earlyEnd } from '../startup/early-end.js';
-import { ExitStatus, StartError } from '../startup/exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
+import { parseLine, StartError } from '../startup/start-errors.js';
 import type { ProcessEnd } from '../syscalls/process.js';
 
 /** A program of ours, a child of this process. */
@@ -29,7 +30,10 @@ export async function startProgram(argv: readonly string[], options: SpawnOption
     await once(child, 'spawn');
     return { child, ended };
   } catch (error) {
-    throw new StartError(`cannot start ${process.execPath}: ${(error as Error).message}`);
+    throw new StartError(
+      'program-not-started',
+      `cannot start ${process.execPath}: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -42,5 +46,6 @@ export async function startProgram(argv: readonly string[], options: SpawnOption
 export function failedStart(title: string, report: string, end: ProcessEnd): StartError {
   const status = end.status === null || end.status === 0 ? ExitStatus.FAILURE : end.status;
   // what it wrote to stderr went where the caller wanted it
-  return new StartError(report === '' ? earlyEnd(title, end) : report, status);
+  const { code, message } = report === '' ? earlyEnd(title, end) : parseLine(report);
+  return new StartError(code, message, status);
 }

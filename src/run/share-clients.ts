@@ -3,7 +3,7 @@ import type { Logger } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
 import type { Peer } from '../server/transports/acceptance.js';
 import type { ClientSocket } from '../server/transports/listening.js';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { hasHungUp } from '../syscalls/sockets.js';
 import { closeStranger } from '../syscalls/stranger.js';
 import { Pair, type PairPlan } from './pair.js';
@@ -66,7 +66,11 @@ export class ShareClients {
       } else closeStranger(client.descriptor);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
-      this.#refusals.report('cannot serve a client', { client: number, why: error.message }, 'error');
+      this.#refusals.report(
+        'cannot serve a client',
+        { client: number, code: error.code, why: error.message },
+        'error',
+      );
     }
     this.#running--;
     this.#changed();

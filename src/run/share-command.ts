@@ -6,7 +6,8 @@ import { acceptClients } from '../server/transports/acceptance.js';
 import type { ClientSocket } from '../server/transports/listening.js';
 import { passedSockets } from '../service/activation.js';
 import { notifyChannel, Notifier } from '../service/notifications.js';
-import { ExitStatus, StartError, usageError } from '../startup/exit-status.js';
+import { ExitStatus } from '../startup/exit-status.js';
+import { StartError, usageError } from '../startup/start-errors.js';
 import { complain, stderrIsJournal } from '../startup/journal.js';
 import { Readiness } from '../startup/readiness.js';
 import { checkReportDescriptor } from '../startup/report-descriptor.js';
@@ -36,7 +37,7 @@ export async function share(given: Arguments<string>, directory: string): Promis
   try {
     return await start(plan, directory, readiness);
   } catch (error) {
-    if (!(error instanceof StartError) || !readiness.fail(error.message)) throw error;
+    if (!(error instanceof StartError) || !readiness.fail(error)) throw error;
     return error.status;
   }
 }
@@ -103,6 +104,7 @@ async function serveAll(
     throw usageError(
       `${origin}: --keep-listening needs a listening socket, this one is connected`,
       'virtfs-proxy-helper share',
+      'socket-is-connected',
     );
   const { notifier } = readiness;
   // what keeps every client's helper from starting shall be told now

@@ -4,7 +4,7 @@ import { isMapped } from '../helper/cli/security-model.js';
 import { configureServer, type ServerConfiguration } from '../server/cli/configuration.js';
 import { isServerOption } from '../server/cli/options.js';
 import { groupId, userId } from '../startup/accounts.js';
-import { StartError, usageError } from '../startup/exit-status.js';
+import { StartError, usageError } from '../startup/start-errors.js';
 import type { PassedSocket } from '../service/activation.js';
 import type { AllowedPeers } from '../server/transports/acceptance.js';
 import type { SocketOwner } from '../server/transports/listening.js';
@@ -66,7 +66,7 @@ export async function planPeers({
   const others: number[] = [];
   for (const user of allowedUsers) others.push(await userId(user, '--allow-uid'));
   if (own.uid !== 0 && (owner.uid !== own.uid || owner.gid !== own.gid))
-    throw new StartError('--uid and --gid: only root can give the socket to somebody else');
+    throw new StartError('root-required', '--uid and --gid: only root can give the socket to somebody else');
   // the caller made a socket that was passed, and its permissions; who connects is checked only when somebody was named
   const checked = address.kind === 'unix' || named !== undefined || others.length > 0;
   return { owner, allowed: { uids: checked ? [owner.uid, ...others] : undefined, cids: allowedCids } };
@@ -97,7 +97,8 @@ export async function planSettings(
 
 async function idsOf(user: string | undefined): Promise<ServerSettings['ids']> {
   if (process.geteuid?.() !== 0) {
-    if (user !== undefined) throw new StartError('--run-as: only root can run the server as somebody else');
+    if (user !== undefined)
+      throw new StartError('root-required', '--run-as: only root can run the server as somebody else');
     return undefined;
   }
   if (user === undefined) return { uid: NOBODY, gid: NOBODY };

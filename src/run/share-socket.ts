@@ -6,7 +6,7 @@ import {
   type OpenedSocket,
   type SocketOwner,
 } from '../server/transports/listening.js';
-import { StartError, usageError } from '../startup/exit-status.js';
+import { StartError, usageError } from '../startup/start-errors.js';
 import { complain } from '../startup/journal.js';
 
 /** The socket that guests come from. Throws a StartError, also when the one who is connected may not be. */
@@ -24,7 +24,10 @@ export function openShareSocket(
   if (!client.listening) {
     const peer = connectedPeer(client.kind, client.descriptor);
     if (peer === undefined || !mayConnect(peer, allowed))
-      throw new StartError(`${origin}: ${describe(peer)} may not connect; see ${optionsOf(client.kind)}`);
+      throw new StartError(
+        'client-not-allowed',
+        `${origin}: ${describe(peer)} may not connect; see ${optionsOf(client.kind)}`,
+      );
   }
   return opened;
 }

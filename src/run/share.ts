@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { StartError } from '../startup/exit-status.js';
+import { StartError } from '../startup/start-errors.js';
 import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
 import { describeErrno } from '../abi/errno-text.js';
@@ -83,7 +83,8 @@ export async function startShare(
   abandoned?: AbortSignal,
 ): Promise<Share> {
   const pair = socketPair();
-  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+  if (typeof pair === 'number')
+    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
   const [emulatorSide, helperSide] = pair;
   const argv = [program, ...options, '--nodaemon', `--fd=${CLIENT}`, `--ready-fd=${REPORT}`];
   const { child, ended } = await startProgram(argv, {

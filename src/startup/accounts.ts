@@ -1,4 +1,4 @@
-import { usageError } from './exit-status.js';
+import { usageError } from './start-errors.js';
 import type { Posix } from '../native/posix.js';
 
 /** The largest id that is one: 2^32 - 1 means "no id" to the kernel. */
@@ -13,7 +13,7 @@ async function accountId(
 ): Promise<number> {
   if (/^\d+$/.test(account)) {
     const id = Number(account);
-    if (id > MAX_ID) throw usageError(`${flag} ${account}: not a valid id`);
+    if (id > MAX_ID) throw usageError(`${flag} ${account}: not a valid id`, undefined, 'unknown-account');
     return id;
   }
   // compiled code, loaded only where there is a name to look up
@@ -21,7 +21,7 @@ async function accountId(
   try {
     return find(posix);
   } catch {
-    throw usageError(`${flag} ${account}: there is no such ${kind}`);
+    throw usageError(`${flag} ${account}: there is no such ${kind}`, undefined, 'unknown-account');
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { StartError } from './exit-status.js';
+import { StartError } from './start-errors.js';
 
 /**
  * All that V8 would let its other threads do: its flags, with the majors of Node that have each, as V8 complains of one
@@ -52,7 +52,7 @@ export function waitForOtherThreads(): void {
   const end = performance.now() + PATIENCE_MS;
   while (!allSleep()) {
     if (performance.now() > end)
-      throw new StartError('the threads of Node do not come to rest; start it again');
+      throw new StartError('threads-busy', 'the threads of Node do not come to rest; start it again');
   }
 }
 

@@ -1,4 +1,5 @@
-import { ExitStatus, StartError } from './exit-status.js';
+import { ExitStatus } from './exit-status.js';
+import { lineOf, parseLine, StartError } from './start-errors.js';
 import { type NotifyChannel, Notifier } from '../service/notifications.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
@@ -18,7 +19,8 @@ export interface ReportChannel {
 
 export function reportChannel(): ReportChannel {
   const pair = socketPair();
-  if (typeof pair === 'number') throw new StartError(`cannot make a socket pair: ${describeErrno(pair)}`);
+  if (typeof pair === 'number')
+    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
   return { fromChild: pair[0], toParent: pair[1] };
 }
 
@@ -33,10 +35,11 @@ export function inBackground(
   child: () => never,
 ): void {
   const devNull = openat(AT_FDCWD, cString('/dev/null'), O_RDWR, 0);
-  if (devNull < 0) throw new StartError(`cannot open /dev/null: ${describeErrno(devNull)}`);
+  if (devNull < 0)
+    throw new StartError('system-incomplete', `cannot open /dev/null: ${describeErrno(devNull)}`);
   const output = new KeptOutput();
   const pid = forkSharingRoot();
-  if (pid < 0) throw new StartError(`cannot fork: ${describeErrno(pid)}`);
+  if (pid < 0) throw new StartError('out-of-resources', `cannot fork: ${describeErrno(pid)}`);
   if (pid === 0) {
     setSession();
     for (const standard of [0, 1]) duplicateTo(devNull, standard);
@@ -44,7 +47,9 @@ export function inBackground(
     try {
       child();
     } catch (error) {
-      report(channel.toParent, (error as Error).message);
+      const failure =
+        error instanceof StartError ? error : new StartError('bug', `a bug: ${(error as Error).message}`);
+      report(channel.toParent, lineOf(failure));
       exitNow(ExitStatus.FAILURE);
     }
   }
@@ -52,9 +57,9 @@ export function inBackground(
   new Notifier(notify).mainProcess(pid);
   const told = readAll(channel.fromChild);
   if (told === READY) return;
-  throw new StartError(
-    told === '' ? earlyEnd('the background process', waitForChild(pid), output.take()) : told,
-  );
+  const { code, message } =
+    told === '' ? earlyEnd('the background process', waitForChild(pid), output.take()) : parseLine(told);
+  throw new StartError(code, message, ExitStatus.FAILURE);
 }
 
 function readAll(socket: number): string {

@@ -1,3 +1,4 @@
+import type { StartError } from './start-errors.js';
 import { fstatSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { close, memoryFile } from '../syscalls/files.js';
@@ -47,14 +48,19 @@ export class KeptOutput {
  * @param what the process
  * @param output what it wrote to stderr; empty where its caller has seen that
  */
-export function earlyEnd(what: string, { status, signal }: ProcessEnd, output = ''): string {
+export function earlyEnd(
+  what: string,
+  { status, signal }: ProcessEnd,
+  output = '',
+): Pick<StartError, 'code' | 'message'> {
   const how = signal === null ? `ended with status ${status}` : `was killed by ${signal}`;
   const words = tellingLines(output);
-  return [
+  const message = [
     `${what} ${how} before it was ready`,
     ...(signal === 'SIGSYS' ? [FORBIDDEN_CALL] : []),
     ...(words === '' ? [] : [`on stderr it wrote: ${words}`]),
   ].join('; ');
+  return { code: 'ended-early', message };
 }
 
 const FORBIDDEN_CALL =

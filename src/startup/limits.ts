@@ -1,4 +1,4 @@
-import { StartError, usageError } from './exit-status.js';
+import { StartError, usageError } from './start-errors.js';
 
 /**
  * Sets the limit on open descriptors, the hard one with it: Node raises the soft one to that whenever it starts. Throws
@@ -11,6 +11,8 @@ export async function limitOpenFiles(limit: number): Promise<void> {
   if (hard !== null && limit > hard) {
     throw usageError(
       `--rlimit-nofile ${limit}: above the hard limit of ${hard}; raise that first (ulimit -Hn, LimitNOFILE=)`,
+      undefined,
+      'open-files-above-limit',
     );
   }
   posix.setrlimit('nofile', { soft: limit, hard: limit });
@@ -22,6 +24,7 @@ export async function requireOpenFiles(least: number): Promise<void> {
   const { hard } = posix.getrlimit('nofile');
   if (hard !== null && hard < least) {
     throw new StartError(
+      'open-files-too-few',
       `--descriptor-requests needs a limit of at least ${least} open files, not ${hard}; raise that (ulimit -Hn, LimitNOFILE=)`,
     );
   }

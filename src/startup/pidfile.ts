@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { StartError } from './exit-status.js';
+import { type Fail, StartError } from './start-errors.js';
 import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import {
@@ -41,9 +41,9 @@ export interface Pidfile {
  * a StartError.
  */
 export function lockPidfile(path: string): Pidfile {
-  const fail = (reason: string): StartError => new StartError(`--pidfile ${path}: ${reason}`);
+  const fail: Fail = (code, reason) => new StartError(code, `--pidfile ${path}: ${reason}`);
   const check = (result: number): number => {
-    if (result < 0) throw fail(describeErrno(result));
+    if (result < 0) throw fail('file-not-created', describeErrno(result));
     return result;
   };
   const place = openPlace(path, fail);
@@ -63,27 +63,30 @@ export function lockPidfile(path: string): Pidfile {
 }
 
 /** Throws when what is at the place is not the pidfile of a helper that has ended. */
-function refuseTaken(place: Place, fail: (reason: string) => StartError): void {
+function refuseTaken(place: Place, fail: Fail): void {
   // not waiting for a fifo
   const descriptor = openat(place.directory, cString(place.name), O_NOFOLLOW | O_NONBLOCK, 0);
   if (descriptor === -errno.ENOENT) return;
-  if (descriptor === -errno.ELOOP) throw fail('is a symbolic link, which is not followed');
-  if (descriptor < 0) throw fail(describeErrno(descriptor));
+  if (descriptor === -errno.ELOOP) throw fail('path-taken', 'is a symbolic link, which is not followed');
+  if (descriptor < 0) throw fail('path-taken', describeErrno(descriptor));
   try {
     const status = new FileStatus();
     const failed = fstat(descriptor, status);
-    if (failed < 0) throw fail(describeErrno(failed));
-    if ((status.mode & S_IFMT) !== S_IFREG) throw fail('is not a regular file');
+    if (failed < 0) throw fail('path-taken', describeErrno(failed));
+    if ((status.mode & S_IFMT) !== S_IFREG) throw fail('path-taken', 'is not a regular file');
     // whoever owns it could have written a pid of his choice into it
     if (status.words[FileStatus.UID] !== process.geteuid?.())
-      throw fail('belongs to another user; remove it first');
+      throw fail('path-taken', 'belongs to another user; remove it first');
     const content = readFileSync(`/proc/self/fd/${descriptor}`, 'latin1');
-    if (!CONTENT.test(content)) throw fail('is not a pidfile; remove it first');
+    if (!CONTENT.test(content)) throw fail('path-taken', 'is not a pidfile; remove it first');
     if (lockNow(descriptor) >= 0) return;
     const pid = content.trimEnd();
     // others can have locked the file of an earlier version or of somebody's script, which they can read
     if ((status.mode & OTHERS) !== 0 && !isHelper(pid)) return;
-    throw fail(`a helper with pid ${pid === '' ? 'not yet written' : pid} has it; stop that one first`);
+    throw fail(
+      'already-in-use',
+      `a helper with pid ${pid === '' ? 'not yet written' : pid} has it; stop that one first`,
+    );
   } finally {
     close(descriptor);
   }
@@ -104,6 +107,7 @@ function isHelper(pid: string): boolean {
 export function writePid({ writable }: Pidfile, pid: number): void {
   const text = cString(`${pid}\n`);
   const written = write(writable, text, text.length - 1);
-  if (written < 0) throw new StartError(`cannot write the pidfile: ${describeErrno(written)}`);
+  if (written < 0)
+    throw new StartError('file-not-created', `cannot write the pidfile: ${describeErrno(written)}`);
   close(writable);
 }

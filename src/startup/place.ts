@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { StartError } from './exit-status.js';
+import type { Fail } from './start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { FileStatus, lstat } from '../syscalls/status.js';
@@ -26,17 +26,20 @@ export function pathIn(directory: number, name: string): string {
  * Opens the directory of a path. A symbolic link on the way is followed only if this user or the owner of the root
  * directory made it: anybody else could lead it wherever he likes. Throws a StartError.
  *
- * @param fail makes the error of a reason
+ * @param fail makes the error of a code and a reason
  */
-export function openPlace(path: string, fail: (reason: string) => StartError): Place {
+export function openPlace(path: string, fail: Fail): Place {
   const trusted = trustedOwners();
   const directory = walk(dirname(path), (link, owner) => {
     if (!trusted.includes(owner))
-      throw fail(`the symbolic link ${link} on the way belongs to user ${owner}; give a path without it`);
+      throw fail(
+        'link-not-trusted',
+        `the symbolic link ${link} on the way belongs to user ${owner}; give a path without it`,
+      );
   });
-  if (directory < 0) throw fail(describeErrno(directory));
+  if (directory < 0) throw fail('file-not-created', describeErrno(directory));
   const name = basename(path);
-  if (name === '') throw fail('is a directory');
+  if (name === '') throw fail('path-taken', 'is a directory');
   return { path, directory, name };
 }
 

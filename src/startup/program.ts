@@ -1,4 +1,4 @@
-import { StartError } from './exit-status.js';
+import { StartError } from './start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { cString } from '../syscalls/memory.js';
 import { closeAllOnExec, execve, keepOverExec, StringVector } from '../syscalls/process.js';
@@ -37,6 +37,6 @@ export class NextProgram {
     closeAllOnExec();
     for (const descriptor of this.#descriptors) keepOverExec(descriptor);
     const failed = execve(this.#node, this.#arguments, this.#environment);
-    throw new StartError(`cannot start ${process.execPath}: ${describeErrno(failed)}`);
+    throw new StartError('program-not-started', `cannot start ${process.execPath}: ${describeErrno(failed)}`);
   }
 }

@@ -1,3 +1,4 @@
+import { lineOf, type StartError } from './start-errors.js';
 import type { Notifier } from '../service/notifications.js';
 import { duplicateTo } from '../syscalls/process.js';
 import { READY, report } from './report.js';
@@ -38,10 +39,10 @@ export class Readiness {
   }
 
   /** The program will never be ready. @returns whether somebody was told why: otherwise stderr should be */
-  fail(reason: string): boolean {
+  fail(error: StartError): boolean {
     if (this.#told) return false;
     this.#told = true;
-    report(this.#report, reason);
+    report(this.#report, lineOf(error));
     return this.#report !== undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { StartError } from './exit-status.js';
+import { StartError } from './start-errors.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, S_IFIFO, S_IFMT } from '../syscalls/files.js';
 import { keepOverExec, openFlags, unreadBytes } from '../syscalls/process.js';
@@ -7,7 +7,8 @@ import { FileStatus, fstat, referToSameFile } from '../syscalls/status.js';
 
 /** Checks a descriptor that the caller passed to be reported to. Throws a StartError. */
 export function checkReportDescriptor(descriptor: number): void {
-  const wrong = (reason: string): StartError => new StartError(`--ready-fd ${descriptor}: ${reason}`);
+  const wrong = (reason: string): StartError =>
+    new StartError('ready-fd-unsuitable', `--ready-fd ${descriptor}: ${reason}`);
   const failed = keepOverExec(descriptor);
   if (failed < 0) throw wrong(describeErrno(failed));
   if (isOfNode(descriptor)) throw wrong('no such descriptor was passed');

@@ -4,7 +4,7 @@ import { write } from '../syscalls/process.js';
 
 const STDERR = 2;
 
-/** What is reported, followed by a newline, when the client will be served; anything else is the reason why not. */
+/** What is reported, followed by a newline, when the client will be served; anything else is the line of a failed start. */
 export const READY = 'ready';
 
 /** Tells whoever waits for it how the start went. Does nothing without a descriptor. */

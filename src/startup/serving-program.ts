@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/log.js';
 import { exitNow } from '../syscalls/process.js';
-import { ExitStatus, StartError } from './exit-status.js';
+import { ExitStatus } from './exit-status.js';
+import { lineOf, StartError } from './start-errors.js';
 import { complain } from './journal.js';
 import { type Readiness, turnOfTheEventLoop } from './readiness.js';
 
@@ -30,24 +31,24 @@ export interface Serving {
  */
 export async function runServing({ name, log, readiness, journal, start }: ServingProgram): Promise<void> {
   process.on('uncaughtException', (error) => {
-    readiness.fail(`a bug: ${error.message}`);
+    readiness.fail(new StartError('bug', `a bug: ${error.message}`));
     log.fatal({ err: error }, `a bug ends the ${name}`);
     exitNow(ExitStatus.FAILURE);
   });
   let serving: Serving | undefined;
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      serving?.stop(signal);
-      if (serving !== undefined) return;
-      readiness.fail(`stopped by ${signal}`);
-      exitNow(ExitStatus.OK);
+      // of one that has started only those who still wait are told
+      readiness.fail(new StartError('stopped', `stopped by ${signal}`));
+      if (serving === undefined) exitNow(ExitStatus.OK);
+      serving.stop(signal);
     });
   }
   try {
     serving = await start();
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    if (!readiness.fail(error.message)) complain('error', error.message, journal);
+    if (!readiness.fail(error)) complain('error', lineOf(error), journal);
     // at once: the event loop must not get to a client, which would be served without confinement
     exitNow(error.status);
   }
@@ -56,11 +57,11 @@ export async function runServing({ name, log, readiness, journal, start }: Servi
   serving.begin();
 }
 
-/** Runs a program that becomes another one. @param tell is given the reason why it does not */
-export function runStarting(start: Promise<void>, tell: (reason: string) => void): void {
+/** Runs a program that becomes another one. @param tell is given the line that says why it does not */
+export function runStarting(start: Promise<void>, tell: (line: string) => void): void {
   start.catch((error: unknown) => {
     if (!(error instanceof StartError)) throw error;
-    tell(error.message);
+    tell(lineOf(error));
     process.exitCode = error.status;
   });
 }

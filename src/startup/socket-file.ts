@@ -1,7 +1,7 @@
 import { close } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { isSameFile } from '../syscalls/status.js';
-import { StartError } from './exit-status.js';
+import { StartError } from './start-errors.js';
 import type { Place } from './place.js';
 import { Staging } from './staging.js';
 

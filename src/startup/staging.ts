@@ -1,4 +1,4 @@
-import { StartError } from './exit-status.js';
+import { type Fail, StartError } from './start-errors.js';
 import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { AT_REMOVEDIR, close, linkat, renameat, unlinkat } from '../syscalls/files.js';
@@ -30,7 +30,7 @@ export class Staging {
   static run<Result>(place: Place, work: (staging: Staging) => Result): Result {
     const name = `.${place.name}.starting`;
     const directory = lockPrivateDirectory(place.directory, name);
-    if (directory < 0) throw new StartError(`cannot create ${place.path}: ${reasonOf(directory, name)}`);
+    if (directory < 0) throw failure(place.path, name, directory);
     const staging = new Staging(place, directory);
     try {
       staging.#clear();
@@ -71,7 +71,10 @@ export class Staging {
   }
 }
 
-function reasonOf(failed: number, name: string): string {
-  if (failed === -errno.EEXIST) return `${name} is in the way; remove it first`;
-  return failed === -errno.EAGAIN ? 'another start of a helper there is under way' : describeErrno(failed);
+function failure(path: string, name: string, failed: number): StartError {
+  const because: Fail = (code, reason) => new StartError(code, `cannot create ${path}: ${reason}`);
+  if (failed === -errno.EEXIST) return because('path-taken', `${name} is in the way; remove it first`);
+  if (failed === -errno.EAGAIN)
+    return because('already-in-use', 'another start of a helper there is under way');
+  return because('file-not-created', describeErrno(failed));
 }

@@ -1,4 +1,4 @@
-import { StartError } from './exit-status.js';
+import { type Fail, StartError } from './start-errors.js';
 import * as errno from '../abi/errno.js';
 import { close, O_NOFOLLOW, O_PATH, openat, S_IFSOCK } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
@@ -20,14 +20,14 @@ export interface SocketMarks {
  * we give, to which no process can listen any more. Throws a StartError when it is anything else.
  */
 export function removeStale(place: Place, staging: Staging, marks: SocketMarks): void {
-  const fail = (reason: string): StartError =>
-    new StartError(`cannot create the socket ${place.path}: ${reason}`);
+  const fail: Fail = (code, reason) =>
+    new StartError(code, `cannot create the socket ${place.path}: ${reason}`);
   const socket = openat(place.directory, cString(place.name), O_PATH | O_NOFOLLOW, 0);
   if (socket === -errno.ENOENT) return;
   try {
-    if (!isOurs(socket, marks)) throw fail('something else is there; remove it first');
-    if (isSocketInUse(socket)) throw fail('another process uses it');
-    if (!staging.removeOnly(socket)) throw fail('it was replaced meanwhile');
+    if (!isOurs(socket, marks)) throw fail('path-taken', 'something else is there; remove it first');
+    if (isSocketInUse(socket)) throw fail('already-in-use', 'another process uses it');
+    if (!staging.removeOnly(socket)) throw fail('path-taken', 'it was replaced meanwhile');
   } finally {
     close(socket);
   }

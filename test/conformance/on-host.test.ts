@@ -133,7 +133,7 @@ describe.skipIf(skip)('mapped-xattr', () => {
     const { status, stderr } = await helperForTest(args, { wrapper }).exit();
     expect([status, stderr.trim().split('\n')]).toEqual([
       1,
-      [expect.stringMatching(/no user extended attributes, .* use mapped-file$/)],
+      [expect.stringMatching(/no user extended attributes, .* use mapped-file \[export-without-xattrs\]$/)],
     ]);
     expect(existsSync(`${directory}.sock`)).toBe(false);
   });

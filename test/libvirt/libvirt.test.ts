@@ -151,7 +151,7 @@ describe.skipIf(reason !== undefined)('a domain of libvirt', () => {
   it('does not start when its export is missing, and virsh says so', () => {
     host.run('mv /srv/vm1 /srv/away');
     expect(refusal('vm1')).toContain(
-      'virtfs-proxy-helper: cannot export /srv/vm1: no such file or directory (ENOENT)',
+      'virtfs-proxy-helper: cannot export /srv/vm1: no such file or directory (ENOENT) [export-not-found]',
     );
     host.run('mv /srv/away /srv/vm1');
     expect(host.run('ls /run/virtfs-proxy-helper')).toBe('');

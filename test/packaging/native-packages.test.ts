@@ -66,7 +66,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     it.each(Object.entries(starts))('%s', (_how, words) => {
       const { stderr, status } = start(words, other.program);
       expect(stderr).toMatch(
-        /^virtfs-proxy-helper: the npm package posix was compiled for another Node than this one \(\S+, v\d+\.\d+\.\d+\); type: .*\n$/,
+        /^virtfs-proxy-helper: the npm package posix was compiled for another Node than this one \(\S+, v\d+\.\d+\.\d+\); type: .* \[package-not-loaded\]\n$/,
       );
       expect(stderr).toContain(rebuild());
       expect(status).toBe(1);
@@ -82,7 +82,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     it.each(Object.entries(starts))('%s', (_how, words) => {
       withoutPackage('posix/build', () => {
         expect(start(words)).toEqual({
-          stderr: `virtfs-proxy-helper: the npm package posix was not compiled when it was installed; type: ${rebuild()}\n`,
+          stderr: `virtfs-proxy-helper: the npm package posix was not compiled when it was installed; type: ${rebuild()} [package-not-loaded]\n`,
           status: 1,
         });
       });
@@ -92,7 +92,9 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
       withoutPackage('posix/build', () => {
         const argv = [program, 'run', '--run-as=nobody', `--path=${prefix}`, '--', 'true', '{fd}'];
         const { stderr, status } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
-        expect(stderr).toMatch(/^virtfs-proxy-helper: the npm package posix was not compiled .*\n$/);
+        expect(stderr).toMatch(
+          /^virtfs-proxy-helper: the npm package posix was not compiled .* \[package-not-loaded\]\n$/,
+        );
         expect(status).toBe(1);
       });
     });
@@ -123,7 +125,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     withoutPackage('posix', () => {
       expect(start(words)).toEqual({
         stderr:
-          'virtfs-proxy-helper: the npm package posix is missing; install the helper again, with the same Node and npm install --include=optional\n',
+          'virtfs-proxy-helper: the npm package posix is missing; install the helper again, with the same Node and npm install --include=optional [package-not-loaded]\n',
         status: 1,
       });
     });
@@ -137,7 +139,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
       withoutPackage(`node-unix-socket-${platform}-gnu`, () => {
         const { stderr, status } = start(words);
         expect(stderr).toMatch(
-          /^virtfs-proxy-helper: the npm package node-unix-socket does not load in Node .*; install the helper again, .*\n$/,
+          /^virtfs-proxy-helper: the npm package node-unix-socket does not load in Node .*; install the helper again, .* \[package-not-loaded\]\n$/,
         );
         expect(status).toBe(1);
       });
@@ -147,7 +149,9 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
   it('node-unix-socket, in the background', () => {
     withoutPackage(`node-unix-socket-${platform}-gnu`, () => {
       const { stderr, status } = start(['--control=/run/no-control']);
-      expect(stderr).toMatch(/^virtfs-proxy-helper: the npm package node-unix-socket does not load in .*\n$/);
+      expect(stderr).toMatch(
+        /^virtfs-proxy-helper: the npm package node-unix-socket does not load in .* \[package-not-loaded\]\n$/,
+      );
       expect(status).toBe(1);
     });
   });
@@ -158,7 +162,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
       withoutPackage('@koromix', () => {
         const { stderr, status } = start(words);
         expect(stderr).toMatch(
-          /^virtfs-proxy-helper: the npm package koffi does not load in Node v\S+ on linux-\w+: .*; install the helper again, .*\n$/,
+          /^virtfs-proxy-helper: the npm package koffi does not load in Node v\S+ on linux-\w+: .*; install the helper again, .* \[package-not-loaded\]\n$/,
         );
         expect(status).toBe(1);
       });
@@ -168,9 +172,11 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
   it('koffi, in the library', () => {
     withoutPackage('@koromix', () => {
       const library = join(packages, '..', 'dist', 'library.mjs');
-      const script = `import(${JSON.stringify(library)}).catch((error) => console.log(error.message, error.status))`;
+      const script = `import(${JSON.stringify(library)}).catch((error) => console.log(error.message, error.code, error.status))`;
       const { stdout } = spawnSync(process.execPath, ['--eval', script], { encoding: 'utf8' });
-      expect(stdout).toMatch(/^the npm package koffi does not load in .*; install the helper again, .* 1\n$/);
+      expect(stdout).toMatch(
+        /^the npm package koffi does not load in .*; install the helper again, .* package-not-loaded 1\n$/,
+      );
     });
   });
 });

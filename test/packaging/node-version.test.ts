@@ -12,7 +12,7 @@ const tooOld = ['18', '12', '0.12'] as const;
 const read = (name: string): string => readFileSync(join(repositoryRoot, name), 'utf8');
 const least = /\d+\.\d+/.exec(testedRanges[0] ?? '')?.[0] ?? '';
 const complaint = (version: string): string =>
-  `Node ${version} is too old: ${least} or newer is needed (tested with ${testedMajors.join(', ')})\n`;
+  `Node ${version} is too old: ${least} or newer is needed (tested with ${testedMajors.join(', ')})`;
 
 describe.each(tooOld)('Node %s', (release) => {
   const starts = [
@@ -30,7 +30,7 @@ describe.each(tooOld)('Node %s', (release) => {
     const { stdout, stderr, status } = spawnSync(node.program, argv, { encoding: 'utf8' });
     expect({ stdout, stderr, status }).toEqual({
       stdout: '',
-      stderr: `virtfs-proxy-helper: ${complaint(version.trim().slice(1))}`,
+      stderr: `virtfs-proxy-helper: ${complaint(version.trim().slice(1))} [node-too-old]\n`,
       status: 2,
     });
   });
@@ -47,9 +47,9 @@ describe.each(tooOld)('Node %s', (release) => {
 
 it('the library refuses it', () => {
   const library = join(repositoryRoot, 'dist/library.mjs');
-  const script = `import(${JSON.stringify(library)}).then(({ shareDirectory }) => shareDirectory({ path: '/tmp' })).catch((error) => console.log(error.constructor.name, error.status, error.message))`;
+  const script = `import(${JSON.stringify(library)}).then(({ shareDirectory }) => shareDirectory({ path: '/tmp' })).catch((error) => console.log(error.constructor.name, error.code, error.status, error.message))`;
   const { stdout } = spawnSync(new OtherNode('18').program, ['--eval', script], { encoding: 'utf8' });
-  expect(stdout).toMatch(/^StartError 2 Node \S+ is too old: .*\n$/);
+  expect(stdout).toMatch(/^StartError node-too-old 2 Node \S+ is too old: .*\n$/);
 });
 
 describe('the versions of Node in package.json', () => {

@@ -81,36 +81,45 @@ describe.skipIf(skipped !== undefined)(`shareDirectory with listen${suffix}`, as
   });
 
   it.each([
-    ['a wrong option', { listen: 'vsock:564', options: ['--msize=7'] }, 2, '--msize 7: must be a number'],
-    ['a wrong address', { listen: 'udp:1' }, 2, '--listen udp:1: must be unix:PATH'],
+    [
+      'a wrong option',
+      { listen: 'vsock:564', options: ['--msize=7'] },
+      2,
+      'usage',
+      '--msize 7: must be a number',
+    ],
+    ['a wrong address', { listen: 'udp:1' }, 2, 'usage', '--listen udp:1: must be unix:PATH'],
     [
       'one that it decides itself',
       { listen: 'fd:0', options: ['--ready-fd=9'] },
       2,
+      'usage',
       '--ready-fd is given twice',
     ],
     [
       'an export that is not there',
       { listen: 'tcp:127.0.0.1:20565', path: '/nowhere' },
       1,
+      'export-not-found',
       'cannot export /nowhere',
     ],
-    ['a descriptor that is not open', { listen: 'fd:98765' }, 1, 'EBADF'],
+    ['a descriptor that is not open', { listen: 'fd:98765' }, 1, 'program-not-started', 'EBADF'],
     [
       'a descriptor of no socket',
       { listen: `fd:${file}` },
       1,
+      'socket-unsuitable',
       'must be a connected or listening stream socket',
     ],
-  ] as [string, Partial<ListenOptions> & { listen: string }, number, string][])(
+  ] as [string, Partial<ListenOptions> & { listen: string }, number, string, string][])(
     'throws a StartError that says why it does not start: %s',
-    async (_what, options, status, reason) => {
+    async (_what, options, status, code, reason) => {
       const failed = await shareDirectory({ path: exportForTest(), log: 'ignore', ...options }).then(
         () => undefined,
         (error: unknown) => error,
       );
       expect(failed).toBeInstanceOf(StartError);
-      expect(failed).toMatchObject({ status });
+      expect(failed).toMatchObject({ status, code });
       expect((failed as Error).message).toContain(reason);
     },
   );

@@ -130,7 +130,7 @@ describe.skipIf(skipped !== undefined)('run --run-as', () => {
     const run = startRun(['--run-as', 'nosuchuser', '--path', exportForTest()], ['{fd}']);
     expect((await run.end()).status).toBe(2);
     expect(run.stderr).toBe(
-      'virtfs-proxy-helper: --run-as nosuchuser: there is no such user (see virtfs-proxy-helper run --help)\n',
+      'virtfs-proxy-helper: --run-as nosuchuser: there is no such user (see virtfs-proxy-helper run --help) [unknown-account]\n',
     );
   });
 });

@@ -55,11 +55,11 @@ describe.skipIf(skipped !== undefined)('run', () => {
   });
 
   it.each([
-    [['/nonexistent/qemu'], 127, 'cannot start /nonexistent/qemu: no such file'],
-    [['/etc/passwd'], 126, 'cannot start /etc/passwd: permission denied'],
-  ])('says that %j cannot be started, and leaves no helper', async (command, status, reason) => {
+    [['/nonexistent/qemu'], 127, 'command-not-found', 'cannot start /nonexistent/qemu: no such file'],
+    [['/etc/passwd'], 126, 'command-not-executable', 'cannot start /etc/passwd: permission denied'],
+  ])('says that %j cannot be started, and leaves no helper', async (command, status, code, reason) => {
     const run = startRun(['--log-level=warn', '--path', exportForTest()], ['{fd}'], { command });
-    expect((await run.end()).status).toBe(status);
+    expect(await run.end()).toMatchObject({ status, code });
     expect(run.stderr).toContain(`virtfs-proxy-helper: ${reason}`);
     expect(run.stderr.trimEnd()).not.toContain('\n');
   });
@@ -73,7 +73,7 @@ describe.skipIf(skipped !== undefined)('run', () => {
     );
     expect((await run.end()).status).toBe(1);
     expect(run.stderr).toBe(
-      'virtfs-proxy-helper: cannot export /nonexistent: no such file or directory (ENOENT)\n',
+      'virtfs-proxy-helper: cannot export /nonexistent: no such file or directory (ENOENT) [export-not-found]\n',
     );
     expect(existsSync(marker)).toBe(false);
   });

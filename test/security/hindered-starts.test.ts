@@ -96,8 +96,12 @@ describe.skipIf(skip)('a helper starts', () => {
   ])('or says that a socket is used which %s', async (_what, program) => {
     const path = join(exportForTest(), 'socket');
     await pythonForTest([], program, path);
-    const { status, stderr } = await helperForTest(['-n', '-p', exportForTest(), '-s', path]).exit();
-    expect([status, stderr]).toEqual([1, expect.stringContaining('another process uses it')]);
+    const { status, stderr, code } = await helperForTest(['-n', '-p', exportForTest(), '-s', path]).exit();
+    expect([status, code, stderr]).toEqual([
+      1,
+      'already-in-use',
+      expect.stringContaining('another process uses it'),
+    ]);
     expect(lstatSync(path).isSocket()).toBe(true);
   });
 
@@ -139,9 +143,13 @@ describe.skipIf(skip)('a pidfile', () => {
     chmodSync(pidfile, 0o644);
     const { peer, client: other } = WireClient.pair();
     const args = ['-n', '-p', exportForTest(), '-f', '3', '--pidfile', pidfile];
-    const { status, stderr } = await helperForTest(args, { inherit: [peer] }).exit();
+    const { status, stderr, code } = await helperForTest(args, { inherit: [peer] }).exit();
     other.close();
-    expect([status, stderr]).toEqual([1, expect.stringContaining(`a helper with pid ${helper.pid} has it`)]);
+    expect([status, code, stderr]).toEqual([
+      1,
+      'already-in-use',
+      expect.stringContaining(`a helper with pid ${helper.pid} has it`),
+    ]);
   });
 
   it('is not made of a file that is something else', async () => {
@@ -149,9 +157,9 @@ describe.skipIf(skip)('a pidfile', () => {
     writeFileSync(pidfile, 'precious');
     const { peer, client } = WireClient.pair();
     const args = ['-n', '-p', exportForTest(), '-f', '3', '--pidfile', pidfile];
-    const { status, stderr } = await helperForTest(args, { inherit: [peer] }).exit();
+    const { status, stderr, code } = await helperForTest(args, { inherit: [peer] }).exit();
     client.close();
-    expect([status, stderr]).toEqual([1, expect.stringContaining('is not a pidfile')]);
+    expect([status, code, stderr]).toEqual([1, 'path-taken', expect.stringContaining('is not a pidfile')]);
     expect(readFileSync(pidfile, 'utf8')).toBe('precious');
   });
 });

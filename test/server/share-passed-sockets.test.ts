@@ -153,7 +153,7 @@ describe.skipIf(skipped !== undefined)(`a socket that share is passed${suffix}`,
         const { status, report } = await share.end();
         expect([status, report]).toEqual([
           1,
-          '--listen fd:4: user 4711 may not connect; see --uid and --allow-uid\n',
+          '--listen fd:4: user 4711 may not connect; see --uid and --allow-uid [client-not-allowed]\n',
         ]);
       }
     });

@@ -73,7 +73,7 @@ kill $!; wait $!; echo "status $?"; cat /tmp/log`);
     const refused = await guest.attempt(`${command} --allow-cid 3`);
     expect([refused.status, refused.stderr]).toEqual([
       1,
-      'virtfs-proxy-helper: --listen fd:4: the machine with CID 1 may not connect; see --allow-cid\n',
+      'virtfs-proxy-helper: --listen fd:4: the machine with CID 1 may not connect; see --allow-cid [client-not-allowed]\n',
     ]);
     expect((await guest.attempt(`${command} --allow-cid 1`)).status).toBe(0);
   });

@@ -247,8 +247,8 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
     });
     chmodSync(dirname(dirname(installation.program)), 0o700);
     const args = [`--path=${exportForTest()}`, `--listen=unix:${socketPathForTest()}`];
-    const { status, report } = await new ShareProcess(args, { program: installation.program }).end();
-    expect(status).toBe(1);
+    const { status, report, code } = await new ShareProcess(args, { program: installation.program }).end();
+    expect([status, code]).toEqual([1, 'program-unreadable']);
     expect(report).toMatch(
       /^user 65534 cannot read .*p9-server\.js \(EACCES\): install it where everybody can/,
     );

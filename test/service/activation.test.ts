@@ -85,7 +85,7 @@ describe.skipIf(skipped !== undefined)('a socket from systemd', () => {
       expect.objectContaining({
         status: 1,
         stderr:
-          'virtfs-proxy-helper: LISTEN_FDS, descriptor 3 (nine.socket): must be a connected or listening unix stream socket\n',
+          'virtfs-proxy-helper: LISTEN_FDS, descriptor 3 (nine.socket): must be a connected or listening unix stream socket [socket-unsuitable]\n',
       }),
     );
   });

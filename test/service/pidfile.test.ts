@@ -41,7 +41,7 @@ describe.skipIf(skipped !== undefined)('a pidfile', () => {
     ]).exit();
     expect([second.status, second.stderr]).toEqual([
       1,
-      `virtfs-proxy-helper: --pidfile ${pidfile}: a helper with pid ${helper.pid} has it; stop that one first\n`,
+      `virtfs-proxy-helper: --pidfile ${pidfile}: a helper with pid ${helper.pid} has it; stop that one first [already-in-use]\n`,
     ]);
     expect(readdirSync(directory)).toEqual(['pid']);
 

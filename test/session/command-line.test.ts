@@ -101,7 +101,7 @@ describe.skipIf(skipped !== undefined)('a descriptor', () => {
     }
     expect(shell('helper -n -p / -f 3 --ready-fd 4 4</dev/null')).toMatchObject({
       status: 1,
-      stderr: 'virtfs-proxy-helper: --ready-fd 4: is not open for writing\n',
+      stderr: 'virtfs-proxy-helper: --ready-fd 4: is not open for writing [ready-fd-unsuitable]\n',
     });
   });
 
@@ -190,7 +190,7 @@ describe.skipIf(skipped !== undefined)('a path', () => {
     const { status, stderr } = await helper.exit();
     expect([status, stderr]).toEqual([
       1,
-      'virtfs-proxy-helper: cannot create the control socket /mnt/c: read-only file system (EROFS)\n',
+      'virtfs-proxy-helper: cannot create the control socket /mnt/c: read-only file system (EROFS) [file-not-created]\n',
     ]);
     client.close();
   });

@@ -24,6 +24,7 @@ const koffi = JSON.stringify(createRequire(import.meta.url).resolve('koffi'));
 
 interface Death {
   readonly what: string;
+  readonly error: 'ended-early' | 'bug';
   /** What the program does before its own first line. */
   readonly code: string;
   readonly status: number;
@@ -36,12 +37,14 @@ const FORBIDDEN = /was killed by SIGSYS before it was ready; .*--seccomp log/;
 const deaths: readonly Death[] = [
   {
     what: 'a signal before its first line',
+    error: 'ended-early',
     code: "process.kill(process.pid, 'SIGSYS')",
     status: 1,
     how: FORBIDDEN,
   },
   {
     what: 'a module that does not load',
+    error: 'ended-early',
     code: "throw new Error('no such module')",
     status: 1,
     how: /ended with status 1 before it was ready/,
@@ -49,6 +52,7 @@ const deaths: readonly Death[] = [
   },
   {
     what: 'an exit without a word',
+    error: 'ended-early',
     code: 'process.exit(7)',
     status: 7,
     how: /ended with status 7 before it was ready$/,
@@ -58,6 +62,7 @@ const deaths: readonly Death[] = [
 const deathsInTheLoop: readonly Death[] = [
   {
     what: 'a bug in its event loop',
+    error: 'bug',
     code: "setImmediate(() => { throw new Error('not as it should be') })",
     status: 1,
     how: /a bug: not as it should be$/,
@@ -66,6 +71,7 @@ const deathsInTheLoop: readonly Death[] = [
 /** As with a libuv that makes calls which the filter does not know. */
 const forbiddenCall: Death = {
   what: 'a forbidden call in its event loop',
+  error: 'ended-early',
   code: `const unshare = require(${koffi}).load(null).func('int unshare(int)'); setImmediate(() => { unshare(0) })`,
   status: 1,
   how: FORBIDDEN,
@@ -86,12 +92,10 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv): SpawnSyncReturns<
   return spawnSync(command, argv, { encoding: 'utf8', env, timeout: 20_000 * patience });
 }
 
-/** The text of a single line that is the program's own. */
-const oneLine = (text: string): string =>
-  /^virtfs-proxy-helper: (.*)\n$/.exec(text)?.[1] ?? `not one line: ${text}`;
-
-/** Expects the one line that says how a program died, with what it wrote. */
-function expectReason(line: string, { how, words }: Death): void {
+/** Expects one line that is the program's own, says how another one died, and has what that wrote. */
+function expectReason(text: string, { error, how, words }: Death): void {
+  const [, line, code] = /^virtfs-proxy-helper: (.*) \[([a-z-]+)\]\n$/.exec(text) ?? [];
+  expect(code, text).toBe(error);
   expect(line).toMatch(how);
   if (words !== undefined) expect(line).toMatch(words);
 }
@@ -100,7 +104,7 @@ describe.skipIf(skipped !== undefined)('a program that dies before it is ready',
   it.each(serving)('in the background: $what', (death) => {
     const socket = join(exportForTest(), 'socket');
     const { status, stderr } = run(['-p', exportForTest(), '-s', socket], dyingAs('serve.js', death.code));
-    expectReason(oneLine(stderr), death);
+    expectReason(stderr, death);
     expect(status).toBe(1);
   });
 
@@ -108,38 +112,48 @@ describe.skipIf(skipped !== undefined)('a program that dies before it is ready',
     const socket = join(exportForTest(), 'socket');
     const args = ['-p', exportForTest(), '-s', socket, '--keep-listening'];
     const { status, stderr } = run(args, dyingAs('listen.js', death.code));
-    expectReason(oneLine(stderr), death);
+    expectReason(stderr, death);
     expect(status).toBe(1);
   });
 
   it.each(serving)('beside a command of run, which is not started: $what', (death) => {
     const args = ['run', '--path', exportForTest(), '--', 'echo', 'the command', '{fd}'];
     const { status, stdout, stderr } = run(args, dyingAs('serve.js', death.code));
-    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(death.how);
+    const [line, code] = stderr
+      .trimEnd()
+      .split('\n')
+      .at(-1)!
+      .split(/ (?=\[)/);
+    expect(line).toMatch(death.how);
+    expect(code).toBe(`[${death.error}]`);
     expect([status, stdout]).toEqual([death.status, '']);
   });
 
   it.each([
     ...deaths.map((death) => ({ ...death, program: 'client.js' })),
     ...serving.map((death) => ({ ...death, program: 'serve.js' })),
-  ])('for the client of a listener, which goes on: $program, $what', async ({ program, code, how }) => {
-    const socket = join(exportForTest(), 'socket');
-    const args = ['-n', '-p', exportForTest(), '-s', socket, '--keep-listening'];
-    const helper = helperForTest(args, { env: dyingAs(program, code) });
-    await vi.waitFor(() => {
-      expect(existsSync(socket)).toBe(true);
-    }, 10_000);
-    const client = WireClient.connect(socket);
-    onTestFinished(() => {
-      client.close();
-    });
-    expect(client.atEnd()).toBe(true);
-    await vi.waitFor(() => {
-      const line = /^error: cannot serve a client \(client=1, why=(.*)\)$/m.exec(helper.stderr())?.[1];
-      expect(line).toMatch(how);
-    }, 10_000);
-    expect(helper.child.exitCode).toBeNull();
-  });
+  ])(
+    'for the client of a listener, which goes on: $program, $what',
+    async ({ program, error, code, how }) => {
+      const socket = join(exportForTest(), 'socket');
+      const args = ['-n', '-p', exportForTest(), '-s', socket, '--keep-listening'];
+      const helper = helperForTest(args, { env: dyingAs(program, code) });
+      await vi.waitFor(() => {
+        expect(existsSync(socket)).toBe(true);
+      }, 10_000);
+      const client = WireClient.connect(socket);
+      onTestFinished(() => {
+        client.close();
+      });
+      expect(client.atEnd()).toBe(true);
+      await vi.waitFor(() => {
+        const [, told, why] =
+          /^error: cannot serve a client \(client=1, code=(\S+), why=(.*)\)$/m.exec(helper.stderr()) ?? [];
+        expect([told, why]).toEqual([error, expect.stringMatching(how)]);
+      }, 10_000);
+      expect(helper.child.exitCode).toBeNull();
+    },
+  );
 });
 
 describe.skipIf(skipped !== undefined)('a helper that is ready', () => {

@@ -34,7 +34,7 @@ describe.skipIf(skipped !== undefined)('--ready-fd', () => {
     const { report, helper } = start('/nonexistent');
     expect(await helper.exit()).toMatchObject({ status: 1, stderr: '' });
     expect(readFileSync(report, 'utf8')).toBe(
-      'cannot export /nonexistent: no such file or directory (ENOENT)\n',
+      'cannot export /nonexistent: no such file or directory (ENOENT) [export-not-found]\n',
     );
   });
 
@@ -43,7 +43,7 @@ describe.skipIf(skipped !== undefined)('--ready-fd', () => {
     const helper = helperForTest(['-n', '-p', '/', '-f', '3', '--ready-fd', '99'], { inherit: [peer] });
     expect(await helper.exit()).toMatchObject({
       status: 1,
-      stderr: 'virtfs-proxy-helper: --ready-fd 99: bad file descriptor (EBADF)\n',
+      stderr: 'virtfs-proxy-helper: --ready-fd 99: bad file descriptor (EBADF) [ready-fd-unsuitable]\n',
     });
     closeSync(client.fd);
   });

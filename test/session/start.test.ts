@@ -131,8 +131,8 @@ describe.skipIf(skipped !== undefined)('a socket at a path', () => {
     const directory = exportForTest();
     const path = join(directory, 'file');
     writeFileSync(path, 'precious');
-    const { status, stderr } = await helperForTest(['-n', '-p', directory, '-s', path]).exit();
-    expect([status, stderr]).toEqual([1, expect.stringContaining(path)]);
+    const { status, stderr, code } = await helperForTest(['-n', '-p', directory, '-s', path]).exit();
+    expect([status, code, stderr]).toEqual([1, 'path-taken', expect.stringContaining(path)]);
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 });

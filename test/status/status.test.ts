@@ -189,7 +189,7 @@ describe.skipIf(skipped !== undefined)('the control socket', () => {
     const { status: exit, stderr } = await second.helper.exit();
     expect([exit, stderr]).toEqual([
       1,
-      `virtfs-proxy-helper: cannot create the socket ${first.control}: another process uses it\n`,
+      `virtfs-proxy-helper: cannot create the socket ${first.control}: another process uses it [already-in-use]\n`,
     ]);
     expect(statusJson(first.control).pid).toBe(first.helper.pid);
   });
@@ -204,7 +204,7 @@ describe.skipIf(skipped !== undefined)('the control socket', () => {
     const lost = await sessionForTest(directory, { args: ['--control', '/nosuchdir/x'] }).helper.exit();
     expect([lost.status, lost.stderr]).toEqual([
       1,
-      'virtfs-proxy-helper: cannot create the control socket /nosuchdir/x: no such file or directory (ENOENT)\n',
+      'virtfs-proxy-helper: cannot create the control socket /nosuchdir/x: no such file or directory (ENOENT) [file-not-created]\n',
     ]);
   });
 });

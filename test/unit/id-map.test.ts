@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { configure } from '../../src/helper/cli/configuration.js';
 import { parseOptions } from '../../src/helper/cli/options.js';
-import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
+import { ExitStatus } from '../../src/startup/exit-status.js';
+import { StartError } from '../../src/startup/start-errors.js';
 import { IdMap, UNMAPPED } from '../../src/helper/security-models/id-map.js';
 
 const configuration = (...options: string[]): ReturnType<typeof configure> =>

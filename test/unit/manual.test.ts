@@ -6,6 +6,7 @@ import { manual } from '../../scripts/manual.js';
 import { commands } from '../../src/helper/cli/commands.js';
 import { options } from '../../src/helper/cli/options.js';
 import { ExitStatus } from '../../src/startup/exit-status.js';
+import { startErrors } from '../../src/startup/start-errors.js';
 
 const mandoc = (...argv: string[]): SpawnSyncReturns<string> =>
   spawnSync('mandoc', argv, { input: manual('1.2.3'), encoding: 'utf8' });
@@ -27,7 +28,7 @@ describe('the man page', () => {
     const sections = [...page.matchAll(/^[A-Z][A-Z ]+$/gm)].map(([title]) => title);
     expect(sections).toEqual([
       ...['NAME', 'SYNOPSIS', 'DESCRIPTION', 'COMMANDS', 'SIGNALS', 'ENVIRONMENT', 'FILES', 'EXIT STATUS'],
-      ...['EXAMPLES', 'SEE ALSO'],
+      ...['EXAMPLES', 'DIAGNOSTICS', 'SEE ALSO'],
     ]);
   });
 
@@ -47,6 +48,12 @@ describe('the man page', () => {
     const variables = new Set(sources.match(managers));
     expect(variables.size).toBe(8);
     for (const variable of variables) expect(page).toContain(variable);
+  });
+
+  it('tells of every code of a failed start', () => {
+    const page = shown().replaceAll(/\s+/g, ' ');
+    for (const [code, { meaning, remedy }] of Object.entries(startErrors))
+      expect(page).toContain(` ${code} ${meaning} ${remedy} `);
   });
 
   it('names the files of the units', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { configure } from '../../src/helper/cli/configuration.js';
 import { helpText } from '../../src/helper/cli/help.js';
 import { options, parseOptions } from '../../src/helper/cli/options.js';
-import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
+import { ExitStatus } from '../../src/startup/exit-status.js';
+import { StartError } from '../../src/startup/start-errors.js';
 
 const configuration = (...argv: string[]): ReturnType<typeof configure> => configure(parseOptions(argv));
 

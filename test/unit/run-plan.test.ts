@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../src/helper/cli/commands.js';
 import { parseArguments } from '../../src/cli/arguments.js';
-import { ExitStatus, StartError } from '../../src/startup/exit-status.js';
+import { ExitStatus } from '../../src/startup/exit-status.js';
+import { StartError } from '../../src/startup/start-errors.js';
 import { planRun } from '../../src/run/plan.js';
 
 const plan = (...argv: string[]): ReturnType<typeof planRun> =>

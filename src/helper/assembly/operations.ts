@@ -1,4 +1,5 @@
-import { ExitStatus, StartError } from '../../startup/exit-status.js';
+import { ExitStatus } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import { type Handover, hasOwnMount, isContained } from '../launch/handover.js';
 import type { Logger } from '../../observability/log.js';
 import type { Refusals } from '../../observability/refusals.js';
@@ -41,7 +42,8 @@ export function assembleOperations(handover: Handover, reports: Reports): Operat
   const [status, fileSystem] = [new FileStatus(), new FileSystemStatus()];
   let failed = fstatfs(directory, fileSystem);
   if (failed >= 0) failed = fstat(directory, status);
-  if (failed < 0) throw new StartError(`cannot use the export: ${describeErrno(failed)}`);
+  if (failed < 0)
+    throw new StartError('export-not-opened', `cannot use the export: ${describeErrno(failed)}`);
   const passed = handover.descriptorRequests ? new PassedDescriptor() : undefined;
   const scope = new RequestScope(isContained(handover) ? undefined : directory);
   const model = assembleModel(handover, reports, { scope, passed, fileSystem: fileSystem.type });

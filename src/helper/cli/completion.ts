@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { type Command, commands } from './commands.js';
 import type { Option, OptionTable } from '../../cli/arguments.js';
 import { options } from './options.js';

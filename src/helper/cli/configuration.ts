@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { relative } from 'node:path';
 import { logFormats, type LogFormat, logLevels, type LogLevel } from '../../observability/levels.js';
 import { type SeccompMode, seccompModes } from '../../confinement/seccomp-modes.js';
@@ -130,7 +130,11 @@ function theOneOf(passed: readonly PassedSocket[] | undefined): { descriptor: nu
   if (socket === undefined || passed.length > 1) {
     const names = passed.map(({ name }) => name).join(', ');
     const count = socket === undefined ? 'no socket' : `${passed.length} sockets (${names})`;
-    throw usageError(`systemd passed ${count} (LISTEN_FDS); one is needed, or --socket or --fd`);
+    throw usageError(
+      `systemd passed ${count} (LISTEN_FDS); one is needed, or --socket or --fd`,
+      undefined,
+      'wrong-passed-sockets',
+    );
   }
   const { descriptor, name } = socket;
   return { descriptor, origin: `LISTEN_FDS, descriptor ${descriptor} (${name})` };

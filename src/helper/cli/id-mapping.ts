@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import type { IdMapping, IdMappings, IdRange } from '../security-models/id-map.js';
 import { type OptionName, type OptionValues, valuesOf } from './options.js';
 

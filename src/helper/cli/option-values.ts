@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import type { OptionName, OptionValues } from './options.js';
 
 /** The value of an option that is given once. */

@@ -1,6 +1,6 @@
 import { type Option, parseArguments } from '../../cli/arguments.js';
 import { seccompModes } from '../../confinement/seccomp-modes.js';
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { logFormats, logLevels } from '../../observability/levels.js';
 import { modelNames, multidevsModes } from '../security-models/model-names.js';
 

@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import {
   isMapped,
   type ModelName,

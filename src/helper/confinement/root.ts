@@ -1,5 +1,5 @@
 import { askRootChanger, forkRootChanger, type RootChanger } from '../../confinement/root-changer.js';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import {
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_NOEXEC,
@@ -70,9 +70,9 @@ export function enterRoot(changer: RootChanger, exportDirectory: number): number
   const answer = askRootChanger(changer);
   if (answer === undefined || answer.failed < 0) {
     const why = answer === undefined ? 'no answer' : describeErrno(answer.failed);
-    throw new StartError(`cannot make the export the root directory: ${why}`);
+    throw new StartError('root-not-changed', `cannot make the export the root directory: ${why}`);
   }
   if (chdir(ROOT) < 0 || !isSameFile(exportDirectory, AT_FDCWD, ROOT))
-    throw new StartError('the root directory is not the export');
+    throw new StartError('root-not-changed', 'the root directory is not the export');
   return answer.restricted;
 }

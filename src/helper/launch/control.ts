@@ -1,4 +1,4 @@
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import * as errno from '../../abi/errno.js';
 import { S_ISGID } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
@@ -12,7 +12,10 @@ const CONTROL_MODE = 0o600;
 
 /** Where a control socket is to be. Throws a StartError. */
 export function controlPlace(path: string): Place {
-  return openPlace(path, (reason) => new StartError(`cannot create the control socket ${path}: ${reason}`));
+  return openPlace(
+    path,
+    (code, reason) => new StartError(code, `cannot create the control socket ${path}: ${reason}`),
+  );
 }
 
 /**

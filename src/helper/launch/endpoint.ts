@@ -1,5 +1,5 @@
 import { GuestCredentials, type Owner } from '../credentials/guest-credentials.js';
-import { StartError } from '../../startup/exit-status.js';
+import { type Fail, StartError } from '../../startup/start-errors.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
@@ -39,14 +39,18 @@ export function inheritedSocket(
   clientUids: readonly number[] | undefined,
 ): ReadySocket {
   const state = unixSocketState(descriptor);
-  if (state === -errno.EBADF) throw new StartError(`${origin}: no such descriptor was passed`);
+  if (state === -errno.EBADF)
+    throw new StartError('socket-unsuitable', `${origin}: no such descriptor was passed`);
   if (state === 'listening' || state === 'connected') {
     if (state === 'connected' && !mayConnect(peerCredentials(descriptor)?.uid, clientUids)) {
-      throw new StartError(`${origin}: the client is neither the user of --uid or --allow-uid nor root`);
+      throw new StartError(
+        'client-not-allowed',
+        `${origin}: the client is neither the user of --uid or --allow-uid nor root`,
+      );
     }
     return { descriptor, listening: state === 'listening', clientUids, backlog: BACKLOG };
   }
-  throw new StartError(`${origin}: must be a connected or listening unix stream socket`);
+  throw new StartError('socket-unsuitable', `${origin}: must be a connected or listening unix stream socket`);
 }
 
 /**
@@ -59,15 +63,15 @@ export function listenAt(
   allowed: readonly number[],
   backlog: number,
 ): ReadySocket {
-  const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
+  const fail: Fail = (code, reason) => new StartError(code, `cannot create the socket ${path}: ${reason}`);
   const check = (result: number): number => {
-    if (result < 0) throw fail(describeErrno(result));
+    if (result < 0) throw fail('file-not-created', describeErrno(result));
     return result;
   };
   const socket = check(unixSocket(SOCK_STREAM));
   fchmod(socket, SOCKET_MODE);
   const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, (reason) => {
-    throw new StartError(reason);
+    throw new StartError('user-not-taken', reason);
   });
   const place = openPlace(path, fail);
   Staging.run(place, (staging) => {

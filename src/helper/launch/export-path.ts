@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { relative } from 'node:path';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError, type StartErrorCode } from '../../startup/start-errors.js';
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import {
@@ -69,9 +69,20 @@ function openBelow(base: string, rest: string): number {
 export function findExport(path: string, base: string | undefined): FoundExport {
   const found = find(path, base);
   if (typeof found !== 'number') return found;
-  const reason =
-    base !== undefined && found === -errno.ELOOP
-      ? `a symbolic link below ${base} leads there, which --path-base forbids`
-      : describeErrno(found);
-  throw new StartError(`cannot export ${path}: ${reason}`);
+  throw base !== undefined && found === -errno.ELOOP
+    ? refused(
+        path,
+        'export-behind-link',
+        `a symbolic link below ${base} leads there, which --path-base forbids`,
+      )
+    : refused(path, codes[-found] ?? 'export-not-opened', describeErrno(found));
+}
+
+const codes: Readonly<Record<number, StartErrorCode>> = {
+  [errno.ENOENT]: 'export-not-found',
+  [errno.ENOTDIR]: 'export-not-a-directory',
+};
+
+function refused(path: string, code: StartErrorCode, reason: string): StartError {
+  return new StartError(code, `cannot export ${path}: ${reason}`);
 }

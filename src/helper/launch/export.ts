@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../../syscalls/files.js';
@@ -51,10 +51,14 @@ export function openExport(path: string, found: number, follow: boolean): Export
   const guard = canMount && real !== '/' ? layGuard(name) : undefined;
   const isMount = canMount && (real === '/' || bindToItself(name) >= 0);
   const directory = openat(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0);
-  if (directory < 0) throw new StartError(`cannot export ${path}: ${describeErrno(directory)}`);
+  if (directory < 0)
+    throw new StartError('export-not-opened', `cannot export ${path}: ${describeErrno(directory)}`);
   const isPrivate = !isMount || makePrivate(cString(`/proc/self/fd/${directory}`)) >= 0;
   if (!isPrivate || identityOf(found) !== identityOf(directory))
-    throw new StartError(`cannot export ${path}: it was moved or replaced meanwhile; start again`);
+    throw new StartError(
+      'export-replaced',
+      `cannot export ${path}: it was moved or replaced meanwhile; start again`,
+    );
   if (guard !== undefined) trimGuard(guard, directory);
   if (host === undefined) close(found);
   const hasProcfs = mountsIn(real).some(({ fileSystem }) => fileSystem === 'proc');
@@ -93,6 +97,7 @@ export function requireUserXattrs({ path, directory }: Export): void {
   );
   if (failed !== -errno.EOPNOTSUPP) return;
   throw new StartError(
+    'export-without-xattrs',
     `the file system of ${path} has no user extended attributes, which mapped-xattr needs; use mapped-file`,
   );
 }

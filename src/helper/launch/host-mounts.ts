@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CAP_DAC_OVERRIDE, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../confinement/capabilities.js';
-import { ExitStatus, StartError } from '../../startup/exit-status.js';
+import { ExitStatus } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { AT_FDCWD, close, O_RDWR, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
@@ -93,5 +94,8 @@ export function startMountFollower(
 }
 
 function failure(error: number): StartError {
-  return new StartError(`cannot follow the host's mounts: ${describeErrno(error)}; see --host-mounts ignore`);
+  return new StartError(
+    'mounts-not-followed',
+    `cannot follow the host's mounts: ${describeErrno(error)}; see --host-mounts ignore`,
+  );
 }

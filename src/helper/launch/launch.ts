@@ -3,7 +3,7 @@ import { argumentsOfNode } from '../../cli/command-line.js';
 import type { Configuration } from '../cli/configuration.js';
 import { forkExportRoot } from '../confinement/root.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
-import { StartError } from '../../startup/exit-status.js';
+import { lineOf, StartError } from '../../startup/start-errors.js';
 import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
 import { umask } from '../../syscalls/files.js';
 import { forbidCores } from '../../syscalls/process.js';
@@ -63,10 +63,10 @@ export async function launch(
     else if (isRoots(privileges)) {
       const { startListening } = await import('./listener.js');
       await startListening(configuration, directory, privileges.kept);
-    } else throw new StartError('--keep-listening: must be started as root');
+    } else throw new StartError('root-required', '--keep-listening: must be started as root');
   } catch (error) {
     if (!(error instanceof StartError) || readyDescriptor === undefined) throw error;
-    report(readyDescriptor, error.message);
+    report(readyDescriptor, lineOf(error));
     process.exitCode = error.status;
   }
 }

@@ -1,4 +1,4 @@
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { LISTENER_VARIABLE } from '../../observability/helper-status.js';
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
@@ -69,7 +69,11 @@ export async function startListening(
     configuration.control === undefined ? undefined : controlPlace(configuration.control).directory;
   const socket = await readySocket(configuration);
   if (!socket.listening)
-    throw usageError('--keep-listening: needs a listening socket, this one is connected');
+    throw usageError(
+      '--keep-listening: needs a listening socket, this one is connected',
+      undefined,
+      'socket-is-connected',
+    );
   const channel = daemon ? reportChannel() : undefined;
   const notify = notifyChannelOf(process);
   const nullDevice = openNullDevice();

@@ -1,4 +1,5 @@
-import { ExitStatus, StartError } from '../../startup/exit-status.js';
+import { ExitStatus } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openat } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
@@ -24,7 +25,8 @@ export function openOwnDescriptors(): number {
   const copy = mountCopy(OWN_DESCRIPTORS);
   if (copy >= 0) return copy;
   const opened = openat(AT_FDCWD, OWN_DESCRIPTORS, O_PATH | O_DIRECTORY, 0);
-  if (opened < 0) throw new StartError(`cannot open /proc/self/fd: ${describeErrno(opened)}`);
+  if (opened < 0)
+    throw new StartError('system-incomplete', `cannot open /proc/self/fd: ${describeErrno(opened)}`);
   detachInUserNamespace(opened);
   return opened;
 }

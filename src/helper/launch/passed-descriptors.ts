@@ -1,5 +1,5 @@
 import type { Configuration } from '../cli/configuration.js';
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { S_IFMT, S_IFSOCK } from '../../syscalls/files.js';
 import { FileStatus, fstat, referToSameFile } from '../../syscalls/status.js';
 

@@ -4,7 +4,7 @@ import {
   CAP_SYS_CHROOT,
   capabilitiesToKeep,
 } from '../../confinement/capabilities.js';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import type { ModelSettings } from '../security-models/model-names.js';
 import { CapabilitySets } from '../../syscalls/privileged/credentials.js';
 import { isSecureExecution } from '../../syscalls/process.js';
@@ -30,10 +30,10 @@ export function isRoots({ kept }: Privileges): boolean {
 export function checkPrivileges({ name, fileCapabilities }: ModelSettings): Privileges {
   // the loader, NODE_OPTIONS and the environment could be used against a program that has more rights than its caller
   if (isSecureExecution())
-    throw new StartError('must not be started set-uid, set-gid or with file capabilities');
+    throw new StartError('started-set-uid', 'must not be started set-uid, set-gid or with file capabilities');
   const uid = process.geteuid?.();
   if (uid !== process.getuid?.() || process.getegid?.() !== process.getgid?.()) {
-    throw new StartError('the real and the effective ids must be the same');
+    throw new StartError('started-set-uid', 'the real and the effective ids must be the same');
   }
   const sets = new CapabilitySets();
   sets.read();
@@ -47,6 +47,7 @@ export function checkPrivileges({ name, fileCapabilities }: ModelSettings): Priv
       : ['--security-model passthrough', 'mapped-xattr, mapped-file and none work for every user'];
     const names = missing.map((capability) => `${capability.name} (${capability.why})`).join(', ');
     throw new StartError(
+      'root-required',
       `must be started as root, or as root of a user namespace, with ${option}; ${
         uid === 0 ? `missing: ${names}` : otherwise
       }`,

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import * as errno from '../../abi/errno.js';
 import {
   AT_FDCWD,
@@ -41,6 +41,7 @@ export function registerExport(path: string, found: FoundExport, readOnly: boole
       const directory = above.find(({ identity }) => served.has(identity));
       if (directory === undefined) continue;
       throw new StartError(
+        'export-behind-link',
         `cannot export ${path}: it leads through the symbolic link ${name} in ${directory.path}, ` +
           'which another helper serves to a guest that can change it; use --path-base',
       );

@@ -1,5 +1,5 @@
 import type { Configuration } from '../cli/configuration.js';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import { groupId, userId } from '../../startup/accounts.js';
 import { BACKLOG, inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
 
@@ -19,7 +19,10 @@ export async function readySocket(
   for (const user of endpoint.allowed) allowed.push(await userId(user, '--allow-uid'));
   // in his user namespace all others look the same
   if (!isRoot && (group !== own.gid || [owner ?? own.uid, ...allowed].some((uid) => uid !== own.uid))) {
-    throw new StartError('--uid, --gid and --allow-uid: only root can open the socket to somebody else');
+    throw new StartError(
+      'root-required',
+      '--uid, --gid and --allow-uid: only root can open the socket to somebody else',
+    );
   }
   if (endpoint.kind === 'descriptor') {
     // the caller made the socket and its permissions; who connects is checked only when somebody was named

@@ -1,3 +1,4 @@
+import { parseLine, type StartError } from '../../startup/start-errors.js';
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { earlyEnd, KeptOutput, reportFrom } from '../../startup/early-end.js';
@@ -23,8 +24,11 @@ export interface ClientDescriptors {
 }
 const descriptors: ClientDescriptors = { socket: 3, report: 4 };
 
-/** How the process of a client ended. `unserved` is why the client was never served. */
-export type ClientEnd = (client: number, end: ProcessEnd, unserved: string | undefined) => void;
+/** Why a client was never served. */
+export type Unserved = Pick<StartError, 'code' | 'message'>;
+
+/** How the process of a client ended. */
+export type ClientEnd = (client: number, end: ProcessEnd, unserved: Unserved | undefined) => void;
 
 /** The arguments of Node for a client. */
 export type ClientCommand = (client: number, descriptors: ClientDescriptors) => readonly string[];
@@ -147,17 +151,21 @@ export class ClientProcesses {
     child.once('exit', (status, signal) => {
       const end = { status, signal };
       void served.then((report) => {
-        const why = report === '' ? earlyEnd('its process', end, output?.take()) : report;
+        const why = report === '' ? earlyEnd('its process', end, output?.take()) : parseLine(report);
         this.#gone(client, end, report === READY ? undefined : why);
       });
     });
     child.once('error', ({ message }) => {
       output?.close();
-      this.#gone(client, { status: null, signal: null }, `cannot start ${process.execPath}: ${message}`);
+      this.#gone(
+        client,
+        { status: null, signal: null },
+        { code: 'program-not-started', message: `cannot start ${process.execPath}: ${message}` },
+      );
     });
   }
 
-  #gone(client: number, end: ProcessEnd, unserved: string | undefined): void {
+  #gone(client: number, end: ProcessEnd, unserved: Unserved | undefined): void {
     if (this.#running.delete(client)) this.#ended(client, end, unserved);
   }
 }

@@ -1,5 +1,5 @@
 import type * as unixSocket from 'node-unix-socket';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import type { HelperStatus } from '../../observability/helper-status.js';
 import { loadPackage } from '../../native/load.js';
 import { describeErrno } from '../../abi/errno-text.js';
@@ -35,7 +35,7 @@ export function openControlSocket({ path, directory, name }: ControlPlace, statu
   try {
     server.listen(place, BACKLOG);
   } catch {
-    throw new StartError(`cannot create the control socket ${path}: ${whyNot(place)}`);
+    throw new StartError('file-not-created', `cannot create the control socket ${path}: ${whyNot(place)}`);
   } finally {
     umask(before);
     close(directory);

@@ -1,5 +1,5 @@
 import type { Option } from '../../cli/arguments.js';
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import type { PassedSocket } from '../../service/activation.js';
 import { type ListenAddress, parseListenAddress, passedAddress } from '../transports/address.js';
 import { serverOptions, type ServerOptionName } from './options.js';

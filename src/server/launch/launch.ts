@@ -6,7 +6,7 @@ import { leaveNetwork } from '../../confinement/namespaces.js';
 import { clearGroups, hasCapabilities, restrictNextProgram, takeIds } from '../../confinement/rights.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
-import { StartError } from '../../startup/exit-status.js';
+import { StartError } from '../../startup/start-errors.js';
 import { stderrIsJournal } from '../../startup/journal.js';
 import { NextProgram } from '../../startup/program.js';
 import { umask } from '../../syscalls/files.js';
@@ -59,6 +59,7 @@ function requireReadable(file: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new StartError(
+      'program-unreadable',
       `user ${process.getuid?.()} cannot read ${file} (${code}): install it where everybody can, or choose another user with --run-as`,
     );
   }

@@ -1,6 +1,6 @@
 import { absolutePath, isUtf8 } from '../../cli/path-bytes.js';
 import type { PassedSocket } from '../../service/activation.js';
-import { usageError } from '../../startup/exit-status.js';
+import { usageError } from '../../startup/start-errors.js';
 import { ipAddress } from '../../syscalls/network-sockets.js';
 import { MAX_PATH_BYTES } from '../../syscalls/sockets.js';
 
@@ -36,6 +36,7 @@ export function passedAddress(passed: readonly PassedSocket[], carries: Carried)
     throw usageError(
       `systemd passed ${count} (LISTEN_FDS); one is needed, or --listen`,
       'virtfs-proxy-helper share',
+      'wrong-passed-sockets',
     );
   }
   const { descriptor, name } = socket;

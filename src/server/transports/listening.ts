@@ -1,6 +1,6 @@
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
-import { StartError } from '../../startup/exit-status.js';
+import { type Fail, StartError } from '../../startup/start-errors.js';
 import { openPlace, pathIn } from '../../startup/place.js';
 import { SocketFile } from '../../startup/socket-file.js';
 import { NEW, Staging } from '../../startup/staging.js';
@@ -45,9 +45,13 @@ export interface OpenedSocket {
 
 /** Makes the socket of an address, or checks the one that was passed. The umask has to be 0. Throws a StartError. */
 export function openClientSocket(address: ListenAddress, owner: SocketOwner): OpenedSocket {
-  const fail = (reason: string): StartError => new StartError(`${address.origin}: ${reason}`);
+  const fail: Fail = (code, reason) => new StartError(code, `${address.origin}: ${reason}`);
   const check = (result: number): number => {
-    if (result < 0) throw fail(describeErrno(result));
+    if (result < 0)
+      throw fail(
+        result === -errno.EADDRINUSE ? 'already-in-use' : 'address-not-available',
+        describeErrno(result),
+      );
     return result;
   };
   switch (address.kind) {
@@ -70,20 +74,21 @@ export function openClientSocket(address: ListenAddress, owner: SocketOwner): Op
 
 function inheritedSocket(
   { descriptor, carries }: ListenAddress & { readonly kind: 'descriptor' },
-  fail: (reason: string) => StartError,
+  fail: Fail,
 ): StreamSocketState {
   const state = streamSocketState(descriptor);
-  if (state === -errno.EBADF) throw fail('no such descriptor was passed');
+  if (state === -errno.EBADF) throw fail('socket-unsuitable', 'no such descriptor was passed');
   if (typeof state === 'object' && (carries === '9p' || state.kind === 'unix')) return state;
-  if (carries === 'vhost-user') throw fail('must be a connected or listening unix stream socket');
-  throw fail('must be a connected or listening stream socket (unix, TCP or AF_VSOCK)');
+  if (carries === 'vhost-user')
+    throw fail('socket-unsuitable', 'must be a connected or listening unix stream socket');
+  throw fail('socket-unsuitable', 'must be a connected or listening stream socket (unix, TCP or AF_VSOCK)');
 }
 
 /** Nobody else can enter the staging directory, so the socket has its owner before anybody can see it. */
 function listenAt(path: string, { uid, gid }: SocketOwner): OpenedSocket {
-  const fail = (reason: string): StartError => new StartError(`cannot create the socket ${path}: ${reason}`);
+  const fail: Fail = (code, reason) => new StartError(code, `cannot create the socket ${path}: ${reason}`);
   const check = (result: number): number => {
-    if (result < 0) throw fail(describeErrno(result));
+    if (result < 0) throw fail('file-not-created', describeErrno(result));
     return result;
   };
   const socket = check(unixSocket(SOCK_STREAM));
