@@ -25,7 +25,7 @@ const reasons: Readonly<Record<string, string>> = {
   the caches of two cores are not enough for all. Eight requests of different kinds touch 678 cache lines of a helper; of
   the minimal Node loop 301, and it is hardly quicker than the C helper, so that next to nothing may be added to it. But what
   it lacks is needed: to look for signals and timers (2 %), the clock (1 to 2), libuv's epoll for an idle helper (1 to 2),
-  GETVERSION (1.5), the seccomp filter (1), and all checks. What helped, and what did not, is in ARCHITECTURE.md.`,
+  GETVERSION (1.5), the seccomp filter (1), and all checks. What helped, and what did not, is in docs/decisions/.`,
   ready: `**ready, first answer:** the least that is possible with a second program that never had full rights, Node and koffi
   twice and nothing of ours, takes all of the target (see "Start and memory"). The rest, where bare node takes 22 ms, is
   compiling the two programs (8 ms), pino (6), node:net (3), mounts and the change of root (4). A code cache of V8's would save 9 ms, and

@@ -15,7 +15,7 @@ export interface Export {
   readonly path: string;
   /** An O_PATH descriptor of it. */
   readonly directory: number;
-  /** Whether it is a mount of our own, so that `..` never leaves it: see ARCHITECTURE.md, containment. */
+  /** Whether it is a mount of our own, so that `..` never leaves it: see docs/decisions/003-containment.md. */
   readonly isMount: boolean;
   /** A descriptor of what lies beneath that mount: `mount-guard.ts`. The serving program does not get it. */
   readonly guard: number | undefined;
