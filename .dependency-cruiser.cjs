@@ -75,6 +75,7 @@ module.exports = {
       ['abi', 'native', 'observability', 'service', 'syscalls'],
       'What every program needs to start and to tell why it did not.',
     ),
+    only('accepting', ['abi', 'syscalls'], 'Clients of a listening socket, whoever they are.'),
     only('cli', ['abi'], 'Command lines, whatever their options are.'),
 
     // the helper, from the socket to the system call
@@ -119,7 +120,7 @@ module.exports = {
     ),
     only(
       'helper/listening',
-      ['abi', 'helper/cli', 'startup', 'syscalls'],
+      ['abi', 'accepting', 'helper/cli', 'startup', 'syscalls'],
       "Accepting clients, the processes of a listener's.",
     ),
     only(
@@ -154,7 +155,7 @@ module.exports = {
     // the 9P server, from the guest to the helper
     only(
       'server/transports',
-      ['abi', 'cli', 'service', 'startup', 'syscalls'],
+      ['abi', 'accepting', 'cli', 'service', 'startup', 'syscalls'],
       'Where clients come from, and the bytes to and from one of them.',
     ),
     only(

@@ -7,7 +7,7 @@ import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { Readiness } from '../startup/readiness.js';
 import { runServing, type Serving } from '../startup/serving-program.js';
-import { acceptClients } from '../helper/listening/acceptance.js';
+import { acceptUsers } from '../helper/listening/acceptance.js';
 import { ClientProcesses } from '../helper/listening/client-processes.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
 import { LineLimit, Refusals } from '../observability/refusals.js';
@@ -78,7 +78,7 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): Se
       } else tellStatus();
     },
   );
-  const server = acceptClients(
+  const server = acceptUsers(
     socket,
     (descriptor, uid) => {
       if (!clients.take(descriptor, uid)) refusals.report('refused a client: there are too many', { uid });

@@ -9,7 +9,7 @@ import { containment, type Handover, isContained } from '../helper/launch/handov
 import { replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { assembleOperations, type Operations } from '../helper/assembly/operations.js';
-import { acceptClients } from '../helper/listening/acceptance.js';
+import { acceptUsers } from '../helper/listening/acceptance.js';
 import { statusFields, StatusSource } from '../observability/helper-status.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
@@ -145,7 +145,7 @@ function start(
       connected(descriptor);
       return false;
     };
-    acceptClients(socket, first, refused);
+    acceptUsers(socket, first, refused);
     readiness.notifier.status(`waiting for a client of ${handover.export.path}`);
   } else {
     connected(socket.descriptor);

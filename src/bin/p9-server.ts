@@ -8,7 +8,7 @@ import { serverPolicy, vhostUserPolicy } from '../server/confinement/system-call
 import type { ServerHandover } from '../server/launch/handover.js';
 import { serveClient, type ServedClient, type SessionEnd } from '../server/session/serve-client.js';
 import { overStream } from '../server/session/stream-channel.js';
-import { acceptClients } from '../server/transports/acceptance.js';
+import { acceptGuests } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
 import { overVhostUser } from '../server/vhost-user/channel.js';
 import { Notifier } from '../service/notifications.js';
@@ -56,7 +56,7 @@ function begin(handover: ServerHandover, log: Logger): () => void {
     });
   };
   if (client.listening) {
-    acceptClients(client, allowed, {
+    acceptGuests(client, allowed, {
       connected: (descriptor) => {
         serve(descriptor);
         return false;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Arguments } from '../cli/arguments.js';
 import { createLogger, LogLines } from '../observability/log.js';
 import { StandardError } from '../observability/standard-error.js';
-import { acceptClients } from '../server/transports/acceptance.js';
+import { acceptGuests } from '../server/transports/acceptance.js';
 import type { ClientSocket } from '../server/transports/listening.js';
 import { passedSockets } from '../service/activation.js';
 import { notifyChannel, Notifier } from '../service/notifications.js';
@@ -126,7 +126,7 @@ async function serveAll(
         else if (clients.running === 0) resolve(ExitStatus.OK);
       },
     );
-    const acceptance = acceptClients(client, plan.settings.allowed, {
+    const acceptance = acceptGuests(client, plan.settings.allowed, {
       connected: (descriptor, peer) => {
         void clients.take({ ...client, descriptor, listening: false }, peer);
         return true;

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { acceptClients, type AllowedPeers, type Peer } from '../../src/server/transports/acceptance.js';
+import { acceptGuests, type AllowedPeers, type Peer } from '../../src/server/transports/acceptance.js';
 import { parseListenAddress } from '../../src/server/transports/address.js';
 import { type ClientSocket, openClientSocket } from '../../src/server/transports/listening.js';
 
@@ -18,7 +18,7 @@ export function accepting(
   goOn = true,
 ): { peers: Peer[]; refused: Peer[]; descriptors: number[]; close: () => void } {
   const [peers, refused, descriptors]: [Peer[], Peer[], number[]] = [[], [], []];
-  const acceptance = acceptClients(socket, allowed, {
+  const acceptance = acceptGuests(socket, allowed, {
     connected: (descriptor, peer) => {
       descriptors.push(descriptor);
       peers.push(peer);

@@ -1,12 +1,5 @@
-import { createServer, type Socket } from 'node:net';
-import { duplicate } from '../../syscalls/process.js';
-import { peerCredentials } from '../../syscalls/sockets.js';
-import { closeStranger, withoutLinger } from '../../syscalls/stranger.js';
-
-/** A socket of Node that tells its descriptor, which is not part of its public interface. */
-interface SocketWithHandle extends Socket {
-  readonly _handle?: { readonly fd: number };
-}
+import { acceptFrom, type Acceptance } from '../../accepting/acceptance.js';
+import { listen, peerCredentials } from '../../syscalls/sockets.js';
 
 const ROOT = 0;
 
@@ -24,36 +17,23 @@ export interface ListeningSocket {
   readonly backlog: number;
 }
 
-/** Stops accepting. */
-export interface Acceptance {
-  close: () => void;
-}
-
 /**
- * Accepts clients of a listening socket.
+ * Accepts users of this host, who are the clients of a helper.
  *
  * @param connected is given the socket of a client and its uid, and says whether to go on listening
  * @param refused is told the uid of a client that was sent away
  */
-export function acceptClients(
-  { descriptor: listening, clientUids, backlog }: ListeningSocket,
+export function acceptUsers(
+  { descriptor, clientUids, backlog }: ListeningSocket,
   connected: (descriptor: number, uid: number) => boolean,
   refused: (uid: number | undefined) => void,
 ): Acceptance {
-  // with the clients in its backlog
-  const close = (): void => {
-    withoutLinger(() => server.close());
-  };
-  const server = createServer({ pauseOnConnect: true }, (socket: SocketWithHandle) => {
-    const descriptor = duplicate(socket._handle?.fd ?? -1);
-    withoutLinger(() => socket.destroy());
-    const uid = peerCredentials(descriptor)?.uid;
-    if (uid === undefined || !mayConnect(uid, clientUids)) {
-      // told first: the client learns of it by the close
-      refused(uid);
-      closeStranger(descriptor);
-    } else if (!connected(descriptor, uid)) close();
+  // one that was passed may have room for fewer
+  listen(descriptor, backlog);
+  return acceptFrom(descriptor, {
+    identify: (client) => peerCredentials(client)?.uid,
+    admits: (uid) => mayConnect(uid, clientUids),
+    connected,
+    refused,
   });
-  server.listen({ fd: listening, backlog });
-  return { close };
 }
