@@ -4,16 +4,14 @@
  *   VIRTFS_SOAK_REQUESTS  how many requests (100000); in full:
  *   VIRTFS_SOAK_REQUESTS=10000000 npm test -- test/soak/soak.test.ts
  */
-import { closeSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
 import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
 import { sessionForTest } from '../../harness/helper-process.js';
-import { setXattr } from '../../harness/libc.js';
 import { exportForTest } from '../../harness/tree.js';
 import type { WireClient } from '../../harness/wire-client.js';
-import { directories, files, link, nameOf, Workload, xattr } from './workload.js';
+import { fillTree, nameOf, Workload } from './workload.js';
 
 const skip = skipUnlessRoot('the soak run');
 const count = countFrom('VIRTFS_SOAK_REQUESTS', 100_000);
@@ -37,12 +35,7 @@ interface Window {
 
 function makeTree(): string {
   const root = exportForTest();
-  for (const directory of directories) mkdirSync(join(root, directory));
-  for (const file of files) {
-    writeFileSync(join(root, file), 'content');
-    setXattr(Buffer.from(join(root, file)), Buffer.from(xattr), Buffer.from('value'));
-  }
-  symlinkSync('/d0/f0', join(root, link));
+  fillTree(root);
   return root;
 }
 

@@ -1,5 +1,7 @@
 /** A mixture of requests that leaves the tree as it was after every step, so that any number of them can be made. */
-import { constants } from 'node:fs';
+import { constants, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setXattr } from '../../harness/libc.js';
 import { Random } from '../../harness/random.js';
 import { type Owner, type RequestName, requests, requestTypes } from '../../harness/requests.js';
 
@@ -15,6 +17,16 @@ export const files = directories.flatMap((directory) =>
 );
 export const link = '/link';
 export const xattr = 'user.kept';
+
+/** Makes what the steps need. */
+export function fillTree(root: string): void {
+  for (const directory of directories) mkdirSync(join(root, directory));
+  for (const path of files) {
+    writeFileSync(join(root, path), 'content');
+    setXattr(Buffer.from(join(root, path)), Buffer.from(xattr), Buffer.from('value'));
+  }
+  symlinkSync('/d0/f0', join(root, link));
+}
 
 type Step = readonly Buffer[];
 type StepMaker = (random: Random) => Step;
