@@ -40,12 +40,16 @@ const cacheDirectory = path.join(repositoryRoot, '.cache', 'guest');
  * Builds the image, or takes the one built before from the same kernel, tools and init script.
  *
  * @param tree where another Debian lies, whose kernel and modules are taken
+ * @param moreModules of the kernel, which init loads, too
  */
-export function guestImage(tree = '/'): GuestImage {
+export function guestImage(tree = '/', moreModules: readonly string[] = []): GuestImage {
   const release = newestKernelRelease(tree);
   const kernel = path.join(tree, 'boot', `vmlinuz-${release}`);
   const init = fs.readFileSync(path.join(repositoryRoot, 'harness', 'guest', 'init.sh'));
-  const modules = modulesInLoadOrder(path.join(tree, 'lib/modules', release));
+  const modules = modulesInLoadOrder(path.join(tree, 'lib/modules', release), [
+    ...wantedModules,
+    ...moreModules,
+  ]);
   const programs = guestTools.map(findProgram);
   const sources = [kernel, busybox, ...modules, ...programs];
 
@@ -110,7 +114,7 @@ function has9p(modules: string): boolean {
   return fs.existsSync(list) && fs.readFileSync(list, 'utf8').includes('/9p.ko');
 }
 
-function modulesInLoadOrder(directory: string): string[] {
+function modulesInLoadOrder(directory: string, wanted: readonly string[]): string[] {
   const dependencies = new Map<string, string[]>();
   for (const line of fs.readFileSync(`${directory}/modules.dep`, 'utf8').split('\n')) {
     const [module, needed] = line.split(':');
@@ -120,7 +124,7 @@ function modulesInLoadOrder(directory: string): string[] {
   }
   const builtin = fs.readFileSync(path.join(directory, 'modules.builtin'), 'utf8').split('\n');
   const ordered = new Set<string>();
-  for (const name of wantedModules) {
+  for (const name of wanted) {
     const module = [...dependencies.keys()].find((file) => isModule(file, name));
     if (module === undefined && builtin.some((file) => isModule(file, name))) continue;
     if (module === undefined) throw new Error(`${directory} has no module ${name}`);

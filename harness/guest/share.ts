@@ -58,7 +58,7 @@ const HOST = '10.0.2.2';
 const OPEN = 'restrict=off';
 
 /** How QEMU and the guest come to a share. */
-interface Way {
+export interface Way {
   readonly qemuArguments: readonly string[];
   /** What the guest mounts, and the options that say how it gets there. */
   readonly source: string;
@@ -130,7 +130,7 @@ export class Share {
 }
 
 /** By an address of the user network that stands for a socket of the host's. QEMU connects to it when it starts. */
-function forwarded(tag: string, socket: string, number: number): Way {
+export function forwarded(tag: string, socket: string, number: number): Way {
   const address = `10.0.2.${100 + number}`;
   return {
     qemuArguments: ['-chardev', `socket,id=${tag},path=${socket}`],
@@ -155,7 +155,7 @@ function ownDevice(tag: string, socket: string): Way {
 }
 
 /** QEMU's words for the network of a machine with these shares, if it needs one. */
-export function wordsForNetwork(shares: Iterable<Share>): string[] {
+export function wordsForNetwork(shares: Iterable<{ readonly way: Way }>): string[] {
   const words = [...shares].map(({ way }) => way.network).filter((word) => word !== undefined);
   if (words.length === 0) return [];
   const network = ['user', 'id=network', ...(words.includes(OPEN) ? [] : ['restrict=on']), ...new Set(words)];
