@@ -10,11 +10,14 @@ import type { SystemCallResult } from './system-calls.js';
 /** Everything of one run; a part is missing when it was left out or what it needs is not installed. */
 export interface Results {
   readonly quick: boolean;
-  /** Parts were measured again later, alone. */
-  readonly pieced?: boolean;
+  /** The machine of the last run. */
   readonly machine: MachineDescription;
+  /** When each part was measured, and how many cores were busy with other work before that. */
+  readonly measured: Readonly<Record<string, { readonly date: string; readonly busyCores: number }>>;
   readonly raw?: RawResult;
+  /** Of today's QEMU, and of one with the proxy driver. */
   readonly guest?: GuestResult;
+  readonly proxyGuest?: GuestResult;
   readonly scale?: ScaleResult;
   readonly ninep?: NinepResult;
   readonly startup?: StartupResult;

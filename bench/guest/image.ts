@@ -6,22 +6,28 @@ import { type CpioEntry, cpioArchive } from '../../harness/guest/cpio.js';
 import { guestImage } from '../../harness/guest/image.js';
 import { repositoryRoot } from '../../harness/guest/repository.js';
 
-const perl = '/usr/bin/perl';
-const virtiofsModules = ['fuse', 'virtiofs'];
+/** What the work needs besides the tests' tools. GNU's tar is what people have; busybox's takes several times as long. */
+const programs = ['perl', 'git', 'tar'];
 const FILES_PER_DIRECTORY = 10;
 
+/** Whether this machine has what the guest shall have. */
+export const hasPrograms = programs.every((name) => fs.existsSync(`/usr/bin/${name}`));
+
+export interface ImageOptions {
+  /** A Debian of its own, whose kernel is taken; this machine's when left out. */
+  readonly tree: string | undefined;
+  readonly treeFiles: number;
+  /** Archives that make up the tree, each a directory of it. */
+  readonly slices: number;
+}
+
 /**
- * Writes the tests' guest with what the work here needs besides: perl, the virtiofs modules, a tree to unpack.
+ * Writes the tests' guest with what the work here needs besides, as `kernel` and `initramfs`.
  *
- * @param slices archives that make up the tree, each a directory of it
+ * @returns the kernel's release
  */
-export function writeBenchImage(
-  directory: string,
-  treeFiles: number,
-  slices: number,
-): { kernel: string; initramfs: string } {
-  const { kernel, initramfs } = guestImage();
-  const release = path.basename(kernel).replace('vmlinuz-', '');
+export function writeBenchImage(directory: string, { tree, treeFiles, slices }: ImageOptions): string {
+  const { kernel, initramfs } = guestImage(tree, ['virtiofs']);
   const entries = new Map<string, CpioEntry>();
   const add = (target: string, mode: number, content?: Buffer): void => {
     const name = target.replace(/^\/+/, '');
@@ -32,9 +38,10 @@ export function writeBenchImage(
   const addFile = (target: string, content: Buffer): void => {
     add(target, fs.constants.S_IFREG | 0o755, content);
   };
-  for (const file of [perl, ...sharedLibraries(perl)]) addFile(file, fs.readFileSync(file));
-  for (const module of virtiofsModules) {
-    addFile(`/bench/${module}.ko`, fs.readFileSync(`/lib/modules/${release}/kernel/fs/fuse/${module}.ko`));
+  for (const name of programs) {
+    const program = `/usr/bin/${name}`;
+    addFile(program, fs.readFileSync(program));
+    for (const library of sharedLibraries(program)) addFile(library, fs.readFileSync(library));
   }
   addFile('/bench/work.pl', fs.readFileSync(path.join(repositoryRoot, 'bench', 'guest', 'work.pl')));
   for (let slice = 0; slice < slices; slice++) {
@@ -44,7 +51,8 @@ export function writeBenchImage(
   const whole = path.join(directory, 'initramfs');
   fs.copyFileSync(initramfs, whole);
   fs.appendFileSync(whole, cpioArchive([...entries.values()]));
-  return { kernel, initramfs: whole };
+  fs.copyFileSync(kernel, path.join(directory, 'kernel'));
+  return path.basename(kernel).replace('vmlinuz-', '');
 }
 
 function sharedLibraries(program: string): string[] {

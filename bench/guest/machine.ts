@@ -1,22 +1,28 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { GuestAgent } from '../../harness/guest/agent.js';
-import { ended, launch, minimalLoops, ourHelper, referenceHelper } from '../contestants.js';
-import { connectedPair } from '../libc.js';
+import { startQemu } from '../../harness/guest/emulator.js';
+import { wordsForNetwork } from '../../harness/guest/share.js';
+import { ended } from '../contestants.js';
 import { writeBenchImage } from './image.js';
+import { mountWords, type Served, type ShareKind } from './shares.js';
 
-const virtiofsd = '/usr/lib/qemu/virtiofsd';
-const MEMORY = '512M';
-const BOOT_MS = 120_000;
+/** Of the guest, in MiB. */
+const MEMORY = 1024;
+const BOOT_MS = 180_000;
 /** Unpacking the tree on all shares takes longest. */
-const SCRIPT_MS = 1_800_000;
+const SCRIPT_MS = 3_600_000;
 
-export type ShareKind = 'ours' | 'reference' | 'loop' | 'local' | 'virtiofs';
-
-/** Those that a helper serves. */
-const helperKinds = { ours: ourHelper, reference: referenceHelper, loop: minimalLoops()[0] } as const;
+export interface MachineOptions {
+  readonly shares: readonly ShareKind[];
+  /** A Debian of its own, whose QEMU and kernel are taken; this machine's when left out. */
+  readonly tree?: string | undefined;
+  /** Files that are there to be unpacked, in so many slices. */
+  readonly treeFiles: number;
+  readonly slices: number;
+}
 
 /**
  * A guest with one directory shared in several ways, so that all do the same work on the same file system. QEMU runs as
@@ -24,145 +30,78 @@ const helperKinds = { ours: ourHelper, reference: referenceHelper, loop: minimal
  */
 export class BenchMachine {
   readonly exported: string;
-  readonly kinds: readonly ShareKind[];
-  readonly #directory: string;
-  readonly #agent: GuestAgent;
-  readonly #processes: readonly ChildProcess[];
+  /** The release of the guest's kernel. */
+  kernel = '';
+  readonly #directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-bench-guest-'));
+  readonly #served: Served[] = [];
+  #agent: GuestAgent | undefined;
+  #qemu: ChildProcess | undefined;
 
-  private constructor(
-    directory: string,
-    exported: string,
-    kinds: readonly ShareKind[],
-    agent: GuestAgent,
-    processes: readonly ChildProcess[],
-  ) {
-    this.#directory = directory;
-    this.exported = exported;
-    this.kinds = kinds;
-    this.#agent = agent;
-    this.#processes = processes;
+  private constructor() {
+    this.exported = path.join(this.#directory, 'exported');
+    fs.mkdirSync(this.exported, { mode: 0o755 });
+    fs.mkdirSync(path.join(this.#directory, 'run'));
   }
 
-  /** @param treeFiles of a tree that is there to be unpacked in so many `slices` */
-  static async boot(treeFiles: number, slices: number): Promise<BenchMachine> {
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'virtfs-bench-guest-'));
-    const exported = path.join(directory, 'exported');
-    fs.mkdirSync(exported, { mode: 0o755 });
-    const image = writeBenchImage(directory, treeFiles, slices);
-    const agent = await GuestAgent.listen(path.join(directory, 'agent.sock'));
-
-    const helpers = Object.entries(helperKinds).flatMap(([kind, contestant]) => {
-      if (contestant === undefined) return [];
-      const [ours, theirs] = connectedPair();
-      return [{ kind: kind as ShareKind, socket: ours, process: launch(contestant, exported, theirs) }];
-    });
-    const daemon = startVirtiofsd(exported, path.join(directory, 'virtiofs.sock'));
-    if (daemon !== undefined) await daemon.listens;
-    const shares = [
-      ...helpers.flatMap(({ kind }, index) => [
-        ...['-fsdev', `proxy,id=${kind},sock_fd=${3 + index}`],
-        ...['-device', `virtio-9p-pci,fsdev=${kind},mount_tag=${kind}`],
-      ]),
-      ...['-fsdev', `local,id=local,path=${exported},security_model=passthrough`],
-      ...['-device', 'virtio-9p-pci,fsdev=local,mount_tag=local'],
-      ...(daemon?.qemuArguments ?? []),
-    ];
-    const sockets = helpers.map(({ socket }) => socket);
-    const qemu = startQemu(directory, image, shares, sockets);
-    for (const socket of sockets) fs.closeSync(socket);
-    const processes = [
-      qemu,
-      ...helpers.map((helper) => helper.process),
-      ...(daemon === undefined ? [] : [daemon.process]),
-    ];
-    const kinds: ShareKind[] = [
-      ...helpers.map(({ kind }) => kind),
-      'local',
-      ...(daemon ? (['virtiofs'] as const) : []),
-    ];
-    const machine = new BenchMachine(directory, exported, kinds, agent, processes);
-    qemu.once('exit', (status) => {
-      agent.fail(new Error(`QEMU ended with ${status ?? 'a signal'}:\n${machine.#log('qemu.log')}`));
-    });
+  /** Returns when all shares are mounted below /mnt, each in a directory of its key. */
+  static async boot(options: MachineOptions): Promise<BenchMachine> {
+    const machine = new BenchMachine();
     try {
-      await agent.ready(BOOT_MS);
-      if (daemon !== undefined) await machine.run('insmod /bench/fuse.ko; insmod /bench/virtiofs.ko');
+      await machine.#start(options);
+      return machine;
     } catch (error) {
       await machine.destroy();
       throw error;
     }
-    return machine;
+  }
+
+  async #start({ shares, tree, treeFiles, slices }: MachineOptions): Promise<void> {
+    const run = path.join(this.#directory, 'run');
+    this.kernel = writeBenchImage(run, { tree, treeFiles, slices });
+    const agent = await GuestAgent.listen(path.join(run, 'agent.sock'));
+    this.#agent = agent;
+    const inherited: number[] = [];
+    const mounts: string[] = [];
+    for (const kind of shares) {
+      const served = await kind.serve({
+        directory: this.#directory,
+        exported: this.exported,
+        tree,
+        number: this.#served.length,
+        nextDescriptor: 3 + inherited.length,
+      });
+      this.#served.push(served);
+      if (served.inherited !== undefined) inherited.push(served.inherited);
+      mounts.push(`mkdir -p /mnt/${kind.key}; mount ${mountWords(kind, served.way)} /mnt/${kind.key}`);
+    }
+    const words = [...this.#served.flatMap(({ way }) => way.qemuArguments), ...wordsForNetwork(this.#served)];
+    const emulator = { ids: { uid: 0, gid: 0 }, words, memory: MEMORY, ...(tree !== undefined && { tree }) };
+    this.#qemu = startQemu(this.#directory, emulator, inherited);
+    for (const descriptor of inherited) fs.closeSync(descriptor);
+    this.#qemu.once('exit', (status) => {
+      agent.fail(new Error(`QEMU ended with ${status ?? 'a signal'}:\n${this.#log('qemu.log')}`));
+    });
+    await agent.ready(BOOT_MS);
+    await this.run(mounts.join('\n'));
   }
 
   /** Runs a script in the guest, which has to succeed. @returns its output */
   async run(script: string): Promise<string> {
+    if (this.#agent === undefined) throw new Error('the guest has not booted');
     const { status, stdout, stderr } = await this.#agent.run(`set -e\n${script}`, SCRIPT_MS);
     if (status !== 0) throw new Error(`the guest's script failed with ${status}: ${stderr}\n${script}`);
     return stdout.toString('latin1');
   }
 
   async destroy(): Promise<void> {
-    this.#processes[0]?.kill('SIGKILL');
-    this.#agent.close();
-    await Promise.all(this.#processes.map(ended));
+    this.#qemu?.kill('SIGKILL');
+    this.#agent?.close();
+    if (this.#qemu !== undefined) await ended(this.#qemu);
+    await Promise.all(this.#served.map((served) => served.stop()));
     fs.rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #log(name: string): string {
     return fs.readFileSync(path.join(this.#directory, name), 'latin1');
   }
-}
-
-interface Daemon {
-  readonly process: ChildProcess;
-  readonly listens: Promise<void>;
-  readonly qemuArguments: readonly string[];
-}
-
-function startVirtiofsd(exported: string, socket: string): Daemon | undefined {
-  if (!fs.existsSync(virtiofsd)) return undefined;
-  const options = [`--socket-path=${socket}`, '-o', `source=${exported}`, '-o', 'cache=auto'];
-  const process = spawn(virtiofsd, options, { stdio: 'ignore' });
-  const listens = async (): Promise<void> => {
-    for (let attempt = 0; !fs.existsSync(socket); attempt++) {
-      if (attempt === 200 || process.exitCode !== null) throw new Error('virtiofsd does not listen');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  return {
-    process,
-    listens: listens(),
-    qemuArguments: [
-      ...['-chardev', `socket,id=virtiofs,path=${socket}`],
-      ...['-device', 'vhost-user-fs-pci,chardev=virtiofs,tag=virtiofs'],
-    ],
-  };
-}
-
-function startQemu(
-  directory: string,
-  image: { readonly kernel: string; readonly initramfs: string },
-  shares: readonly string[],
-  inherited: readonly number[],
-): ChildProcess {
-  const log = fs.openSync(path.join(directory, 'qemu.log'), 'a');
-  const qemu = spawn(
-    'setpriv',
-    [
-      ...['--pdeathsig=KILL', 'qemu-system-x86_64'],
-      ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
-      ...['-machine', 'pc', '-accel', 'tcg', '-m', MEMORY, '-smp', '1'],
-      // virtiofsd reads and writes the guest's memory
-      ...['-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
-      ...['-kernel', image.kernel, '-initrd', image.initramfs],
-      ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable audit=0 apparmor=0'],
-      ...['-serial', `file:${path.join(directory, 'serial.log')}`],
-      ...['-chardev', `socket,id=agent,path=${path.join(directory, 'agent.sock')}`],
-      ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,nr=1'],
-      ...shares,
-    ],
-    { stdio: ['ignore', log, log, ...inherited] },
-  );
-  fs.closeSync(log);
-  return qemu;
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Results } from '../results.js';
-import { guestChapter, guestPlot } from './guest-chapter.js';
+import { guestChapter, guestPlots } from './guest-chapter.js';
 import { allocationChapter, startupChapter, systemCallChapter } from './lean-chapters.js';
 import { reasonsFor } from './reasons.js';
 import { limitChapter } from './limit-chapter.js';
@@ -17,8 +17,8 @@ export type Plots = Readonly<Record<string, string>>;
 /** Writes `benchmarks.md` and its plots to a directory. */
 export function writeReport(results: Results, place: string): void {
   const plots: Plots = {
+    ...guestPlots(results),
     ...rawPlots(results.raw),
-    ...guestPlot(results.guest),
     ...scalePlots(results.scale),
     ...ninepPlot(results.ninep),
   };
@@ -29,22 +29,40 @@ export function writeReport(results: Results, place: string): void {
   }
   const chapters = [
     introduction(results),
-    targetChapter(results),
+    guestChapter(results),
     rawChapter(results.raw),
-    guestChapter(results.guest),
     scaleChapter(results.scale),
     ninepChapter(results.ninep),
     startupChapter(results.startup),
     systemCallChapter(results.systemCalls),
     allocationChapter(results.allocations),
+    machineChapter(results),
   ];
-  fs.writeFileSync(path.join(place, 'benchmarks.md'), `${chapters.filter(Boolean).join('\n\n')}\n`);
+  writeChapters(path.join(place, 'benchmarks.md'), chapters);
+  writeChapters(path.join(directory, 'targets.md'), targetChapters(results));
+}
+
+function writeChapters(file: string, chapters: readonly string[]): void {
+  fs.writeFileSync(file, `${chapters.filter(Boolean).join('\n\n')}\n`);
 }
 
 /** A machine with more busy cores than this before the run is not calm. */
 const CALM = 0.2;
 
-function introduction({ machine, quick, pieced }: Results): string {
+function introduction({ quick, measured }: Results): string {
+  const disturbed = Object.keys(measured).filter((part) => (measured[part]?.busyCores ?? 0) > CALM);
+  const warning = quick
+    ? '\n\n**From a quick run: the figures say nothing.**'
+    : disturbed.length > 0
+      ? `\n\n**The machine was busy with other work when these began, and their figures are rough: ${disturbed.join(', ')}.**`
+      : '';
+  return `# Benchmarks
+
+Written by \`scripts/bench\`; whatever is compared took turns. _C helper_ is QEMU's own \`virtfs-proxy-helper\`, _ours_ this
+project. What the developers aimed at, and missed, is a [page of its own](benchmarks/targets.md).${warning}`;
+}
+
+function machineChapter({ machine, measured }: Results): string {
   const rows = [
     [
       'CPU',
@@ -54,32 +72,29 @@ function introduction({ machine, quick, pieced }: Results): string {
     ['kernel', machine.kernel],
     ['file system of the export', machine.fileSystem],
     ['Node.js', machine.node],
-    ['QEMU, C helper, virtiofsd', machine.qemu],
-    ['busy before the run', `${machine.busyCores.toFixed(2)} of ${machine.cores} cores`],
-    ['date', machine.date],
+    ['QEMU with the C helper, virtiofsd in C', machine.qemu],
   ];
-  const warning = quick
-    ? '\n\n**From a quick run: the figures say nothing.**'
-    : machine.busyCores > CALM
-      ? '\n\n**The machine was busy with other work when the run began: no core was free, and the figures are rough.**'
-      : '';
-  return `# Benchmarks
+  const parts = Object.entries(measured).map(([part, { date, busyCores }]) => [
+    part,
+    date,
+    `${busyCores.toFixed(2)} of ${machine.cores}`,
+  ]);
+  return `## The machine
 
-Written by \`scripts/bench\`: everything below comes from ${pieced ? 'the same machine, some parts measured later than others' : 'one run on one machine'};
-whatever is compared took turns. _C helper_ is QEMU's own \`virtfs-proxy-helper\`.${warning}
+${table(['of the last run', ''], rows, 2)}
 
-${table(['machine', ''], rows, 2)}`;
+${table(['part of `scripts/bench`', 'measured', 'cores busy before'], parts, 2)}`;
 }
 
-function targetChapter(results: Results): string {
+function targetChapters(results: Results): readonly string[] {
   const all = targets(results);
-  const reasons = [reasonsFor(all), limitChapter(all)].filter(Boolean).join('\n\n');
   const rows = all.map(({ target, measured, met }) => [
     target,
     measured,
     met === undefined ? '—' : met ? 'met' : '**missed**',
   ]);
-  return `## Targets
+  const introduction = `# Targets
 
-${table(['target', 'measured', ''], rows, 3)}${reasons === '' ? '' : `\n\n${reasons}`}`;
+What the developers aimed at, by the figures of the [benchmarks](../benchmarks.md).`;
+  return [introduction, table(['target', 'measured', ''], rows, 3), reasonsFor(all), limitChapter(all)];
 }

@@ -13,9 +13,10 @@ export function limitChapter(targets: readonly Target[]): string {
     ]),
   );
   if (rows.length === 0) return '';
-  return `### What was missed, beside the limits
+  return `## What was missed, beside the limits
 
-Ratios as of the targets. The loops are those that wait as we do: where we poll, those that poll.
+Ratios as of the targets. The loops are those that wait as we do: where we poll, those that poll. Of the
+9P server it is the minimal C pair.
 
 ${table(['target', 'what', 'ours', 'minimal Node loop', 'minimal C loop'], rows, 2)}`;
 }

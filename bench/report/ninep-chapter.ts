@@ -34,26 +34,6 @@ function latencies(servers: readonly ServerResult[]): string {
   return table(head, rows);
 }
 
-/** What was promised, of diod's time on two cores. */
-const promised = { getattr: 1, 'walk, clunk': 1, 'read 60 KiB': 0.7 } as const;
-
-function targets({ two, footprint }: NinepResult): string {
-  const of = (key: string, name: string): number | undefined =>
-    two.find((server) => server.key === key)?.actions[name]?.relative;
-  const verdict = (met: boolean): string => (met ? 'met' : '**missed**');
-  const rows = Object.entries(promised).map(([name, limit]) => [
-    `${name} ≤ ${limit} × diod`,
-    twoDigits(of('ours', name)),
-    twoDigits(of('pair', name)),
-    twoDigits(of('pair-polling', name)),
-    verdict((of('ours', name) ?? NaN) <= limit),
-  ]);
-  const { eachMore, wakeUps } = footprint;
-  rows.push(['each further pair ≤ 30 MB PSS', eachMore.toFixed(1), '', '', verdict(eachMore <= 30)]);
-  rows.push(['idle pairs are not woken', String(wakeUps), '', '', verdict(wakeUps === 0)]);
-  return table(['target', 'ours', 'minimal C pair', 'minimal C pair, server polling', ''], rows);
-}
-
 export function ninepChapter(ninep: NinepResult | undefined): string {
   if (ninep === undefined) return '';
   const { date, busyCores, starts, two, one, footprint } = ninep;
@@ -64,12 +44,6 @@ each. A ratio is the median of those within each start. The _minimal C pair_ (\`
 \`bench/minimal-loop.c\`) is the limit of a server that asks a helper: no checks, the same trips; once asleep while it waits,
 once with a server that never sleeps. On ${date}, with ${busyCores.toFixed(2)} cores busy with other work just before: where that is
 not near 0, the times say nothing, and the ratios little.
-
-${targets(ninep)}
-
-- A request wakes three processes in turn where diod's wakes two threads. The minimal C pair shows what that takes; a
-  server that polls saves half of it, as long as there is a core to poll on. Ours adds what V8 and koffi take.
-- **Writes** go to a thread of libuv's pool, since ext4 does not say whether a write would wait (RWF_NOWAIT: EOPNOTSUPP).
 
 Client, server and helper on two cores:
 

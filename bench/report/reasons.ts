@@ -12,9 +12,12 @@ const reasons: Readonly<Record<string, string>> = {
   depends on the machine: where the C loop takes 4 µs for an lstat on one core (an Intel Xeon), ours took 0.27 to 0.32 of
   the C helper's time with a core each; where it takes 15 (an AMD EPYC), 0.6 to 0.8. With a core free
   the kernel may also put both on one, and those figures then compare places.`,
-  'all together': `**the guest's work:** a request wakes three threads of QEMU and the helper, and most of the time is the
+  '9P server': `**the 9P server:** a request wakes three processes in turn where diod's wakes two threads. The minimal C pair shows what
+  that takes; a server that polls saves half of it, as long as there is a core to poll on. Ours adds what V8 and koffi take.
+  Writes go to a thread of libuv's pool, since ext4 does not say whether a write would wait (RWF_NOWAIT: EOPNOTSUPP).`,
+  'all together': `**the guest's work over the proxy driver:** a request wakes three threads of QEMU and the helper, and most of the time is the
   guest's and QEMU's own. QEMU's \`local\` driver, which asks no helper at all, takes some 0.8 of the C helper's time itself,
-  and the minimal C loop, a helper that does nothing but the calls, takes as long as the C helper: see "In a guest".`,
+  and the minimal C loop, a helper that does nothing but the calls, takes as long as the C helper.`,
   llistxattr: `**on one core, or without polling,** nobody has to be woken on another core, and there is nothing to be saved but one
   receive. The minimal Node loop shows what koffi and V8 make of that: for most requests 0.9 to 1.05 of the C helper.
   What it lacks takes up to a tenth more, each part left out in turn: the clock that latencies and polling need (2 %), the
@@ -27,7 +30,7 @@ const reasons: Readonly<Record<string, string>> = {
   it lacks is needed: to look for signals and timers (2 %), the clock (1 to 2), libuv's epoll for an idle helper (1 to 2),
   GETVERSION (1.5), the seccomp filter (1), and all checks. What helped, and what did not, is in docs/decisions/.`,
   ready: `**ready, first answer:** the least that is possible with a second program that never had full rights, Node and koffi
-  twice and nothing of ours, takes all of the target (see "Start and memory"). The rest, where bare node takes 22 ms, is
+  twice and nothing of ours, takes all of the target. The rest, where bare node takes 22 ms, is
   compiling the two programs (8 ms), pino (6), node:net (3), mounts and the change of root (4). A code cache of V8's would save 9 ms, and
   koffi's JavaScript in the bundles 4; neither is done: V8 takes a cache for right as long as the length of the source is,
   and package managers put koffi's binaries in different places.`,

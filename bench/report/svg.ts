@@ -9,10 +9,16 @@ export interface Series {
 const colours: Readonly<Record<string, string>> = {
   ours: '#2f7fd6',
   'ours, --poll-us 0': '#8fc0f0',
+  'ours, vhost-user': '#2f7fd6',
+  'ours, TCP': '#8fc0f0',
+  'ours, cache=loose': '#2f7fd6',
   'C helper': '#e08a1e',
   'minimal C loop': '#8a8f98',
   local: '#8a8f98',
+  'local, cache=loose': '#8a8f98',
   virtiofsd: '#3aa17e',
+  'virtiofsd, cache=auto': '#3aa17e',
+  diod: '#9a6fc4',
 };
 
 const style = `<style>

@@ -1,9 +1,8 @@
 import { lookingSteps } from '../client/cycles.js';
 import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
-import type { GuestResult } from '../guest/guest.js';
-import type { ShareKind } from '../guest/machine.js';
+import type { NinepResult } from '../ninep/ninep.js';
 import type { Results } from '../results.js';
-import { medianRatio, sum } from '../statistics.js';
+import { dataRatios, type Limits, metadataRatios, type Ratio } from './guest-ratios.js';
 
 /** One thing that was promised. */
 export interface Target {
@@ -15,28 +14,11 @@ export interface Target {
   readonly missed?: readonly Ratio[];
 }
 
-/** How something of ours compares. */
-export interface Ratio {
-  readonly name: string;
-  readonly ratio: number;
-  /** The same of the minimal loops, where they do the same work and wait in the same way. */
-  readonly limits?: Limits;
-}
-
-export interface Limits {
-  readonly node?: number | undefined;
-  readonly loop?: number | undefined;
-}
-
-/** Work on names and attributes, as opposed to data. */
-export const metadataWork = ['create', 'list', 'chmod', 'read', 'rename', 'remove', 'untar', 'delete'];
-
-const ALL_TOGETHER = 'all together';
-
 export function targets(results: Results): readonly Target[] {
   return [
+    ...guestTargets(results),
+    ...ninepTargets(results.ninep),
     ...rawTargets(results.raw),
-    ...guestTargets(results.guest),
     ...startupTargets(results),
     ...scaleTargets(results),
     ...leanTargets(results),
@@ -132,29 +114,50 @@ function cpuRatios(raw: RawResult | undefined, cores: CoreUse, key: string): Rat
   }));
 }
 
-/** Of the times of one piece of work over two kinds of share. */
-export function workRatio({ seconds }: GuestResult, kind: ShareKind, other: ShareKind, name: string): number {
-  return medianRatio(seconds[kind]?.[name] ?? [], seconds[other]?.[name] ?? []);
-}
-
-/** Ratio of the times of each piece of metadata work, and of all of it. */
-export function guestRatios(guest: GuestResult | undefined, other: ShareKind): Ratio[] {
-  if (guest?.seconds.ours === undefined || guest.seconds[other] === undefined) return [];
-  const all = (kind: ShareKind): number =>
-    sum(metadataWork.flatMap((work) => guest.seconds[kind]?.[work] ?? []));
-  const ratio = (kind: ShareKind, name: string): number =>
-    name === ALL_TOGETHER ? all(kind) / all(other) : workRatio(guest, kind, other, name);
-  return [...metadataWork, ALL_TOGETHER].map((name) => ({
-    name,
-    ratio: ratio('ours', name),
-    limits: { loop: guest.seconds.loop && ratio('loop', name) },
-  }));
-}
-
-function guestTargets(guest: GuestResult | undefined): Target[] {
+function guestTargets({ guest, proxyGuest }: Results): Target[] {
   return [
-    { target: "guest's metadata work ≤ 0.8 × the C helper", ...worst(guestRatios(guest, 'reference'), 0.8) },
-    { target: "guest's metadata work ≤ 1.1 × QEMU's `local`", ...worst(guestRatios(guest, 'local'), 1.1) },
+    {
+      target: "guest's metadata work ≤ 0.8 × `local` of the same QEMU",
+      ...worst(metadataRatios(guest, 'ours', 'local'), 0.8),
+    },
+    {
+      target: "guest's metadata work ≤ 0.8 × virtiofsd `--cache never`",
+      ...worst(metadataRatios(guest, 'ours', 'virtiofs'), 0.8),
+    },
+    {
+      target: 'as people mount: metadata work with `cache=loose` ≤ 1 × virtiofsd `--cache auto`',
+      ...worst(metadataRatios(guest, 'ours-cached', 'virtiofs-cached'), 1),
+    },
+    {
+      target: '1 GiB written and read, and random reads of 4 KiB: time ≤ 1 × `local`',
+      ...worst(dataRatios(guest, 'ours', 'local'), 1),
+    },
+    {
+      target: "proxy driver: guest's metadata work ≤ 0.8 × the C helper",
+      ...worst(metadataRatios(proxyGuest, 'ours', 'reference'), 0.8),
+    },
+    {
+      target: "proxy driver: guest's metadata work ≤ 1.1 × QEMU's `local`",
+      ...worst(metadataRatios(proxyGuest, 'ours', 'local'), 1.1),
+    },
+  ];
+}
+
+/** Of diod's time on two cores. */
+const ofDiod = { getattr: 1, 'walk, clunk': 1, 'read 60 KiB': 0.7 } as const;
+
+function ninepTargets(ninep: NinepResult | undefined): Target[] {
+  const of = (key: string, name: string): number | undefined =>
+    ninep?.two.find((server) => server.key === key)?.actions[name]?.relative;
+  const times = Object.entries(ofDiod).map(([name, limit]) =>
+    limited(`9P server: ${name} ≤ ${limit} × diod`, of('ours', name), limit, ' ×', {
+      loop: of('pair', name),
+    }),
+  );
+  return [
+    ...times,
+    limited('9P server: each further pair ≤ 30 MB PSS', ninep?.footprint.eachMore, 30, ' MB'),
+    limited('9P server: idle pairs are not woken', ninep?.footprint.wakeUps, 0, ' times'),
   ];
 }
 
