@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { isAlive } from '../../harness/run-process.js';
-import { pause, residentKib } from '../../harness/process-usage.js';
+import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
 import { whyNotRoot } from '../../harness/helper-process.js';
 import { encodeMessage } from '../../harness/ninep-codec.js';
 import { NinepClient } from '../../harness/ninep-client.js';
@@ -37,6 +37,24 @@ async function guests(): Promise<Guests> {
   const neighbour = await Scene.enter(guest);
   share.remember();
   return { share, directory, bad, neighbour, pids };
+}
+
+/** Takes fids, and has a file open by each of the first of them. */
+async function takeFids(bad: Scene, count: number, files: number): Promise<number[]> {
+  const fids = Array.from({ length: count }, () => bad.client.newFid());
+  const walk = (newfid: number): Promise<object> =>
+    bad.client.request('Twalk', { fid: bad.directory, newfid, names: [] });
+  for (let from = 0; from < fids.length; from += 100)
+    await Promise.all(fids.slice(from, from + 100).map(walk));
+  for (let from = 0; from < files; from += 100) {
+    const some = fids
+      .slice(from, from + 100)
+      .map((fid) =>
+        bad.client.request('Tlcreate', { fid, name: `open-${fid}`, flags: open.RDWR, mode: 0o644, gid: 0 }),
+      );
+    await Promise.all(some);
+  }
+  return fids;
 }
 
 /** The other guest works as ever. */
@@ -94,23 +112,32 @@ describe.skipIf(skipped !== undefined)(`a client of a share${suffix}`, { timeout
     const all = await guests();
     const { bad, pids } = all;
     const before = pids.map(residentKib);
-    const fids = Array.from({ length: 10_000 }, () => bad.client.newFid());
-    const walk = (newfid: number): Promise<object> =>
-      bad.client.request('Twalk', { fid: bad.directory, newfid, names: [] });
-    for (let from = 0; from < fids.length; from += 100)
-      await Promise.all(fids.slice(from, from + 100).map(walk));
-    for (let from = 0; from < 1_200; from += 100) {
-      const some = fids
-        .slice(from, from + 100)
-        .map((fid) =>
-          bad.client.request('Tlcreate', { fid, name: `open-${fid}`, flags: open.RDWR, mode: 0o644, gid: 0 }),
-        );
-      await Promise.all(some);
-    }
+    const fids = await takeFids(bad, 10_000, 1_200);
     expect(await bad.write(fids[0]!, 'the oldest one')).toBe(14);
     await expectService(all);
     const growth = pids.map((pid, nth) => residentKib(pid) - before[nth]!);
     expect(Math.max(...growth)).toBeLessThan(MAX_GROWTH_KIB);
+    await expectFreed(all);
+  });
+
+  it('that takes fids and files and begins anew, again and again, has no more descriptors and memory', async () => {
+    const all = await guests();
+    const { bad, pids } = all;
+    const descriptors = pids.map(openDescriptors);
+    const resident: number[][] = [];
+    for (let round = 0; round < 4; round++) {
+      await takeFids(bad, 5_000, 300);
+      await bad.client.version();
+      await bad.client.attach(bad.root);
+      await bad.client.request('Twalk', { fid: bad.root, newfid: bad.directory, names: [bad.name] });
+      await vi.waitFor(() => {
+        expect(pids.map(openDescriptors)).toEqual(descriptors);
+      }, WAIT);
+      resident.push(pids.map(residentKib));
+    }
+    const growth = pids.map((_, nth) => resident.at(-1)![nth]! - resident[0]![nth]!);
+    expect(Math.max(...growth)).toBeLessThan(MAX_GROWTH_KIB / 2);
+    await expectService(all);
     await expectFreed(all);
   });
 });
