@@ -47,7 +47,7 @@ function begin(handover: ServerHandover, log: Logger): () => void {
     const channel =
       tag === undefined
         ? overStream((events) => new SocketStream(descriptor, events, handover.pollCeiling))
-        : overVhostUser(descriptor, { tag, log });
+        : overVhostUser(descriptor, { tag, log, pollCeiling: handover.pollCeiling });
     served = serveClient(channel, { helper, furtherHelpers, settings: handover, log });
     log.info(handover.kept, 'serving a client');
     void served.ended.then((end) => {

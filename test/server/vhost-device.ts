@@ -42,7 +42,7 @@ export function plugged(): Device {
   const [served, emulators] = socketpair();
   const ends: (string | undefined)[] = [];
   const options = sessionOptions((reason) => ends.push(reason));
-  const channel = overVhostUser(served, { tag: 'share', log: options.log });
+  const channel = overVhostUser(served, { tag: 'share', log: options.log, pollCeiling: 50 });
   const session = new Session(channel, helperInProcess(path), options);
   onTestFinished(() => {
     session.end();

@@ -1,9 +1,9 @@
 import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import { DescriptorWatch } from '../../syscalls/descriptor-watch.js';
-import { InputWait } from '../../syscalls/input-wait.js';
+import { DirectWait } from '../../syscalls/direct-wait.js';
 import { stableMemory } from '../../syscalls/memory.js';
-import { elapsedMicroseconds, MonotonicClock, setBlocking } from '../../syscalls/process.js';
+import { setBlocking } from '../../syscalls/process.js';
 import { receive, receiveWaiting, send, sendMore, setReceiveTimeout } from '../../syscalls/sockets.js';
 import { closeStranger } from '../../syscalls/stranger.js';
 
@@ -41,10 +41,6 @@ const RECEIVE_BYTES = 262_144;
 const CALLS_IN_A_ROW = 16;
 /** How long the process sleeps for the client before the event loop takes over: milliseconds. */
 const SLEEP_MS = 4;
-/** After so many microseconds the event loop has a turn, however busy the client is. */
-const HOLD_US = 4000;
-/** After a sleep in vain the next one is left out, then two, four, at most these. */
-const MAX_SKIPPED = 64;
 
 /** A connected stream socket of any kind, which belongs to this object. */
 export class SocketStream implements ClientStream {
@@ -57,28 +53,28 @@ export class SocketStream implements ClientStream {
   #buffered = 0;
   #paused = false;
   #open = true;
-  readonly #clock = new MonotonicClock();
-  readonly #wait: InputWait | undefined;
-  /** When it first slept since the event loop told of something, in microseconds of the clock. */
-  #slept: number | undefined;
-  #expecting = false;
-  /** Sleeps still to be left out, and how many there were in this row. */
-  #skip = 0;
-  #skipped = 0;
+  readonly #wait: DirectWait | undefined;
   /** Why a send failed: told in a turn of its own. */
   #failure: number | undefined;
 
-  /** @param pollCeiling see `InputWait`; without it what is expected is the event loop's to wait for, too */
+  /** @param pollCeiling see `DirectWait`; without it what is expected is the event loop's to wait for, too */
   constructor(socket: number, events: StreamEvents, pollCeiling?: number) {
     this.#socket = socket;
     this.#events = events;
+    const wanted = (): boolean => this.#receives && this.#buffered === 0;
     const input = {
+      get wanted() {
+        return wanted();
+      },
       receive: () => receive(socket, this.#input, RECEIVE_BYTES),
       receiveWaiting: () => receiveWaiting(socket, this.#input, RECEIVE_BYTES),
+      take: (bytes: number) => {
+        this.#take(bytes);
+      },
     };
-    if (pollCeiling !== undefined) this.#wait = new InputWait(input, this.#clock, pollCeiling);
+    if (pollCeiling !== undefined) this.#wait = new DirectWait(input, pollCeiling);
     this.#watch = new DescriptorWatch(socket, { readable: true, writable: false }, ({ writable }) => {
-      this.#slept = undefined;
+      this.#wait?.woken();
       if (writable) this.#flush();
       this.#receive();
     });
@@ -126,9 +122,7 @@ export class SocketStream implements ClientStream {
   }
 
   expect(): void {
-    if (this.#wait === undefined || this.#expecting) return;
-    this.#expecting = true;
-    process.nextTick(this.#more);
+    this.#wait?.expect();
   }
 
   close(): void {
@@ -175,23 +169,6 @@ export class SocketStream implements ClientStream {
     this.#changeInterest();
     this.#events.drained();
   }
-
-  /** Waits for the client in the turn that its last request has, so that the next one takes none of its own. */
-  readonly #more = (): void => {
-    this.#expecting = false;
-    if (this.#wait === undefined || !this.#receives || this.#buffered > 0) return;
-    if (this.#skip > 0) {
-      this.#skip--;
-      return;
-    }
-    const now = this.#clock.microseconds();
-    this.#slept ??= now;
-    if (elapsedMicroseconds(this.#slept, now) >= HOLD_US) return;
-    const bytes = this.#wait.next(now);
-    this.#skipped = bytes > 0 ? 0 : Math.min(Math.max(1, 2 * this.#skipped), MAX_SKIPPED);
-    this.#skip = this.#skipped;
-    this.#take(bytes);
-  };
 
   get #receives(): boolean {
     return this.#open && !this.#paused && this.#failure === undefined;

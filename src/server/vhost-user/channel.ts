@@ -14,6 +14,8 @@ export interface VhostUserSettings {
   /** What the guest mounts. */
   readonly tag: string;
   readonly log: Logger;
+  /** See `InputWait`. */
+  readonly pollCeiling: number;
 }
 
 /** A virtio-9p device of the guest, which the emulator leaves to this process. */
@@ -29,7 +31,7 @@ class VhostUserChannel implements Channel {
 
   constructor(
     socket: number,
-    { tag, log }: VhostUserSettings,
+    { tag, log, pollCeiling }: VhostUserSettings,
     events: ChannelEvents,
     buffers: MessageBuffers,
   ) {
@@ -50,7 +52,7 @@ class VhostUserChannel implements Channel {
     const restarted = (): void => {
       events.restarted();
     };
-    this.#vring = new Vring(memory, this.#queue, closer, restarted);
+    this.#vring = new Vring({ memory, queue: this.#queue, closer, pollCeiling, restarted });
     const device = new Device({ memory, vring: this.#vring, tag, refusals, restart: restarted });
     this.#frontEnd = new FrontEnd(socket, closer, {
       received: async (message) => {
@@ -81,7 +83,7 @@ class VhostUserChannel implements Channel {
   }
 
   expect(): void {
-    // the next message comes with a kick, which the event loop waits for
+    this.#vring.expect();
   }
 
   close(): void {

@@ -54,6 +54,23 @@ export class Queue {
     return this.#ring !== undefined;
   }
 
+  /** Whether more chains would be taken. */
+  get takes(): boolean {
+    return this.#ring !== undefined && this.#takes;
+  }
+
+  /** Looks for a chain, without being told. */
+  get hasChain(): boolean {
+    this.#ring?.declineKick();
+    return (this.#ring?.waiting ?? 0) > 0;
+  }
+
+  /** Has the guest tell of the next chain. @returns whether there is one already */
+  awaitKick(): boolean {
+    this.#ring?.askForKick();
+    return (this.#ring?.waiting ?? 0) > 0;
+  }
+
   /** Begins with a ring, with no chain of another one outstanding. */
   start({ addresses, size, base, hasEvents, hasIndirect }: RingSetup): void {
     this.#ring = new SplitRing(addresses, size, base, hasEvents);

@@ -75,6 +75,11 @@ export class SplitRing {
     if (this.#hasEvents) Atomics.store(this.#used, 2 + 4 * this.size, this.#next);
   }
 
+  /** Has the guest tell of nothing: somebody looks all the time, and asks again before he sleeps. */
+  declineKick(): void {
+    if (this.#hasEvents) Atomics.store(this.#used, 2 + 4 * this.size, (this.#next - 1) & 0xffff);
+  }
+
   /** Gives an entry back. @param written bytes */
   give(head: number, written: number): void {
     const at = 2 * (this.#usedIndex & (this.size - 1));

@@ -1,7 +1,9 @@
 import * as errno from '../../abi/errno.js';
 import { DescriptorWatch, isWatchable } from '../../syscalls/descriptor-watch.js';
+import { DirectWait } from '../../syscalls/direct-wait.js';
 import { read } from '../../syscalls/files.js';
 import { littleEndian, stableMemory } from '../../syscalls/memory.js';
+import { Poll, POLLIN } from '../../syscalls/poll.js';
 import { setNonBlocking, write } from '../../syscalls/process.js';
 import type { StrangerCloser } from '../../syscalls/stranger.js';
 import type { FrontEndMessage } from './front-end.js';
@@ -22,6 +24,24 @@ import { availableBytes, descriptorBytes, type RingAddresses, usedBytes } from '
 const RING_MASK = 0xff;
 const NO_DESCRIPTOR = 0x100;
 const COUNTER_BYTES = 8;
+/** How long the process sleeps for a kick before the event loop takes over: milliseconds. */
+const SLEEP_MS = 4;
+
+interface Kick {
+  readonly descriptor: number;
+  readonly watch: DescriptorWatch;
+  readonly poll: Poll;
+}
+
+export interface VringParts {
+  readonly memory: GuestMemory;
+  readonly queue: Queue;
+  readonly closer: StrangerCloser;
+  /** See `InputWait`. */
+  readonly pollCeiling: number;
+  /** The ring is another one: all that the guest had is of no use to it. */
+  readonly restarted: () => void;
+}
 
 /** The one ring of the device, as the front end sets it up. It works while it has a kick and is enabled. */
 export class Vring {
@@ -30,6 +50,7 @@ export class Vring {
   readonly #closer: StrangerCloser;
   /** The ring is another one: all that the guest had is of no use to it. */
   readonly #restarted: () => void;
+  readonly #wait: DirectWait;
   readonly #counter = stableMemory(COUNTER_BYTES);
   readonly #one = stableMemory(COUNTER_BYTES);
   #features = 0n;
@@ -40,16 +61,29 @@ export class Vring {
   /** What the front end was told that the ring goes on with. */
   #toldBase: number | undefined;
   #enabled = false;
-  #kick: { readonly descriptor: number; readonly watch: DescriptorWatch } | undefined;
+  #kick: Kick | undefined;
   #call: number | undefined;
   #error: number | undefined;
 
-  constructor(memory: GuestMemory, queue: Queue, closer: StrangerCloser, restarted: () => void) {
+  constructor({ memory, queue, closer, pollCeiling, restarted }: VringParts) {
     this.#memory = memory;
     this.#queue = queue;
     this.#closer = closer;
     this.#restarted = restarted;
     this.#one[0] = 1;
+    this.#wait = new DirectWait(
+      {
+        get wanted() {
+          return queue.takes;
+        },
+        receive: () => (queue.hasChain ? 1 : -errno.EAGAIN),
+        receiveWaiting: () => (queue.awaitKick() || this.#sleep() ? 1 : -errno.EAGAIN),
+        take: () => {
+          this.#queue.drain();
+        },
+      },
+      pollCeiling,
+    );
   }
 
   /** Takes the features that the guest has chosen. */
@@ -107,7 +141,7 @@ export class Vring {
     const watch = new DescriptorWatch(descriptor, { readable: true, writable: false }, () => {
       this.#kicked();
     });
-    this.#kick = { descriptor, watch };
+    this.#kick = { descriptor, watch, poll: new Poll(descriptor, POLLIN) };
     return this.#start();
   }
 
@@ -151,6 +185,11 @@ export class Vring {
     const failed = change();
     const started = runs ? this.#start() : 0;
     return failed < 0 ? failed : started;
+  }
+
+  /** Nothing is under way: the next kick may be waited for without a turn of the event loop. */
+  expect(): void {
+    this.#wait.expect();
   }
 
   /** Tells the guest that it was given something. */
@@ -218,11 +257,22 @@ export class Vring {
   }
 
   #kicked(): void {
-    if (this.#kick === undefined) return;
+    this.#wait.woken();
+    if (this.#takeKick()) this.#queue.drain();
+  }
+
+  /** @returns whether it was kicked */
+  #sleep(): boolean {
+    return this.#kick !== undefined && this.#kick.poll.isReady(SLEEP_MS) && this.#takeKick();
+  }
+
+  #takeKick(): boolean {
+    if (this.#kick === undefined) return false;
     const bytes = read(this.#kick.descriptor, this.#counter, COUNTER_BYTES);
     // no more of a descriptor that is always ready and gives nothing
-    if (bytes <= 0 && bytes !== -errno.EAGAIN && bytes !== -errno.EINTR) this.#kick.watch.close();
-    else this.#queue.drain();
+    const isUseless = bytes <= 0 && bytes !== -errno.EAGAIN && bytes !== -errno.EINTR;
+    if (isUseless) this.#kick.watch.close();
+    return !isUseless;
   }
 
   #signal(descriptor: number | undefined): void {
