@@ -86,28 +86,24 @@ async function walkFrom(
   if (names.length === 0) return { qids: [], node: start, attributes: undefined };
   if (!isDirectory(start.mode)) return -errno.ENOTDIR;
   // `..` is taken by its text alone: where it leads in the guest's tree, whatever the host moved
-  const places: { readonly base: Node; readonly below: readonly Uint8Array[] }[] = [];
   let base = start;
   let below: readonly Uint8Array[] = [];
-  for (const name of names) {
+  const answers = names.map((name) => {
     if (isDotDot(name)) {
       if (below.length > 0) below = below.slice(0, -1);
       else base = base.parent;
     } else if (!isDot(name)) below = [...below, name];
-    places.push({ base, below });
-  }
-  const answers = places.map(async (place) => {
-    const path = pathOf(place.base, place.below);
+    const path = pathOf(base, below);
     return typeof path === 'number' ? path : context.helper.request('lstat', { path });
   });
   const steps: Step[] = [];
   const qids: Qid[] = [];
-  for (const [index, answer] of (await Promise.all(answers)).entries()) {
+  for (const [index, name] of names.entries()) {
     const isLast = index === names.length - 1;
+    const answer = (await answers[index]) ?? -errno.EIO;
     if (typeof answer === 'number')
       return index === 0 ? answer : { qids, node: undefined, attributes: undefined };
     qids.push(qidOf(answer, context.settings.versions));
-    const name = names[index] ?? new Uint8Array();
     if (isDotDot(name)) steps.pop();
     else if (!isDot(name)) steps.push({ name, attributes: answer });
     if (!isLast && !isDirectory(answer.mode)) return { qids, node: undefined, attributes: undefined };
