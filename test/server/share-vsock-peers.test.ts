@@ -28,8 +28,13 @@ const asking = `
 import socket, sys
 ${ASK_VERSION}
 client = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
-client.connect((1, int(sys.argv[1])))
-ask(client)
+try:
+    client.connect((1, int(sys.argv[1])))
+except ConnectionResetError:
+    # it was accepted and closed before connect returned
+    print('refused')
+else:
+    ask(client)
 `;
 
 const share = `${helperNode} ${helperUnderTest} share --path /mnt/disk/export`;
