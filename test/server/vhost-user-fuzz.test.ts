@@ -115,7 +115,11 @@ it.skipIf(skipped !== undefined)(
       const [served, emulators] = socketpair();
       const ends: unknown[] = [];
       const options = sessionOptions((reason) => ends.push(reason), { messageBytes: 65_536 });
-      const session = new Session(overVhostUser(served, { tag: 'share', log: options.log, pollCeiling: 0 }), helper, options);
+      const session = new Session(
+        overVhostUser(served, { tag: 'share', log: options.log, pollCeiling: 0 }),
+        helper,
+        options,
+      );
       const emulator = new Emulator(emulators);
       await emulator.agree();
       await emulator.shareMemory(memory);

@@ -1,13 +1,12 @@
 import * as errno from '../../abi/errno.js';
-import { DescriptorWatch, isWatchable } from '../../syscalls/descriptor-watch.js';
+import { isWatchable } from '../../syscalls/descriptor-watch.js';
 import { DirectWait } from '../../syscalls/direct-wait.js';
-import { read } from '../../syscalls/files.js';
 import { littleEndian, stableMemory } from '../../syscalls/memory.js';
-import { Poll, POLLIN } from '../../syscalls/poll.js';
 import { setNonBlocking, write } from '../../syscalls/process.js';
 import type { StrangerCloser } from '../../syscalls/stranger.js';
 import type { FrontEndMessage } from './front-end.js';
 import type { GuestMemory } from './guest-memory.js';
+import { Kick } from './kick.js';
 import {
   EVENT_IDX,
   FEATURES,
@@ -27,12 +26,6 @@ const COUNTER_BYTES = 8;
 /** How long the process sleeps for a kick before the event loop takes over: milliseconds. */
 const SLEEP_MS = 4;
 
-interface Kick {
-  readonly descriptor: number;
-  readonly watch: DescriptorWatch;
-  readonly poll: Poll;
-}
-
 export interface VringParts {
   readonly memory: GuestMemory;
   readonly queue: Queue;
@@ -51,7 +44,6 @@ export class Vring {
   /** The ring is another one: all that the guest had is of no use to it. */
   readonly #restarted: () => void;
   readonly #wait: DirectWait;
-  readonly #counter = stableMemory(COUNTER_BYTES);
   readonly #one = stableMemory(COUNTER_BYTES);
   #features = 0n;
   #size = 0;
@@ -77,7 +69,7 @@ export class Vring {
           return queue.takes;
         },
         receive: () => (queue.hasChain ? 1 : -errno.EAGAIN),
-        receiveWaiting: () => (queue.awaitKick() || this.#sleep() ? 1 : -errno.EAGAIN),
+        receiveWaiting: () => (queue.awaitKick() || this.#kick?.sleep(SLEEP_MS) === true ? 1 : -errno.EAGAIN),
         take: () => {
           this.#queue.drain();
         },
@@ -138,10 +130,7 @@ export class Vring {
       this.#closer.close(descriptor);
       return -errno.EINVAL;
     }
-    const watch = new DescriptorWatch(descriptor, { readable: true, writable: false }, () => {
-      this.#kicked();
-    });
-    this.#kick = { descriptor, watch, poll: new Poll(descriptor, POLLIN) };
+    this.#kick = new Kick(descriptor, this.#kicked);
     return this.#start();
   }
 
@@ -256,24 +245,10 @@ export class Vring {
     this.#closeKick();
   }
 
-  #kicked(): void {
+  readonly #kicked = (): void => {
     this.#wait.woken();
-    if (this.#takeKick()) this.#queue.drain();
-  }
-
-  /** @returns whether it was kicked */
-  #sleep(): boolean {
-    return this.#kick !== undefined && this.#kick.poll.isReady(SLEEP_MS) && this.#takeKick();
-  }
-
-  #takeKick(): boolean {
-    if (this.#kick === undefined) return false;
-    const bytes = read(this.#kick.descriptor, this.#counter, COUNTER_BYTES);
-    // no more of a descriptor that is always ready and gives nothing
-    const isUseless = bytes <= 0 && bytes !== -errno.EAGAIN && bytes !== -errno.EINTR;
-    if (isUseless) this.#kick.watch.close();
-    return !isUseless;
-  }
+    if (this.#kick?.take() === true) this.#queue.drain();
+  };
 
   #signal(descriptor: number | undefined): void {
     // one that takes no more has not been heard yet
@@ -281,7 +256,7 @@ export class Vring {
   }
 
   #closeKick(): void {
-    this.#kick?.watch.close();
+    this.#kick?.close();
     if (this.#kick !== undefined) this.#closer.close(this.#kick.descriptor);
     this.#kick = undefined;
   }
