@@ -86,6 +86,21 @@ describe.each<Architecture>(['amd64', 'arm64'])('the package for %s', (architect
     expect(unit).toMatch(/^ExecStart=\/usr\/bin\/virtfs-proxy-helper --path /m);
   });
 
+  it('has every page that its pages link to', () => {
+    const documents = path.join(root, 'usr/share/doc/virtfs-proxy-helper');
+    const pages = fs.readdirSync(documents, { recursive: true, encoding: 'utf8' });
+    const links = pages
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) => {
+        const text = fs.readFileSync(path.join(documents, page), 'utf8');
+        return [...text.matchAll(/\]\((?!https?:)([^)#]+\.md)/g)].map(([, link]) =>
+          path.join(path.dirname(page), link!),
+        );
+      });
+    expect(links.length).toBeGreaterThan(50);
+    expect(links.filter((link) => !pages.includes(link) && !pages.includes(`${link}.gz`))).toEqual([]);
+  });
+
   it('names the licence of everything in it', () => {
     const copyright = fs.readFileSync(path.join(root, 'usr/share/doc/virtfs-proxy-helper/copyright'), 'utf8');
     const { packages } = JSON.parse(
