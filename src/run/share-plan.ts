@@ -7,7 +7,7 @@ import { groupId, userId } from '../startup/accounts.js';
 import { StartError, usageError } from '../startup/start-errors.js';
 import type { PassedSocket } from '../service/activation.js';
 import type { AllowedPeers } from '../server/transports/acceptance.js';
-import type { SocketOwner } from '../server/transports/listening.js';
+import type { SocketOwner } from '../startup/socket-file.js';
 import { planHelper } from './plan.js';
 import type { ServerSettings } from './server-process.js';
 

@@ -1,11 +1,7 @@
 import type { ServerConfiguration } from '../server/cli/configuration.js';
 import { type AllowedPeers, connectedPeer, mayConnect, type Peer } from '../server/transports/acceptance.js';
-import {
-  type ClientSocket,
-  openClientSocket,
-  type OpenedSocket,
-  type SocketOwner,
-} from '../server/transports/listening.js';
+import { type ClientSocket, openClientSocket, type OpenedSocket } from '../server/transports/listening.js';
+import type { SocketOwner } from '../startup/socket-file.js';
 import { StartError, usageError } from '../startup/start-errors.js';
 import { complain } from '../startup/journal.js';
 

@@ -1,9 +1,59 @@
-import { close } from '../syscalls/files.js';
+import * as errno from '../abi/errno.js';
+import { describeErrno } from '../abi/errno-text.js';
+import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
+import { bindUnix, fchmod, listen, SOCK_STREAM, unixSocket } from '../syscalls/sockets.js';
 import { isSameFile } from '../syscalls/status.js';
-import { StartError } from './start-errors.js';
-import type { Place } from './place.js';
-import { Staging } from './staging.js';
+import { type Fail, StartError } from './start-errors.js';
+import { openPlace, pathIn, type Place } from './place.js';
+import { NEW, Staging } from './staging.js';
+import { removeStale } from './stale-socket.js';
+
+/** Owner and group may connect, as with QEMU's own helper. */
+const SOCKET_MODE = 0o770;
+
+/** Who owns the file of a unix socket. */
+export interface SocketOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A unix socket that somebody listens at. */
+export interface ListeningSocket {
+  readonly descriptor: number;
+  readonly file: SocketFile;
+}
+
+/**
+ * Makes a listening socket at a path. Nobody else can enter the staging directory, so it has its owner and mode before
+ * anybody can see it. Throws a StartError.
+ *
+ * @param backlog how many clients may wait
+ */
+export function listenAt(path: string, { uid, gid }: SocketOwner, backlog: number): ListeningSocket {
+  const fail: Fail = (code, reason) => new StartError(code, `cannot create the socket ${path}: ${reason}`);
+  const check = (result: number): number => {
+    if (result < 0) throw fail('file-not-created', describeErrno(result));
+    return result;
+  };
+  const descriptor = check(unixSocket(SOCK_STREAM));
+  fchmod(descriptor, SOCKET_MODE);
+  const place = openPlace(path, fail);
+  const file = Staging.run(place, (staging) => {
+    check(bindUnix(descriptor, pathIn(staging.directory, NEW)));
+    const made = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
+    check(chownDescriptor(made, uid, gid));
+    check(listen(descriptor, backlog));
+    let published = staging.publish();
+    if (published === -errno.EEXIST) {
+      removeStale(place, staging, { mode: SOCKET_MODE, uid, gid });
+      published = staging.publish();
+    }
+    check(published);
+    return made;
+  });
+  return { descriptor, file: new SocketFile(place, file) };
+}
 
 /** The file of a socket that we made, held open: whoever takes its place keeps his own. */
 export class SocketFile {
@@ -25,7 +75,12 @@ export class SocketFile {
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
     }
+    this.release();
+  }
+
+  /** Leaves it where it is. */
+  release(): void {
     close(this.#file);
-    close(directory);
+    close(this.#place.directory);
   }
 }

@@ -1,21 +1,8 @@
-import { GuestCredentials, type Owner } from '../credentials/guest-credentials.js';
-import { type Fail, StartError } from '../../startup/start-errors.js';
+import { StartError } from '../../startup/start-errors.js';
+import { listenAt, type SocketOwner } from '../../startup/socket-file.js';
 import { type ListeningSocket, mayConnect } from '../listening/acceptance.js';
 import * as errno from '../../abi/errno.js';
-import { describeErrno } from '../../abi/errno-text.js';
-import { close } from '../../syscalls/files.js';
-import {
-  bindUnix,
-  fchmod,
-  listen,
-  peerCredentials,
-  SOCK_STREAM,
-  unixSocket,
-  unixSocketState,
-} from '../../syscalls/sockets.js';
-import { openPlace, pathIn } from '../../startup/place.js';
-import { NEW, Staging } from '../../startup/staging.js';
-import { removeStale } from '../../startup/stale-socket.js';
+import { peerCredentials, unixSocketState } from '../../syscalls/sockets.js';
 
 /** A socket that is ready for the client. */
 export interface ReadySocket extends ListeningSocket {
@@ -25,8 +12,6 @@ export interface ReadySocket extends ListeningSocket {
 
 /** How many clients may wait where there can be several: those of a listener, or of systemd's next helper. */
 export const BACKLOG = 128;
-/** Owner and group may connect, as with QEMU's own helper. */
-const SOCKET_MODE = 0o770;
 
 /**
  * Checks a descriptor that the caller passed. Throws a StartError.
@@ -53,38 +38,15 @@ export function inheritedSocket(
   throw new StartError('socket-unsuitable', `${origin}: must be a connected or listening unix stream socket`);
 }
 
-/**
- * Creates a listening socket at a path, with its owner and mode from the first moment: bind(2) makes the file with the
- * effective ids and with the mode of the unbound socket, the umask being 0. Throws a StartError.
- */
-export function listenAt(
+/** Makes a listening socket at a path. Throws a StartError. */
+export function listenFor(
   path: string,
-  owner: Owner,
+  owner: SocketOwner,
   allowed: readonly number[],
   backlog: number,
 ): ReadySocket {
-  const fail: Fail = (code, reason) => new StartError(code, `cannot create the socket ${path}: ${reason}`);
-  const check = (result: number): number => {
-    if (result < 0) throw fail('file-not-created', describeErrno(result));
-    return result;
-  };
-  const socket = check(unixSocket(SOCK_STREAM));
-  fchmod(socket, SOCKET_MODE);
-  const credentials = new GuestCredentials(process.geteuid?.() ?? 0, process.getegid?.() ?? 0, (reason) => {
-    throw new StartError('user-not-taken', reason);
-  });
-  const place = openPlace(path, fail);
-  Staging.run(place, (staging) => {
-    const name = pathIn(staging.directory, NEW);
-    check(credentials.run(owner, bindUnix, socket, name));
-    check(listen(socket, backlog));
-    let published = staging.publish();
-    if (published === -errno.EEXIST) {
-      removeStale(place, staging, { mode: SOCKET_MODE, ...owner });
-      published = staging.publish();
-    }
-    check(published);
-  });
-  close(place.directory);
-  return { descriptor: socket, listening: true, clientUids: [owner.uid, ...allowed], backlog };
+  const { descriptor, file } = listenAt(path, owner, backlog);
+  // the path may be out of reach when the helper ends
+  file.release();
+  return { descriptor, listening: true, clientUids: [owner.uid, ...allowed], backlog };
 }

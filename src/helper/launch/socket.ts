@@ -1,7 +1,7 @@
 import type { Configuration } from '../cli/configuration.js';
 import { StartError } from '../../startup/start-errors.js';
 import { groupId, userId } from '../../startup/accounts.js';
-import { BACKLOG, inheritedSocket, listenAt, type ReadySocket } from './endpoint.js';
+import { BACKLOG, inheritedSocket, listenFor, type ReadySocket } from './endpoint.js';
 
 /**
  * The socket that the options ask for. Throws a StartError.
@@ -30,5 +30,5 @@ export async function readySocket(
     return inheritedSocket(endpoint.descriptor, endpoint.origin, named.length > 0 ? named : undefined);
   }
   const socketOwner = { uid: owner ?? own.uid, gid: group };
-  return listenAt(endpoint.path, socketOwner, allowed, keepListening ? BACKLOG : 1);
+  return listenFor(endpoint.path, socketOwner, allowed, keepListening ? BACKLOG : 1);
 }
