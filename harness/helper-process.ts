@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { helperNode, helperUnderTest } from './guest/helper.js';
+import { SystemError } from './libc.js';
+import { pause } from './process-usage.js';
 import { WireClient } from './wire-client.js';
 import { patience } from './patience.js';
 import { startCode } from './start-code.js';
@@ -146,4 +148,22 @@ export function helperForTest(...parameters: ConstructorParameters<typeof Helper
   const helper = new HelperProcess(...parameters);
   onTestFinished(() => helper.stop());
   return helper;
+}
+
+/**
+ * Waits until nobody listens at a path. What a helper has forked to start ends a moment after a SIGKILL of the helper, and
+ * has the socket until then: who connects meanwhile is never served.
+ */
+export async function nobodyListens(path: string): Promise<void> {
+  const end = Date.now() + 10_000 * patience;
+  while (Date.now() < end) {
+    try {
+      WireClient.connect(path).close();
+    } catch (error) {
+      if (error instanceof SystemError) return;
+      throw error;
+    }
+    await pause(2);
+  }
+  throw new Error(`somebody listens at ${path}`);
 }

@@ -3,7 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type HelperProcess, helperForTest, sessionForTest } from '../../harness/helper-process.js';
+import {
+  type HelperProcess,
+  helperForTest,
+  nobodyListens,
+  sessionForTest,
+} from '../../harness/helper-process.js';
 import { asOrdinaryUser } from '../../harness/ordinary-user.js';
 import { pythonForTest } from '../../harness/python-program.js';
 import { requests } from '../../harness/requests.js';
@@ -39,6 +44,7 @@ async function staleSocket(...args: readonly string[]): Promise<{ path: string; 
   const files = [path, ...args.filter((arg) => arg.startsWith('/'))];
   await until('the sockets', () => files.every((file) => existsSync(file)));
   await helper.stop();
+  await nobodyListens(path);
   expect(existsSync(path)).toBe(true);
   return { path, serve };
 }

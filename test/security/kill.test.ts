@@ -9,7 +9,7 @@ import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Random } from '../../harness/random.js';
-import { HelperProcess } from '../../harness/helper-process.js';
+import { HelperProcess, nobodyListens } from '../../harness/helper-process.js';
 import { SystemError } from '../../harness/libc.js';
 import { requests } from '../../harness/requests.js';
 import { makeExport, removeTree } from '../../harness/tree.js';
@@ -127,6 +127,7 @@ describe.skipIf(skip)('SIGKILL', () => {
           if (answered < BATCH) tally.inFlight++;
         }
         await helper.stop();
+        await nobodyListens(socket);
       }
       console.log(`${rounds} kills: ${JSON.stringify(tally)}`);
       expect(tally.inFlight, 'kills that met a request').toBeGreaterThan(rounds / 10);
