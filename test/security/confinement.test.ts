@@ -139,7 +139,7 @@ describe.skipIf(skipped !== undefined)(`a helper with more rights than its calle
     );
     expect([status, stderr.trim()]).toEqual([
       1,
-      'virtfs-proxy-helper: must not be started set-uid, set-gid or with file capabilities',
+      'virtfs-proxy-helper: must not be started set-uid, set-gid or with file capabilities [started-set-uid]',
     ]);
   });
 
