@@ -1,6 +1,6 @@
 /** What another user of the host can do to keep a helper from starting where one ran before, and from coming back. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -10,6 +10,7 @@ import {
   sessionForTest,
 } from '../../harness/helper-process.js';
 import { asOrdinaryUser } from '../../harness/ordinary-user.js';
+import { mknod } from '../../harness/libc.js';
 import { pythonForTest } from '../../harness/python-program.js';
 import { requests } from '../../harness/requests.js';
 import { exportForTest } from '../../harness/tree.js';
@@ -83,6 +84,14 @@ describe.skipIf(skip)('a helper starts', () => {
     expect(readFileSync('/proc/net/unix', 'utf8')).toContain(`of another ${path}
 `);
     await startsAndServes(serve, path);
+  });
+
+  // which libuv opens, for its first stream
+  it('in an export with a /dev/null that nobody who opens it comes back from', async () => {
+    const [directory, path] = [exportForTest(), join(exportForTest(), 'socket')];
+    mkdirSync(join(directory, 'dev'));
+    mknod(Buffer.from(join(directory, 'dev', 'null')), 0o010666, 0);
+    await startsAndServes(['-n', '-p', directory, '-s', path], path);
   });
 
   it('again with --keep-listening, though a client of the listener that was killed lives on', async () => {
