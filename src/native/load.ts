@@ -53,7 +53,7 @@ function remedy(name: NativePackage): string {
   const prefix = /^(.*?)\/lib\/node_modules\//.exec(project)?.[1];
   // that of another Node, whose npm may be the one that is found, can be another one
   if (prefix !== undefined)
-    return `type: npm rebuild --global --prefix ${prefix} --allow-scripts=posix posix`;
+    return `type "npm rebuild --global --prefix ${prefix} --allow-scripts=posix posix"`;
   const approve = `npm install-scripts approve --prefix ${project} posix`;
-  return `type: npm rebuild --prefix ${project} posix (with npm 12 before that: ${approve})`;
+  return `type "npm rebuild --prefix ${project} posix" (with npm 12 before that "${approve}")`;
 }

@@ -57,7 +57,7 @@ export const startErrors = {
   },
   'package-not-loaded': {
     meaning: 'An npm package with machine code is missing, or was compiled for another Node.',
-    remedy: 'Type the command that the line ends with.',
+    remedy: 'Type the command that the line has in quotation marks.',
   },
   'program-not-started': {
     meaning: 'Node or unshare(1) cannot be executed, or started with these descriptors.',

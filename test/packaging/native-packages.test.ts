@@ -66,7 +66,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     it.each(Object.entries(starts))('%s', (_how, words) => {
       const { stderr, status } = start(words, other.program);
       expect(stderr).toMatch(
-        /^virtfs-proxy-helper: the npm package posix was compiled for another Node than this one \(\S+, v\d+\.\d+\.\d+\); type: .* \[package-not-loaded\]\n$/,
+        /^virtfs-proxy-helper: the npm package posix was compiled for another Node than this one \(\S+, v\d+\.\d+\.\d+\); type ".*" \[package-not-loaded\]\n$/,
       );
       expect(stderr).toContain(rebuild());
       expect(status).toBe(1);
@@ -82,7 +82,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     it.each(Object.entries(starts))('%s', (_how, words) => {
       withoutPackage('posix/build', () => {
         expect(start(words)).toEqual({
-          stderr: `virtfs-proxy-helper: the npm package posix was not compiled when it was installed; type: ${rebuild()} [package-not-loaded]\n`,
+          stderr: `virtfs-proxy-helper: the npm package posix was not compiled when it was installed; type "${rebuild()}" [package-not-loaded]\n`,
           status: 1,
         });
       });
@@ -115,7 +115,7 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
         renameSync(project, join(prefix, 'lib'));
         const place = join(project, 'node_modules/virtfs-proxy-helper');
         expect(stderr).toContain(
-          `type: npm rebuild --prefix ${place} posix (with npm 12 before that: npm install-scripts approve --prefix ${place} posix)`,
+          `type "npm rebuild --prefix ${place} posix" (with npm 12 before that "npm install-scripts approve --prefix ${place} posix")`,
         );
       });
     });
