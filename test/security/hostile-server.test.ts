@@ -63,7 +63,7 @@ async function attack({ share, server }: Attacked, signal: NodeJS.Signals): Prom
   process.kill(server, signal);
   return vi.waitFor(() => {
     const [, result] = /^attacked (.*)$/m.exec(share.stderr) ?? [];
-    expect(result).toBeDefined();
+    expect(result, share.stderr).toBeDefined();
     return JSON.parse(result ?? '{}') as Attack;
   }, WAIT);
 }

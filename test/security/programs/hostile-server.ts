@@ -67,6 +67,11 @@ const fcntl = koffi.load('libc.so.6').func('int fcntl(int, int, int)') as (
   flags: number,
 ) => number;
 
+/** Somebody may have made stderr O_NONBLOCK, and have to read first. */
+function tell(line: string): void {
+  while (outcome(() => writeSync(STDERR, `\n${line}\n`)) === 'EAGAIN');
+}
+
 function attack({ helper, report }: Descriptors): void {
   // every call waits
   fcntl(helper, F_SETFL, 0);
@@ -114,7 +119,7 @@ function attack({ helper, report }: Descriptors): void {
   )
     flood.descriptors += many.length;
   const result: Attack = { paths, strangers: [...strangers], own, flood };
-  writeSync(STDERR, `\nattacked ${JSON.stringify(result)}\n`);
+  tell(`attacked ${JSON.stringify(result)}`);
   hang();
 }
 
@@ -125,7 +130,7 @@ if (process.argv[1]?.endsWith('/p9-server.js') === true) {
   });
   process.on('SIGWINCH', () => {
     new WireClient(handover.helper).send(Buffer.alloc(65_536, 0xff));
-    writeSync(STDERR, '\nattacked {}\n');
+    tell('attacked {}');
     hang();
   });
 }
