@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { clientOptions, type ClientStart, controlPath } from '../helper/listening/client-start.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import type { ListeningHandover } from '../helper/launch/listener.js';
-import { replaceNullDevices } from '../helper/launch/null-device.js';
+import { openNullDeviceOfLibuv, replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { Readiness } from '../startup/readiness.js';
 import { runServing, type Serving } from '../startup/serving-program.js';
@@ -92,6 +92,7 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): Se
   process.on('SIGUSR1', () => {
     clients.signal('SIGUSR1');
   });
+  openNullDeviceOfLibuv();
   if (handover.pidfile !== undefined) writePid(handover.pidfile, process.pid);
   if (handover.nullDevice !== undefined) replaceNullDevices(handover.nullDevice, handover.report);
   log.info({ export: configuration.exportPath }, 'waiting for clients');

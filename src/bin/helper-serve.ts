@@ -6,7 +6,7 @@ import { introduceHelper } from '../helper/confinement/watched-helper.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import { StartError } from '../startup/start-errors.js';
 import { containment, type Handover, isContained } from '../helper/launch/handover.js';
-import { replaceNullDevices } from '../helper/launch/null-device.js';
+import { openNullDeviceOfLibuv, replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { assembleOperations, type Operations } from '../helper/assembly/operations.js';
 import { acceptUsers } from '../helper/listening/acceptance.js';
@@ -123,6 +123,7 @@ function start(
   openControl: typeof openControlSocket | undefined,
 ): Serving {
   const { socket, seccomp } = handover;
+  openNullDeviceOfLibuv();
   const statistics = new Statistics(namesByOpcode());
   const identity = { export: handover.export.path, readOnly: handover.readOnly };
   const source = new StatusSource(identity, statistics, lines);

@@ -1,10 +1,9 @@
-import { describeErrno } from '../abi/errno-text.js';
-import { StartError } from '../startup/start-errors.js';
+import { openSocketPair } from '../startup/socket-pair.js';
 import { DescriptorSender } from '../syscalls/descriptor-messages.js';
 import { close } from '../syscalls/files.js';
 import { addressOf } from '../syscalls/libc.js';
 import { stableMemory } from '../syscalls/memory.js';
-import { refuseInput, socketPair } from '../syscalls/sockets.js';
+import { refuseInput } from '../syscalls/sockets.js';
 
 /** A socket to a server, through which it gets connections to further helpers. Nothing comes back: it cannot send. */
 export class FurtherHelpers {
@@ -17,10 +16,7 @@ export class FurtherHelpers {
 
   /** Throws a StartError. */
   constructor() {
-    const pair = socketPair();
-    if (typeof pair === 'number')
-      throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
-    [this.#ours, this.theirs] = pair;
+    [this.#ours, this.theirs] = openSocketPair();
     refuseInput(this.#ours);
   }
 

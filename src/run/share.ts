@@ -1,11 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { StartError } from '../startup/start-errors.js';
 import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
-import { describeErrno } from '../abi/errno-text.js';
+import { openSocketPair } from '../startup/socket-pair.js';
 import { close } from '../syscalls/files.js';
-import { shutdown, socketPair } from '../syscalls/sockets.js';
+import { shutdown } from '../syscalls/sockets.js';
 import { failedStart, startProgram } from './program-process.js';
 
 /** How a helper ended: with a status (see `ExitStatus`), or by a signal. */
@@ -82,9 +81,7 @@ export async function startShare(
   stderr: 'inherit' | 'ignore' | number,
   abandoned?: AbortSignal,
 ): Promise<Share> {
-  const pair = socketPair();
-  if (typeof pair === 'number')
-    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
+  const pair = openSocketPair();
   const [emulatorSide, helperSide] = pair;
   const argv = [program, ...options, '--nodaemon', `--fd=${CLIENT}`, `--ready-fd=${REPORT}`];
   const { child, ended } = await startProgram(argv, {

@@ -5,9 +5,10 @@ import { describeErrno } from '../abi/errno-text.js';
 import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession, waitForChild } from '../syscalls/process.js';
-import { receiveWaiting, socketPair } from '../syscalls/sockets.js';
+import { receiveWaiting } from '../syscalls/sockets.js';
 import { earlyEnd, KeptOutput } from './early-end.js';
 import { READY, report } from './report.js';
+import { openSocketPair } from './socket-pair.js';
 
 const MAX_REPORT_BYTES = 4096;
 
@@ -18,10 +19,8 @@ export interface ReportChannel {
 }
 
 export function reportChannel(): ReportChannel {
-  const pair = socketPair();
-  if (typeof pair === 'number')
-    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
-  return { fromChild: pair[0], toParent: pair[1] };
+  const [fromChild, toParent] = openSocketPair();
+  return { fromChild, toParent };
 }
 
 /**

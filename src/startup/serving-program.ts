@@ -1,9 +1,5 @@
-import { Socket } from 'node:net';
-import { describeErrno } from '../abi/errno-text.js';
 import type { Logger } from '../observability/log.js';
-import { close } from '../syscalls/files.js';
 import { exitNow } from '../syscalls/process.js';
-import { socketPair } from '../syscalls/sockets.js';
 import { ExitStatus } from './exit-status.js';
 import { lineOf, StartError } from './start-errors.js';
 import { complain } from './journal.js';
@@ -49,7 +45,6 @@ export async function runServing({ name, log, readiness, journal, start }: Servi
     });
   }
   try {
-    openFirstStream();
     serving = await start();
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
@@ -60,19 +55,6 @@ export async function runServing({ name, log, readiness, journal, start }: Servi
   await turnOfTheEventLoop();
   readiness.tell();
   serving.begin();
-}
-
-/**
- * Has libuv open the /dev/null that it keeps from its first stream on, before the process has another root, in which that
- * is whatever a guest has made of it. Throws a StartError.
- */
-function openFirstStream(): void {
-  const pair = socketPair();
-  if (typeof pair === 'number')
-    throw new StartError('out-of-resources', `cannot make a socket pair: ${describeErrno(pair)}`);
-  const [ours, theirs] = pair;
-  new Socket({ fd: ours }).destroy();
-  close(theirs);
 }
 
 /** Runs a program that becomes another one. @param tell is given the line that says why it does not */

@@ -1,9 +1,11 @@
 import { readdirSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { AT_FDCWD, close, O_RDWR, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from '../../syscalls/files.js';
 import { cString } from '../../syscalls/memory.js';
 import { replaceDescriptor } from '../../syscalls/process.js';
 import { FileStatus, fstat } from '../../syscalls/status.js';
 import { openDeviceUnchangeable } from '../../startup/read-only-mount.js';
+import { openSocketPair } from '../../startup/socket-pair.js';
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -23,6 +25,16 @@ export function openNullDevice(): number | undefined {
   if (fstat(opened, status) >= 0 && isNullDevice(status)) return opened;
   close(opened);
   return undefined;
+}
+
+/**
+ * Has libuv open the /dev/null that it keeps from its first stream on. Later the process may have another root, in which
+ * a guest has made what it likes of that name. Throws a StartError.
+ */
+export function openNullDeviceOfLibuv(): void {
+  const [ours, theirs] = openSocketPair();
+  new Socket({ fd: ours }).destroy();
+  close(theirs);
 }
 
 /**
