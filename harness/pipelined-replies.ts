@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import { addressOf, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, recvmsg, SystemError } from './libc.js';
 import { requestTypes } from './requests.js';
-import { type Reply, WireError } from './wire-client.js';
+import { descriptorReply, type Reply, WireError } from './wire-client.js';
 
 const IOVEC_AT = 64;
 const CONTROL_AT = 128;
@@ -15,7 +15,6 @@ const DATA_AT = 256;
 const HEADER = 8;
 const LARGEST_PAYLOAD = 65_536;
 const MSG_PEEK = 2;
-const DESCRIPTOR_FOLLOWS = 0x7fffffff;
 
 export class PipelinedReplies {
   readonly #socket: number;
@@ -52,15 +51,7 @@ export class PipelinedReplies {
 
   #descriptorReply(): Reply {
     const descriptor = this.#exactly(0, 4);
-    const status = this.#memory.readInt32LE(DATA_AT);
-    const bytes = this.#copy(4);
-    const payload = bytes.subarray(4);
-    if (status === DESCRIPTOR_FOLLOWS && descriptor !== undefined)
-      return { bytes, payload, errno: 0, descriptor };
-    if (status < 0 && descriptor === undefined) return { bytes, payload, errno: -status, descriptor };
-    throw new WireError(
-      `descriptor reply ${status} with${descriptor === undefined ? 'out' : ''} a descriptor`,
-    );
+    return descriptorReply(this.#copy(4), descriptor);
   }
 
   #payloadReply(): Reply {

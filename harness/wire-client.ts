@@ -42,6 +42,16 @@ export interface Reply {
 /** The helper broke the protocol, or ended; the message says how. */
 export class WireError extends Error {}
 
+/** The reply of 4 bytes to a request for a descriptor. Throws a WireError where one and the other do not agree. */
+export function descriptorReply(bytes: Buffer, descriptor: number | undefined): Reply {
+  const status = bytes.readInt32LE(0);
+  const payload = bytes.subarray(4);
+  if (status === DESCRIPTOR_FOLLOWS && descriptor !== undefined)
+    return { bytes, payload, errno: 0, descriptor };
+  if (status < 0 && descriptor === undefined) return { bytes, payload, errno: -status, descriptor };
+  throw new WireError(`descriptor reply ${status} with${descriptor === undefined ? 'out' : ''} a descriptor`);
+}
+
 // One fixed block of native memory: struct msghdr, struct iovec, room for control data, then the reply itself.
 const HEADER_AT = 0;
 const IOVEC_AT = 64;
@@ -161,14 +171,7 @@ export class WireClient {
         `a descriptor reply has ${length} bytes instead of 4: ${bytes.toString('hex', 0, 64)}`,
       );
     }
-    const status = bytes.readInt32LE(0);
-    const payload = bytes.subarray(4);
-    if (status === DESCRIPTOR_FOLLOWS && descriptor !== undefined)
-      return { bytes, payload, errno: 0, descriptor };
-    if (status < 0 && descriptor === undefined) return { bytes, payload, errno: -status, descriptor };
-    throw new WireError(
-      `descriptor reply ${status} with${descriptor === undefined ? 'out' : ''} a descriptor`,
-    );
+    return descriptorReply(bytes, descriptor);
   }
 
   #receivePayload(): Reply {

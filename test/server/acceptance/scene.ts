@@ -8,7 +8,9 @@ import {
   type Time,
 } from '../../../harness/ninep-messages.js';
 import { decodeEntries } from '../../../harness/ninep-codec.js';
-import { type NinepClient, NinepError } from '../../../harness/ninep-client.js';
+import { type NinepClient, outcomeOf as outcome } from '../../../harness/ninep-client.js';
+
+export { outcome };
 
 /** A server that was started for the cases. */
 export interface Running {
@@ -249,17 +251,6 @@ async function attached(server: Running, uid: number, before?: NinepClient): Pro
   await client.version();
   await client.attach(ROOT, uid, server.aname);
   return client;
-}
-
-/** `ok`, or the name of the server's error. */
-export async function outcome(reply: Promise<unknown>): Promise<string> {
-  try {
-    await reply;
-    return 'ok';
-  } catch (error) {
-    if (error instanceof NinepError) return error.code;
-    throw error;
-  }
 }
 
 /** For what the protocol forbids without saying with which error: any will do. */
