@@ -1,6 +1,7 @@
 /** Starts `virtfs-proxy-helper run`, or what else starts helpers, with the stand-in for QEMU, and speaks to that over its stdin and stdout. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { helperNode } from './guest/helper.js';
@@ -109,6 +110,7 @@ export class RunProcess {
   stdout = '';
   stderr = '';
   #read = 0;
+  readonly #stdin: Writable;
   readonly #ended: Promise<RunEnd>;
   /** What has to be gone at the end of the test. */
   #pids: number[] = [];
@@ -126,13 +128,17 @@ export class RunProcess {
     for (const descriptor of inherit) closeSync(descriptor);
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.child.stdin?.on('error', () => undefined); // it has ended; tests look at that
+    if (this.child.stdin === null) throw new Error('no stdin');
+    this.#stdin = this.child.stdin.on('error', () => undefined); // it has ended; tests look at that
+    // Node closes it when `run` ends, but the command still reads it
+    this.child.stdin = null;
     this.#ended = new Promise((resolve) => {
       this.child.once('close', (status, signal) => {
         resolve({ status, signal, code: startCode(this.stderr) });
       });
     });
     onTestFinished(() => {
+      this.#stdin.destroy();
       for (const pid of [this.pid, ...this.#pids]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
     });
   }
@@ -167,8 +173,13 @@ export class RunProcess {
     return line.trimEnd();
   }
 
+  /** A line for the stand-in. */
   say(text: string): void {
-    this.child.stdin?.write(`${text}\n`);
+    this.type(`${text}\n`);
+  }
+
+  type(text: string): void {
+    this.#stdin.write(text);
   }
 
   /** Has the stand-in send a request; gives the errno of the reply, or "closed". */

@@ -177,7 +177,7 @@ describe.skipIf(skipped !== undefined)('signals to run', () => {
       ],
     });
     const described = await run.described();
-    run.child.stdin?.write('\x03');
+    run.type('\x03');
     let line = '';
     while (!line.startsWith('signal')) line = (await run.line()).replace(/^\^C/, '');
     expect(line).toBe(`signal ${constants.signals.SIGINT}`);

@@ -151,8 +151,8 @@ describe.skipIf(skip !== undefined).each(['tcp', 'unix'])(
       expect(Date.parse(date.toString())).toBe(1_000_000_000_000);
       expect((await share.output('diodshowmount')).toString()).toBe('guest,other\n');
       if (transport !== 'tcp') return; // dtop knows hosts only
-      // it wants a terminal and runs on
-      const screen = 'timeout 3 dtop -h 127.0.0.1 -p 564 -P 0.1';
+      // it wants a terminal, in whose foreground it is whatever shell `script` takes, and runs on
+      const screen = 'timeout --foreground 3 dtop -h 127.0.0.1 -p 564 -P 0.1';
       const { stdout } = await share.run(
         'env',
         'TERM=xterm',
