@@ -217,6 +217,7 @@ module.exports = {
       'run',
       [
         'abi',
+        'accepting',
         'cli',
         'helper/cli',
         'native',

@@ -1,19 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { type ClientLimits, ClientQueue, type QueuedClient } from '../accepting/client-queue.js';
 import type { Logger } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
 import type { Peer } from '../server/transports/acceptance.js';
 import type { ClientSocket } from '../server/transports/listening.js';
 import { StartError } from '../startup/start-errors.js';
-import { hasHungUp } from '../syscalls/sockets.js';
-import { closeStranger } from '../syscalls/stranger.js';
 import { Pair, type PairPlan } from './pair.js';
 
-/** At most so many clients at once ... */
-const MAX_CLIENTS = 64;
-/** ... of whom one peer can have so many started, and as many more waiting for it, ... */
-const STARTS = 10;
-/** ... within this time: milliseconds. */
-const PERIOD_MS = 10_000;
+/** Of all peers, and of one. */
+const limits: ClientLimits = { clients: 128, ofOne: 64 };
+
+interface ShareClient extends QueuedClient {
+  readonly socket: ClientSocket;
+}
 
 /** The clients of --keep-listening, each with processes of its own. What becomes of one is nothing to the others. */
 export class ShareClients {
@@ -21,12 +19,11 @@ export class ShareClients {
   readonly #log: Logger;
   readonly #refusals: Refusals;
   readonly #pairs = new Set<Pair>();
-  /** When the last clients of each peer were started. */
-  readonly #starts = new Map<string, number[]>();
+  readonly #queue = new ClientQueue<ShareClient>(limits, (client) => {
+    void this.#serve(client);
+  });
   readonly #changed: () => void;
-  #running = 0;
   #count = 0;
-  readonly #ending = new AbortController();
   #stopping = false;
 
   /** @param changed is told when a client has come or gone */
@@ -37,9 +34,9 @@ export class ShareClients {
     this.#changed = changed;
   }
 
-  /** Clients that are served or will be. */
+  /** Clients that are served now. */
   get running(): number {
-    return this.#running;
+    return this.#queue.served;
   }
 
   /** Clients so far. */
@@ -47,23 +44,19 @@ export class ShareClients {
     return this.#count;
   }
 
-  /** Serves a client whose socket is connected. */
-  async take(client: ClientSocket, peer: Peer): Promise<void> {
-    const delay = this.#stopping || this.running >= MAX_CLIENTS ? undefined : this.#delayOf(peer);
-    if (delay === undefined) {
-      this.#refusals.report('refused a client: there are too many', { ...peer });
-      closeStranger(client.descriptor);
-      return;
-    }
+  /** Serves a client whose socket is connected, when it is its turn. */
+  take(socket: ClientSocket, peer: Peer): void {
+    const { uid, cid, network } = peer;
+    const client = { descriptor: socket.descriptor, peer: `${uid} ${cid} ${network}`, socket };
+    if (!this.#queue.take(client)) this.#refusals.report('refused a client: there are too many', { ...peer });
+  }
+
+  async #serve(client: ShareClient): Promise<void> {
     const number = ++this.#count;
-    this.#running++;
     this.#changed();
     try {
-      // what has gone meanwhile needs no processes
-      if (delay === 0 || (await this.#waited(delay, client))) {
-        const pair = await Pair.start(this.#plan(number), client);
-        await this.#serve(pair, number);
-      } else closeStranger(client.descriptor);
+      const pair = await Pair.start(this.#plan(number), client.socket);
+      await this.#attend(pair, number);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       this.#refusals.report(
@@ -72,11 +65,11 @@ export class ShareClients {
         'error',
       );
     }
-    this.#running--;
+    this.#queue.left(client);
     this.#changed();
   }
 
-  async #serve(pair: Pair, number: number): Promise<void> {
+  async #attend(pair: Pair, number: number): Promise<void> {
     this.#pairs.add(pair);
     // a signal came while they were started
     if (this.#stopping) pair.stop();
@@ -98,30 +91,8 @@ export class ShareClients {
   /** Ends all. */
   stop(): void {
     this.#stopping = true;
-    this.#ending.abort();
+    this.#queue.close();
     this.#log.info({ clients: this.running }, 'ending the sessions of all clients');
     for (const pair of this.#pairs) pair.stop();
-  }
-
-  /** @returns whether the client is still to be served */
-  async #waited(delay: number, { descriptor }: ClientSocket): Promise<boolean> {
-    // rejects when the share ends
-    await pause(delay, undefined, { signal: this.#ending.signal }).catch(() => undefined);
-    return !this.#stopping && !hasHungUp(descriptor);
-  }
-
-  /** How long a client of this peer has to wait, in milliseconds; undefined where too many of them wait already. */
-  #delayOf({ uid, cid, network }: Peer): number | undefined {
-    const key = `${uid} ${cid} ${network}`;
-    const now = performance.now();
-    for (const [peer, times] of this.#starts) {
-      if ((times.at(-1) ?? 0) <= now - PERIOD_MS) this.#starts.delete(peer);
-    }
-    // in their order, those that wait at their time to come
-    const starts = (this.#starts.get(key) ?? []).filter((time) => time > now - PERIOD_MS);
-    if (starts.length >= 2 * STARTS) return undefined;
-    const start = Math.max(now, (starts.at(-STARTS) ?? 0) + PERIOD_MS);
-    this.#starts.set(key, [...starts, starts.length < STARTS ? now : start]);
-    return starts.length < STARTS ? 0 : start - now;
   }
 }

@@ -128,7 +128,7 @@ async function serveAll(
     );
     const acceptance = acceptGuests(client, plan.settings.allowed, {
       connected: (descriptor, peer) => {
-        void clients.take({ ...client, descriptor, listening: false }, peer);
+        clients.take({ ...client, descriptor, listening: false }, peer);
         return true;
       },
       refused: (peer) => {
