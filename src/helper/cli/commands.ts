@@ -41,24 +41,27 @@ function optionsOfShares(decided: readonly string[]): OptionTable {
 export const commands = {
   run: {
     usage: '[--run-as USER] --path DIR [option ...] [--path DIR [option ...]] ... -- COMMAND [argument ...]',
-    summary: 'share directories with a command (QEMU) that is started with the descriptors',
-    notes: `Starts a helper for each --path, then COMMAND with a connection to each, and ends when COMMAND does, with its
-exit status. In its arguments {fd} stands for the descriptor of the first share, {fd2} for that of the second, and so on:
+    summary: 'start a command (QEMU) with connections to helpers that share directories',
+    notes: `Starts a helper for each --path, then COMMAND with a connection to each, and exits with COMMAND's exit status. In the
+arguments of COMMAND, {fd} stands for the descriptor of the first share, {fd2} for that of the second, and so on:
 
   virtfs-proxy-helper run --run-as nobody --path /srv/a --path /srv/b --readonly -- \\
     qemu-system-x86_64 ... \\
     -fsdev proxy,id=a,sock_fd={fd} -device virtio-9p-pci,fsdev=a,mount_tag=a \\
     -fsdev proxy,id=b,sock_fd={fd2} -device virtio-9p-pci,fsdev=b,mount_tag=b
 
-An option belongs to the --path before it; in front of the first --path it holds for all shares.
-Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 126 or 127 when it cannot be started;
-when a helper does not start, COMMAND does not either, and the status is the helper's.`,
+An option applies to the --path before it, or to all shares if it stands before the first --path.
+Exit status: that of COMMAND, or 128 plus the number of the signal that ended it; 126 or 127 if COMMAND cannot be started.
+If a helper does not start, COMMAND is not started, and the status is the helper's.`,
     options: {
-      'run-as': { value: 'USER', help: 'run COMMAND as this user, a name or an id, with its groups' },
+      'run-as': {
+        value: 'USER',
+        help: 'run COMMAND as this user, by name or id, with the groups of that user',
+      },
       'keep-env': {
         value: 'NAME',
         repeatable: true,
-        help: "with --run-as: keep the caller's variable NAME; else COMMAND gets TERM alone; repeatable",
+        help: "with --run-as: pass the caller's variable NAME to COMMAND, which otherwise gets TERM only; repeatable",
       },
       ...optionsOfShares(decidedByRun),
     },
@@ -66,18 +69,20 @@ when a helper does not start, COMMAND does not either, and the status is the hel
   },
   share: {
     usage: '--path DIR --listen ADDRESS [option ...]',
-    summary: 'share a directory over 9P with a virtual machine that has no proxy driver',
-    notes: `Starts a helper for DIR, and a 9P server without any right that uses it, and stays in the foreground until the guest
-has left; with --keep-listening until a signal ends it. ADDRESS is one of
-  unix:PATH            a socket: Firecracker and Cloud Hypervisor connect to UDS_PORT for a guest's port of vsock
-  tcp:ADDRESS:PORT     of this machine ([::1] for IPv6), for a user network's guestfwd
-  vsock:PORT           QEMU with vhost-vsock-pci
-  fd:N                 an inherited descriptor: a socket of these kinds, listening or connected
+    summary: 'share a directory over 9P with a virtual machine, without the proxy driver',
+    notes: `Starts a helper for DIR and a 9P server without privileges that uses it. Stays in the foreground until the guest
+disconnects, or with --keep-listening until a signal ends it. ADDRESS is one of
+  unix:PATH            a unix socket: for QEMU's guestfwd; Firecracker and Cloud Hypervisor connect a guest's vsock PORT to UDS_PORT
+  tcp:ADDRESS:PORT     an address of this machine ([::1] for IPv6)
+  vsock:PORT           for QEMU with vhost-vsock-pci
+  vhost-user:PATH      the emulator connects, and the guest has a virtio-9p device with the mount tag of --tag
+  fd:N                 an inherited socket of the first three kinds, listening or connected (vhost-user-fd:N: of the fourth)
 In the guest:
   mount -t 9p -o trans=tcp,port=564,version=9p2000.L 10.0.2.100 /mnt
   mount-vsock -p 564 /mnt    (over vsock: the script guest/mount-vsock of this package)
-An option of the helper means what it means for it. Without root it works with the mapped models.
-Exit status: ${ExitStatus.OK} the guest has left, or a signal ended the share, ${ExitStatus.FAILURE} the start, the connection or the helper failed,
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 TAG /mnt    (vhost-user)
+The options of the helper work here, too. Without root it works with the mapped models and none.
+Exit status: ${ExitStatus.OK} the guest disconnected, or a signal ended the share, ${ExitStatus.FAILURE} the start, the connection or the helper failed,
 ${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest broke the protocol.`,
     options: {
       ...serverOptions,

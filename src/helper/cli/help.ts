@@ -27,15 +27,15 @@ With --socket, start QEMU with
 and mount the share in the guest with
   mount -t 9p -o trans=virtio,version=9p2000.L share /mnt
 
-Without --nodaemon the command returns when the socket is ready, and goes on in the background.
+Without --nodaemon the command returns when the socket is ready, and the helper continues in the background.
 
-Without --socket and --fd the socket is the one that systemd passes (LISTEN_FDS), and the helper stays in the foreground.
+Without --socket and --fd the helper takes the socket that systemd passes (LISTEN_FDS), and stays in the foreground.
 
-Commands, each with a --help of its own:
+Commands (COMMAND --help describes each):
 ${others.join('\n')}
 
 Exit status: ${ExitStatus.OK} the client closed the connection, ${ExitStatus.FAILURE} the start or the connection failed,
-${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the client broke the protocol, ${ExitStatus.UNSAFE} own privileges were lost.
+${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the client broke the protocol, ${ExitStatus.UNSAFE} the helper could not restore its privileges.
 `;
 }
 

@@ -15,7 +15,7 @@ export const options = {
   path: { short: 'p', value: 'DIR', help: 'the directory to export' },
   'path-base': {
     value: 'DIR',
-    help: 'the directory that --path is in, below which no symbolic link to it is followed',
+    help: 'a directory above --path: symbolic links below it are not followed on the way',
   },
   socket: {
     short: 's',
@@ -27,37 +27,43 @@ export const options = {
     value: 'N',
     help: 'serve on the inherited descriptor N: a connected or a listening socket',
   },
-  uid: { short: 'u', value: 'USER', help: 'owner of the socket, a name or an id (default: the caller)' },
-  gid: { short: 'g', value: 'GROUP', help: 'group of the socket, a name or an id (default: the caller)' },
+  uid: { short: 'u', value: 'USER', help: 'owner of the socket, by name or id (default: the caller)' },
+  gid: { short: 'g', value: 'GROUP', help: 'group of the socket, by name or id (default: the caller)' },
   'allow-uid': {
     value: 'USER',
     repeatable: true,
-    help: 'may connect as well as --uid and root, if the mode of the socket lets it; repeatable',
+    help: 'another user who may connect, if the mode of the socket allows it; repeatable',
   },
-  pidfile: { value: 'PATH', help: 'keep the pid in PATH, locked; a second helper with it does not start' },
+  pidfile: {
+    value: 'PATH',
+    help: 'write the pid to PATH and lock the file; a second helper with this file does not start',
+  },
   'rlimit-nofile': {
     value: 'N',
-    help: 'limit on open files, 64 to the hard limit (default: the hard limit)',
+    help: 'limit on open files: 64 to the hard limit (default: the hard limit)',
   },
   'keep-listening': { help: 'serve every client that connects, each in a process of its own' },
   nodaemon: { short: 'n', help: 'stay in the foreground and log to stderr' },
   'ready-fd': {
     value: 'N',
-    help: 'with --nodaemon: tell descriptor N "ready", or in one line why not, which stderr is then not told',
+    help: 'with --nodaemon: write "ready", or the reason of a failure, to descriptor N instead of stderr',
   },
-  readonly: { help: 'refuse every change with EROFS, whatever the client asks' },
+  readonly: { help: 'refuse every change with EROFS' },
   'map-uid': {
     value: 'MAP',
     repeatable: true,
-    help: 'GUEST:HOST:COUNT, user ids of the guest that are others on the host; repeatable',
+    help: 'GUEST:HOST:COUNT: COUNT user ids of the guest, from GUEST on, are those of the host from HOST on; repeatable',
   },
   'map-gid': { value: 'MAP', repeatable: true, help: 'the same for group ids' },
-  'squash-uid': { value: 'ID', help: 'the user on the host for every one of the guest that is not mapped' },
+  'squash-uid': {
+    value: 'ID',
+    help: 'the user id of the host for every user of the guest that is not mapped',
+  },
   'squash-gid': { value: 'ID', help: 'the same for groups' },
   'forbid-uid': {
     value: 'IDS',
     repeatable: true,
-    help: 'FIRST:COUNT, user ids that the guest may not use; repeatable',
+    help: 'FIRST:COUNT: user ids that the guest may not use; repeatable',
   },
   'forbid-gid': { value: 'IDS', repeatable: true, help: 'the same for group ids' },
   'security-model': {
@@ -65,45 +71,45 @@ export const options = {
     choices: modelNames,
     help: 'passthrough (default), none, mapped-xattr (or mapped), mapped-file',
   },
-  fmode: { value: 'MODE', help: 'mode on the host of files made in a mapped model, octal (default 0600)' },
+  fmode: { value: 'MODE', help: 'mode of new files on the host in a mapped model, octal (default 0600)' },
   dmode: { value: 'MODE', help: 'the same for directories (default 0700)' },
   xattr: { value: 'on|off', choices: onOff, help: 'extended attributes for the guest: on (default) or off' },
   'host-symlinks': {
-    help: "in a mapped model: let the guest read where the host's symbolic links lead; they are never followed here",
+    help: "in a mapped model: let the guest read the targets of the host's symbolic links; the helper never follows them",
   },
   'file-capabilities': {
-    help: 'let the guest give files capabilities (setcap): keep CAP_SETFCAP; the mapped models need no right for it',
+    help: 'let the guest set file capabilities (setcap): keeps CAP_SETFCAP; the mapped models need no right for it',
   },
   multidevs: {
     value: 'MODE',
     choices: multidevsModes,
-    help: 'several file systems in the export: remap (default) their inode numbers, forbid the others, or warn',
+    help: 'several file systems in the export: remap their inode numbers (default), forbid access, or warn',
   },
   'host-mounts': {
     value: 'MODE',
     choices: hostMountsModes,
-    help: 'what the host mounts or unmounts in the export later: follow (default) or ignore it',
+    help: 'what the host mounts in the export later: follow (default) or ignore',
   },
   'descriptor-requests': {
-    help: 'take requests about open files that the client passes back, as the 9P server makes them; QEMU makes none',
+    help: 'serve requests about open files that the client passes back: the 9P server makes them, QEMU does not',
   },
   'former-mounts': {
     value: 'IDS',
-    help: 'with --descriptor-requests: mounts of helpers whose place this one takes, of whose files it takes descriptors, too',
+    help: 'with --descriptor-requests: mounts through which earlier helpers opened files that this one accepts, too',
   },
   seccomp: {
     value: 'MODE',
     choices: seccompModes,
-    help: 'at a forbidden system call: kill (default), log, or none for no filter',
+    help: 'what a forbidden system call causes: kill (default) or log; none: no filter',
   },
   control: {
     value: 'PATH',
-    help: 'answer the status command on a socket at PATH, which only root may connect to',
+    help: 'answer the status command on a socket at PATH; only root may connect',
   },
   'print-privileges': { help: 'print what the helper keeps while it serves, and why' },
   'poll-us': {
     value: 'N',
-    help: 'poll for the next request at most N microseconds: 0 (never) to 1000, default 100',
+    help: 'poll for the next request for at most N microseconds: 0 (never) to 1000 (default 100)',
   },
   'log-level': {
     value: 'LEVEL',
