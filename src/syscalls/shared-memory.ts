@@ -19,11 +19,17 @@ const libc = {
 };
 
 const PROT_READ_WRITE = 3;
+const PROT_NONE = 0;
 const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const PAGE = 4096;
+/** What the kernel may map as one page. */
+const HUGE_PAGE = 0x20_0000;
 
 /** What is mapped, until `unmap`. */
 export interface Mapping {
@@ -35,8 +41,9 @@ export interface Mapping {
 const status = new FileStatus();
 
 /**
- * Maps a part of a regular file, all of which is there. Who makes the file shorter later ends this process (SIGBUS). The
- * descriptor is not needed afterwards.
+ * Maps a part of a regular file, all of which is there, between pages that nobody can touch: who reads or writes beyond it
+ * ends this process (SIGSEGV), instead of reaching what happens to be mapped beside. So does who makes the file shorter
+ * later (SIGBUS). The descriptor is not needed afterwards.
  *
  * @returns -errno
  */
@@ -51,14 +58,30 @@ export function mapShared(descriptor: number, offset: number, size: number): Map
   const block = Math.max(words[FileStatus.BLKSIZE] ?? 0, PAGE);
   const start = offset - (offset % block);
   const length = Math.ceil((offset + size - start) / block) * block;
-  const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, start);
-  if (address < 0) return address;
+  // huge pages of memory are where they are in the file
+  const alignment = length < HUGE_PAGE ? block : Math.max(block, HUGE_PAGE);
+  const reserved = length + alignment + 2 * block;
+  const base = libc.mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base < 0) return base;
+  const address = alignedAfter(base + block, alignment, start);
+  const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+  const mapped = libc.mmap(address, length, PROT_READ_WRITE, flags, descriptor, start);
+  if (mapped < 0) {
+    libc.munmap(base, reserved);
+    return mapped;
+  }
   return {
     address: address + (offset - start),
     unmap: () => {
-      libc.munmap(address, length);
+      libc.munmap(base, reserved);
     },
   };
+}
+
+/** The first address from one on that lies to the alignment as a place in a file does. */
+function alignedAfter(from: number, alignment: number, place: number): number {
+  const distance = (place - from) % alignment;
+  return from + (distance < 0 ? distance + alignment : distance);
 }
 
 /** Copies from an address to memory that does not move. */

@@ -1,5 +1,5 @@
 /** The device that an emulator leaves to the server, with an emulator that does whatever it likes. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../../harness/helper-process.js';
@@ -11,6 +11,29 @@ import { ask, Memory, u32, u64 } from './vhost-front-end.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`a vhost-user device skipped: ${skipped}`);
+
+interface MappedRange {
+  readonly from: number;
+  readonly to: number;
+  readonly rights: string;
+  readonly isGuests: boolean;
+}
+
+/** What this process, of which the device is a part, has mapped. */
+function mappedRanges(): MappedRange[] {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [, from = '', to = '', rights = ''] = /^(\w+)-(\w+) (\S+)/.exec(line) ?? [];
+      return {
+        from: Number.parseInt(from, 16),
+        to: Number.parseInt(to, 16),
+        rights,
+        isGuests: line.includes('/memfd:guest'),
+      };
+    });
+}
 
 describe.skipIf(skipped !== undefined)('a vhost-user device', () => {
   it('says what it can, and its tag', async () => {
@@ -63,6 +86,30 @@ describe.skipIf(skipped !== undefined)('a vhost-user device', () => {
     expect(await device.emulator.tell(ask.addMemReg, ringOf, [device.memory.parts[2]!.file])).toBe(true);
     expect(await device.emulator.tell(ask.setVringEnable, u32(0, 1))).toBe(true);
     await works(device);
+  });
+
+  it('has what nobody may touch around every part of the memory', async () => {
+    const device = plugged();
+    await device.emulator.agree();
+    const ofTest = mappedRanges().map(({ from }) => from);
+    expect(await device.emulator.shareMemory(device.memory)).toBe(true);
+    const shared = mappedRanges();
+    const parts = shared.filter(({ isGuests, from }) => isGuests && !ofTest.includes(from));
+    expect(parts.map(({ from, to }) => to - from)).toEqual(REGIONS.map(() => MIB));
+    for (const part of parts) {
+      const [before, after] = [
+        shared.find(({ to }) => to === part.from),
+        shared.find(({ from }) => from === part.to),
+      ];
+      expect([before?.rights, after?.rights]).toEqual(['---p', '---p']);
+    }
+    expect(await device.emulator.tell(ask.setMemTable, u32(0, 0))).toBe(true);
+    // all of it goes with the memory
+    const left = mappedRanges();
+    for (const { from, to } of parts)
+      expect(left.filter((range) => range.from < to && range.to > from && range.rights === '---p')).toEqual(
+        [],
+      );
   });
 
   it('takes no memory that is not all there, or twice', async () => {

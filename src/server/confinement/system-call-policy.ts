@@ -89,6 +89,8 @@ export function argumentRules(filtered: FilteredProcess): Readonly<Partial<Recor
 /** PROT_READ and PROT_WRITE, never PROT_EXEC. */
 const DATA_PROTECTION = 3;
 const MAP_SHARED = 1;
+/** In the place of pages that were reserved for it. */
+const MAP_FIXED = 0x10;
 const MAP_NORESERVE = 0x4000;
 
 /** Where the client is an emulator, which shares the memory of its guest: also to map that. */
@@ -97,7 +99,13 @@ export function vhostUserPolicy(filtered: FilteredProcess): SystemCallPolicy {
   const mmap = allowWhen(
     `${rules.mmap?.only}, and data of files that others change`,
     ...(rules.mmap?.when ?? []),
-    [any, any, flags(0, DATA_PROTECTION), flags(MAP_SHARED, MAP_SHARED | MAP_NORESERVE), notStandard],
+    [
+      any,
+      any,
+      flags(0, DATA_PROTECTION),
+      flags(MAP_SHARED, MAP_SHARED | MAP_FIXED | MAP_NORESERVE),
+      notStandard,
+    ],
   );
   return { allowed, rules: { ...rules, mmap }, forbidden };
 }
