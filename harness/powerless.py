@@ -6,6 +6,7 @@ A user namespace can be made, but what takes a capability in it is EPERM: a secc
 
 import ctypes
 import os
+import platform
 import struct
 import sys
 
@@ -13,9 +14,11 @@ PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAPBSET_DROP = 24
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
-UNSHARE, PRCTL = 272, 157
-# mount, umount2, chroot, pivot_root, open_tree, move_mount, mount_setattr; all on x86-64
-REFUSED = (165, 166, 161, 155, 428, 429, 442)
+# unshare, prctl; mount, umount2, chroot, pivot_root, open_tree, move_mount, mount_setattr
+UNSHARE, PRCTL, *REFUSED = {
+    "x86_64": (272, 157, 165, 166, 161, 155, 428, 429, 442),
+    "aarch64": (97, 167, 40, 39, 51, 41, 428, 429, 442),
+}[platform.machine()]
 
 LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 NUMBER, FIRST_ARGUMENT = 0, 16

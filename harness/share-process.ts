@@ -180,7 +180,7 @@ export function ofThreads(pid: number, field: string): string[] {
 export async function expectGone(pids: readonly number[]): Promise<void> {
   await vi.waitFor(() => {
     expect(pids.filter(isAlive)).toEqual([]);
-  }, 5_000);
+  }, 5_000 * patience);
 }
 
 export async function sharedForTest(

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { helperNode } from '../../harness/guest/helper.js';
+import { patience } from '../../harness/patience.js';
 import type { Form } from './system-call-forms.js';
 
 /** A program that goes under the filter and then makes system calls, given by their numbers and arguments. */
@@ -15,7 +16,7 @@ const filtered = buildSync({
       import { stat } from 'node:fs';
       import { filterSystemCalls, refuseIoUring } from './confinement/seccomp.js';
       import { descriptorRequestsPolicy, helperPolicy } from './helper/confinement/system-call-policy.js';
-      import { serverPolicy } from './server/confinement/system-call-policy.js';
+      import { serverPolicy, vhostUserPolicy } from './server/confinement/system-call-policy.js';
       import { addressOf, syscall } from './syscalls/libc.js';
       import { cString, stableMemory } from './syscalls/memory.js';
       import { execve, keepOverExec, setNoNewPrivileges, StringVector } from './syscalls/process.js';
@@ -28,7 +29,8 @@ const filtered = buildSync({
         execve(cString(process.execPath), new StringVector(again), new StringVector([]));
       }
       const policies = {
-        helper: helperPolicy, 'descriptor requests': descriptorRequestsPolicy, server: serverPolicy,
+        helper: helperPolicy, 'descriptor requests': descriptorRequestsPolicy,
+        server: serverPolicy, 'vhost-user': vhostUserPolicy,
       };
       const [mode, socket, calls] = [process.argv[1], Number(process.argv[2]), JSON.parse(process.argv[3])];
       const policy = process.argv[4];
@@ -52,8 +54,8 @@ const filtered = buildSync({
   write: false,
 }).outputFiles[0]!.text;
 
-/** The kernel's own numbers: what its headers define for this architecture. */
-export function kernelNumbers(header: string): ReadonlyMap<string, number> {
+/** What a header of the kernel defines. */
+function kernelNumbers(header: string): ReadonlyMap<string, number> {
   const text = readFileSync(header, 'utf8');
   return new Map(
     [...text.matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm)].map(([, name = '', number]) => [
@@ -62,12 +64,29 @@ export function kernelNumbers(header: string): ReadonlyMap<string, number> {
     ]),
   );
 }
-export const numbers = kernelNumbers('/usr/include/x86_64-linux-gnu/asm/unistd_64.h');
+
+/** The kernel's own numbers, by architecture. asm-generic/unistd.h, which arm64 has, knows one call by another name. */
+export const kernelCalls = {
+  x64: kernelNumbers('/usr/include/x86_64-linux-gnu/asm/unistd_64.h'),
+  arm64: new Map(
+    [...kernelNumbers('/usr/include/asm-generic/unistd.h')].map(([name, number]) => [
+      name === 'fstatat' ? 'newfstatat' : name,
+      number,
+    ]),
+  ),
+};
+const numbers = kernelCalls[process.arch === 'arm64' ? 'arm64' : 'x64'];
 export const ENOSYS = -38;
+
+/** Whether this architecture has a call: arm64 has none that a newer one has taken the place of. */
+export function isCall(name: string): boolean {
+  if (!Object.values(kernelCalls).some((calls) => calls.has(name))) throw new Error(`${name} is no call`);
+  return numbers.has(name);
+}
 
 export interface UnderFilter {
   /** Whose filter. */
-  readonly policy?: 'helper' | 'descriptor requests' | 'server';
+  readonly policy?: 'helper' | 'descriptor requests' | 'server' | 'vhost-user';
   readonly milliseconds?: number;
 }
 
@@ -84,7 +103,7 @@ export interface Outcome {
 export function underFilter(
   mode: string,
   calls: readonly Call[] | 'thread',
-  { policy = 'helper', milliseconds = 20_000 }: UnderFilter = {},
+  { policy = 'helper', milliseconds = 20_000 * patience }: UnderFilter = {},
 ): Outcome {
   const argument = calls === 'thread' ? calls : calls.map(([name, form]) => [numbers.get(name), ...form]);
   const { signal, status, stdout } = spawnSync(

@@ -19,6 +19,7 @@ import {
   sessionForTest,
   whyNotRoot,
 } from '../../harness/helper-process.js';
+import { patience } from '../../harness/patience.js';
 import { errnoName } from '../../harness/libc.js';
 import {
   asOrdinaryUser,
@@ -198,7 +199,7 @@ describe.skipIf(skipped !== undefined).each(ways)('a helper of an ordinary user 
       '--security-model=none',
     ]);
     const [first = '', ...rest] = [...ordinaryUsers[way], command, ...args];
-    const started = spawnSync(first, rest, { encoding: 'utf8', timeout: 20_000 });
+    const started = spawnSync(first, rest, { encoding: 'utf8', timeout: 20_000 * patience });
     expect([started.status, started.stderr]).toEqual([0, '']);
     const { uid, gid, mode } = lstatSync(socket);
     expect({ uid, gid, mode: (mode & 0o7777).toString(8) }).toEqual({ ...ordinaryUser, mode: '770' });
@@ -209,8 +210,9 @@ describe.skipIf(skipped !== undefined).each(ways)('a helper of an ordinary user 
         s.write(Buffer.from('0800000004000000' + '02002f00', 'hex'));
         setTimeout(() => process.exit(5), 5000);`;
       const ids = [`--reuid=${user}`, `--regid=${ordinaryUser.gid}`, '--clear-groups'];
-      return spawnSync('setpriv', [...ids, process.execPath, '-e', script, socket], { timeout: 20_000 })
-        .status;
+      return spawnSync('setpriv', [...ids, process.execPath, '-e', script, socket], {
+        timeout: 20_000 * patience,
+      }).status;
     };
     // of its group, so that the socket's mode lets it in
     expect(connect(ordinaryUser.uid + 1)).toBe(4);
@@ -249,7 +251,7 @@ describe.skipIf(skipped !== undefined)('an ordinary user', () => {
   const refusal = (path: string, ...args: string[]): string => {
     const [command, rest] = commandLine(installation.program, ['-n', '-p', path, ...args]);
     const [first = '', ...wrapped] = [...asOrdinaryUser, command, ...rest];
-    const { status, stderr } = spawnSync(first, wrapped, { encoding: 'utf8', timeout: 20_000 });
+    const { status, stderr } = spawnSync(first, wrapped, { encoding: 'utf8', timeout: 20_000 * patience });
     expect(status).toBe(1);
     return stderr.trim();
   };
