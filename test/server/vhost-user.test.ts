@@ -1,12 +1,25 @@
 /** The device that an emulator leaves to the server, with an emulator that does whatever it likes. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { whyNotRoot } from '../../harness/helper-process.js';
 import { decodeFrame } from '../../harness/ninep-codec.js';
+import { patience } from '../../harness/patience.js';
 import { exportForTest } from '../../harness/tree.js';
 import { sessionInProcess } from './session-in-process.js';
-import { attach, attached, call, GIB, MIB, plugged, REGIONS, restart, tmsg, works } from './vhost-device.js';
+import {
+  attach,
+  attached,
+  call,
+  GIB,
+  MIB,
+  plugged,
+  REGIONS,
+  restart,
+  tmsg,
+  working,
+  works,
+} from './vhost-device.js';
 import { ask, Memory, u32, u64 } from './vhost-front-end.js';
 
 const skipped = whyNotRoot();
@@ -195,6 +208,20 @@ describe.skipIf(skipped !== undefined)('a vhost-user device', () => {
     const device = await attached();
     device.emulator.close();
     await expect.poll(() => device.ends, { timeout: 20_000 }).toEqual([undefined]);
+  });
+
+  it('keeps no descriptor of its emulator when that has gone', async () => {
+    const { emulator, driver, ends } = await working();
+    const before = readdirSync('/proc/self/fd').length;
+    // what it keeps as long as there is an emulator
+    emulator.send(ask.setBackendReqFd, Buffer.alloc(0), [driver.call]);
+    emulator.send(ask.setVringErr, u64(0), [driver.call]);
+    await emulator.ask(ask.getStatus);
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before + 2);
+    emulator.close();
+    await expect.poll(() => ends.length, { timeout: 20_000 * patience }).toBe(1);
+    // its socket at both ends, kick and call, too
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before - 4);
   });
 
   it('is no concern of another session', async () => {

@@ -27,7 +27,10 @@ class VhostUserChannel implements Channel {
   readonly #memory = new GuestMemory();
   readonly #queue: Queue;
   readonly #vring: Vring;
+  readonly #device: Device;
   readonly #frontEnd: FrontEnd;
+  /** What the front end asked last. */
+  #handled: Promise<void> = Promise.resolve();
 
   constructor(
     socket: number,
@@ -53,11 +56,13 @@ class VhostUserChannel implements Channel {
       events.restarted();
     };
     this.#vring = new Vring({ memory, queue: this.#queue, closer, pollCeiling, restarted });
-    const device = new Device({ memory, vring: this.#vring, tag, refusals, restart: restarted });
+    this.#device = new Device({ memory, vring: this.#vring, closer, tag, refusals, restart: restarted });
     this.#frontEnd = new FrontEnd(socket, closer, {
-      received: async (message) => {
-        const reply = await device.handle(message);
-        if (reply !== undefined) this.#frontEnd.reply(message.request, reply);
+      received: (message) => {
+        this.#handled = this.#device.handle(message).then((reply) => {
+          if (reply !== undefined) this.#frontEnd.reply(message.request, reply);
+        });
+        return this.#handled;
       },
       ended: (error) => {
         this.close();
@@ -87,12 +92,13 @@ class VhostUserChannel implements Channel {
   }
 
   close(): void {
-    void this.#queue.quiesce().then(() => {
+    this.#frontEnd.close();
+    void Promise.all([this.#queue.close(), this.#handled]).then(() => {
       this.#queue.stop();
       this.#memory.clear();
+      this.#vring.close();
+      this.#device.close();
     });
-    this.#vring.close();
-    this.#frontEnd.close();
   }
 }
 

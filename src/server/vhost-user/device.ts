@@ -2,6 +2,7 @@ import * as errno from '../../abi/errno.js';
 import { describeErrno } from '../../abi/errno-text.js';
 import type { Refusals } from '../../observability/refusals.js';
 import { littleEndian, stableMemory } from '../../syscalls/memory.js';
+import type { StrangerCloser } from '../../syscalls/stranger.js';
 import type { FrontEndMessage } from './front-end.js';
 import type { GuestMemory } from './guest-memory.js';
 import {
@@ -27,6 +28,7 @@ type Handler = (message: FrontEndMessage) => Outcome | Promise<Outcome>;
 export interface DeviceParts {
   readonly memory: GuestMemory;
   readonly vring: Vring;
+  readonly closer: StrangerCloser;
   readonly tag: string;
   readonly refusals: Refusals;
   /** Ends what the guest has open. */
@@ -37,6 +39,7 @@ export interface DeviceParts {
 export class Device {
   readonly #memory: GuestMemory;
   readonly #vring: Vring;
+  readonly #closer: StrangerCloser;
   readonly #refusals: Refusals;
   readonly #config = new Uint8Array(MAX_CONFIG_BYTES);
   readonly #restart: () => void;
@@ -45,9 +48,10 @@ export class Device {
   /** The front end waits at its other end as long as there is one. */
   #backendChannel: number | undefined;
 
-  constructor({ memory, vring, tag, refusals, restart }: DeviceParts) {
+  constructor({ memory, vring, closer, tag, refusals, restart }: DeviceParts) {
     this.#memory = memory;
     this.#vring = vring;
+    this.#closer = closer;
     this.#refusals = refusals;
     this.#restart = restart;
     const name = Buffer.from(tag);
@@ -68,6 +72,12 @@ export class Device {
       );
     const isAsked = (message.flags & NEED_REPLY) !== 0 && (this.#protocolFeatures & REPLY_ACK) !== 0n;
     return isAsked ? uint64Bytes(outcome < 0 ? 1n : 0n) : undefined;
+  }
+
+  /** There is no front end any more. */
+  close(): void {
+    if (this.#backendChannel !== undefined) this.#closer.close(this.#backendChannel);
+    this.#backendChannel = undefined;
   }
 
   readonly #handlers = new Map<number, Handler>([

@@ -41,6 +41,7 @@ export class FrontEnd {
   readonly #output = stableMemory(HEADER_BYTES + MAX_PAYLOAD_BYTES);
   #filled = 0;
   #descriptors: number[] = [];
+  #isDelivering = false;
   #open = true;
 
   constructor(socket: number, closer: StrangerCloser, events: FrontEndEvents) {
@@ -68,7 +69,8 @@ export class FrontEnd {
     if (!this.#open) return;
     this.#open = false;
     this.#watch.close();
-    this.#closeDescriptors();
+    // those of a message that is being handled are its handler's
+    if (!this.#isDelivering) this.#closeDescriptors();
     closeStranger(this.#socket);
   }
 
@@ -106,12 +108,14 @@ export class FrontEnd {
   async #deliver(size: number): Promise<void> {
     this.#watch.change({ readable: false, writable: false });
     const payload = new DataView(this.#input.buffer, HEADER_BYTES, size);
+    this.#isDelivering = true;
     await this.#events.received({
       request: uint32(this.#view, 0),
       flags: uint32(this.#view, 4),
       payload,
       descriptors: this.#descriptors,
     });
+    this.#isDelivering = false;
     this.#closeDescriptors();
     this.#filled = 0;
     if (!this.#open) return;

@@ -34,7 +34,7 @@ export class Queue {
   #reader: ChainReader | undefined;
   #isBroken = false;
   /** Not one of these may be so for a chain to be taken. */
-  readonly #holds = { paused: false, quiet: false };
+  readonly #holds = { paused: false, quiet: false, closed: false };
   /** Chains that the session has. */
   #outstanding = 0;
   #isDraining = false;
@@ -93,6 +93,12 @@ export class Queue {
     return new Promise((resolve) => this.#quiet.push(resolve));
   }
 
+  /** Takes no chain ever again. @returns as `quiesce` */
+  close(): Promise<void> {
+    this.#holds.closed = true;
+    return this.quiesce();
+  }
+
   resume(): void {
     this.#holds.quiet = false;
     this.drain();
@@ -121,7 +127,8 @@ export class Queue {
   }
 
   get #takes(): boolean {
-    return !this.#isBroken && !this.#holds.paused && !this.#holds.quiet;
+    const { paused, quiet, closed } = this.#holds;
+    return !this.#isBroken && !paused && !quiet && !closed;
   }
 
   #take(ring: SplitRing): void {
