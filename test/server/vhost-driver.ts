@@ -20,6 +20,22 @@ export interface RingPlace {
   readonly size: number;
 }
 
+/** An object of the kernel that counts how often somebody was told of something. */
+export function counter(): number {
+  return eventfd(0, EFD_NONBLOCK);
+}
+
+/** How often that was since the last look. */
+export function countOf(descriptor: number): number {
+  const count = Buffer.alloc(8);
+  try {
+    readSync(descriptor, count);
+  } catch {
+    return 0;
+  }
+  return Number(count.readBigUInt64LE());
+}
+
 /** A piece of a chain: what the device reads, or how much it may write. */
 export type Piece = Buffer | number;
 
@@ -27,8 +43,8 @@ export type Piece = Buffer | number;
 export class Driver {
   readonly memory: Memory;
   readonly place: RingPlace;
-  readonly kick = eventfd(0, EFD_NONBLOCK);
-  readonly call = eventfd(0, EFD_NONBLOCK);
+  readonly kick = counter();
+  readonly call = counter();
   readonly #seen = { used: 0 };
   #available = 0;
   /** Where the next piece goes. */
@@ -58,25 +74,35 @@ export class Driver {
     return Math.ceil((this.available + 6 + 2 * this.place.size) / 4) * 4;
   }
 
-  /** Begins with an empty ring. */
-  begin(): void {
+  /** Begins with an empty ring, whose entries are counted from a base on. */
+  begin(base = 0): void {
     this.memory.at(this.place.at, this.used - this.place.at + 6 + 8 * this.place.size).fill(0);
-    this.#available = this.#seen.used = 0;
+    this.memory.at(this.available + 2, 2).writeUInt16LE(base);
+    this.memory.at(this.used + 2, 2).writeUInt16LE(base);
+    this.#available = this.#seen.used = base;
+  }
+
+  /** What an emulator says to set the ring up. */
+  settingUp(
+    base: number,
+  ): readonly (readonly [request: number, payload: Buffer, files?: readonly number[]])[] {
+    const addresses = [this.descriptors, this.used, this.available].map((at) => u64(USER + at));
+    return [
+      [ask.setVringNum, u32(0, this.place.size)],
+      [ask.setVringAddr, Buffer.concat([u32(0, 0), ...addresses, u64(0)])],
+      [ask.setVringBase, u32(0, base)],
+      [ask.setVringCall, u64(0), [this.call]],
+      [ask.setVringKick, u64(0), [this.kick]],
+      [ask.setVringEnable, u32(0, 1)],
+    ];
   }
 
   /** Sets the ring up. @returns whether the server took all of it */
   async setUp(emulator: Emulator, base = 0): Promise<boolean> {
-    const { size } = this.place;
-    const addresses = [this.descriptors, this.used, this.available].map((at) => u64(USER + at));
-    const done = [
-      await emulator.tell(ask.setVringNum, u32(0, size)),
-      await emulator.tell(ask.setVringAddr, Buffer.concat([u32(0, 0), ...addresses, u64(0)])),
-      await emulator.tell(ask.setVringBase, u32(0, base)),
-      await emulator.tell(ask.setVringCall, u64(0), [this.call]),
-      await emulator.tell(ask.setVringKick, u64(0), [this.kick]),
-      await emulator.tell(ask.setVringEnable, u32(0, 1)),
-    ];
-    return done.every((each) => each);
+    let done = true;
+    for (const [request, payload, files] of this.settingUp(base))
+      done = (await emulator.tell(request, payload, files)) && done;
+    return done;
   }
 
   descriptor(number: number, address: number, length: number, flags: number, next = 0): void {
@@ -117,12 +143,16 @@ export class Driver {
     this.#next = data;
   }
 
+  /** How far the device has come with giving back. */
+  get usedIndex(): number {
+    return this.memory.at(this.used + 2, 2).readUInt16LE();
+  }
+
   /** The next chain that was given back. */
   async returned(): Promise<{ readonly head: number; readonly length: number }> {
     return vi.waitFor(
       () => {
-        const index = this.memory.at(this.used + 2, 2).readUInt16LE();
-        if (index === this.#seen.used) throw new Error('nothing was given back');
+        if (this.usedIndex === this.#seen.used) throw new Error('nothing was given back');
         const entry = this.memory.at(this.used + 4 + 8 * (this.#seen.used % this.place.size), 8);
         this.#seen.used = (this.#seen.used + 1) & 0xffff;
         return { head: entry.readUInt32LE(0), length: entry.readUInt32LE(4) };
@@ -133,13 +163,7 @@ export class Driver {
 
   /** How often the guest was told of something since the last look. */
   calls(): number {
-    const count = Buffer.alloc(8);
-    try {
-      readSync(this.call, count);
-    } catch {
-      return 0;
-    }
-    return Number(count.readBigUInt64LE());
+    return countOf(this.call);
   }
 
   /** Sends one request in pieces of a size, and takes its reply. */

@@ -93,6 +93,15 @@ export class Memory {
     return part.bytes.subarray(guest - part.guest, guest - part.guest + size);
   }
 
+  /** All of it, for one message. */
+  table(): Buffer {
+    return Buffer.concat([u32(this.parts.length, 0), ...this.parts.map((part) => Memory.describe(part))]);
+  }
+
+  files(): number[] {
+    return this.parts.map(({ file }) => file);
+  }
+
   static describe({ guest, size, offset }: Region): Buffer {
     return Buffer.concat([u64(guest), u64(size), u64(USER + guest), u64(offset)]);
   }
@@ -167,6 +176,16 @@ export class Emulator {
     );
   }
 
+  /** Drops what was answered until now. @returns how many bytes */
+  discard(): number {
+    const bytes = Buffer.alloc(8192);
+    let dropped = this.#received.length;
+    this.#received = Buffer.alloc(0);
+    for (let length = 1; length > 0; dropped += Math.max(length, 0))
+      length = this.hasEnded ? 0 : c.recv(this.socket, bytes, bytes.length, MSG_DONTWAIT);
+    return dropped;
+  }
+
   /** Asks what has a reply. */
   ask(request: number, payload?: Buffer): Promise<Buffer | undefined> {
     this.send(request, payload);
@@ -187,8 +206,6 @@ export class Emulator {
   }
 
   shareMemory(memory: Memory): Promise<boolean> {
-    const table = memory.parts.map((part) => Memory.describe(part));
-    const files = memory.parts.map(({ file }) => file);
-    return this.tell(ask.setMemTable, Buffer.concat([u32(memory.parts.length, 0), ...table]), files);
+    return this.tell(ask.setMemTable, memory.table(), memory.files());
   }
 }
