@@ -85,6 +85,7 @@ export const diodDeviations: Readonly<Record<string, string>> = {
     'attributes go by the path',
   'locks are of ranges': 'locks are of whole files',
   'Tgetlock tells what is in the way, and of whom': 'locks are of whole files',
+  "Tgetlock as Linux' client asks, with the type of an unlock, tells of every lock": 'EINVAL',
   'a lock keeps programs of the host out': 'locks are those of flock(2)',
   'a frame with more than its fields is an error or the end': 'what follows is not looked at',
   'a request before Tversion is an error or the end': 'it is served',

@@ -121,8 +121,9 @@ export const getlock: Handler<'Tgetlock'> = async (request, context) => {
   const fid = fidOf(context, request.fid);
   if (typeof fid === 'number') return fid;
   if (fid.file === undefined) return -errno.EBADF;
-  const type = lockTypes[request.lockType];
-  if (type === undefined || type === F_UNLCK) return -errno.EINVAL;
+  // Linux' client asks with the type of an unlock, whatever its process wants: every lock of others is told
+  const type = request.lockType === LOCK_UNLOCK ? F_WRLCK : lockTypes[request.lockType];
+  if (type === undefined) return -errno.EINVAL;
   const { start, length, procId, clientId } = request;
   const descriptor = await context.files.descriptorOf(fid.file);
   if (descriptor < 0) return descriptor;

@@ -116,6 +116,17 @@ export const locks: readonly Case[] = [
     },
   },
   {
+    title: "Tgetlock as Linux' client asks, with the type of an unlock, tells of every lock",
+    run: async (scene) => {
+      const [a, fidA, b, fidB] = await shared(scene);
+      expect((await conflict(b, fidB, kind.UNLOCK)).type).toBe(kind.UNLOCK);
+      for (const type of [kind.READ, kind.WRITE]) {
+        await lock(a, fidA, type);
+        expect((await conflict(b, fidB, kind.UNLOCK, { host: 'other' })).type).toBe(type);
+      }
+    },
+  },
+  {
     title: 'a lock ends with its fid, and with its connection',
     run: async (scene) => {
       const [a, fidA, b, fidB] = await shared(scene);
