@@ -15,6 +15,8 @@ export interface Emulator {
   readonly tree?: string;
   /** Of the guest, in MiB; 256 when left out. */
   readonly memory?: number;
+  /** Of QEMU: how many files it may have open. */
+  readonly openFiles?: number;
 }
 
 const enterTree = `
@@ -36,7 +38,7 @@ export function inTree(tree: string, ...shared: readonly string[]): string[] {
 /** @param inherited descriptors that QEMU has from 3 on */
 export function startQemu(
   directory: string,
-  { ids: { uid, gid } = unprivileged, words = [], tree, memory = 256 }: Emulator,
+  { ids: { uid, gid } = unprivileged, words = [], tree, memory = 256, openFiles }: Emulator,
   inherited: readonly number[],
 ): ChildProcess {
   const run = path.join(directory, 'run');
@@ -45,6 +47,7 @@ export function startQemu(
   const identity = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--pdeathsig=KILL'];
   const [program, ...argv] = [
     ...(tree === undefined ? [] : inTree(tree, directory)),
+    ...(openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}`]),
     ...['setpriv', ...identity, 'qemu-system-x86_64'],
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-monitor', 'none'],
     ...['-machine', 'pc,memory-backend=memory', '-accel', 'tcg', '-m', `${memory}`, '-smp', '1'],
