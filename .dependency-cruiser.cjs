@@ -86,15 +86,7 @@ module.exports = {
     ),
     only(
       'helper/session',
-      [
-        'abi',
-        'helper/operations',
-        'helper/transport',
-        'native',
-        'observability',
-        'proxy-protocol',
-        'syscalls',
-      ],
+      ['abi', 'helper/operations', 'helper/transport', 'observability', 'proxy-protocol', 'syscalls'],
       'One client.',
     ),
     only(

@@ -9,6 +9,7 @@ import { containment, type Handover, isContained } from '../helper/launch/handov
 import { openNullDeviceOfLibuv, replaceNullDevices } from '../helper/launch/null-device.js';
 import { writePid } from '../startup/pidfile.js';
 import { assembleOperations, type Operations } from '../helper/assembly/operations.js';
+import { answerAll } from '../accepting/answers.js';
 import { acceptUsers } from '../helper/listening/acceptance.js';
 import { statusFields, StatusSource } from '../observability/helper-status.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
@@ -17,7 +18,6 @@ import { StandardError } from '../observability/standard-error.js';
 import { Statistics } from '../observability/statistics.js';
 import { Syslog } from '../observability/syslog.js';
 import { Notifier } from '../service/notifications.js';
-import type { openControlSocket } from '../helper/session/control.js';
 import { namesByOpcode } from '../helper/operations/table.js';
 import { inlineTheWayOfARequest } from '../helper/session/inlining.js';
 import { InputWait } from '../syscalls/input-wait.js';
@@ -116,18 +116,13 @@ function startSession(descriptor: number, surroundings: Surroundings): Session {
  *
  * @returns what serves
  */
-function start(
-  handover: Handover,
-  { log, lines }: Logging,
-  readiness: Readiness,
-  openControl: typeof openControlSocket | undefined,
-): Serving {
+function start(handover: Handover, { log, lines }: Logging, readiness: Readiness): Serving {
   const { socket, seccomp } = handover;
   openNullDeviceOfLibuv();
   const statistics = new Statistics(namesByOpcode());
   const identity = { export: handover.export.path, readOnly: handover.readOnly };
   const source = new StatusSource(identity, statistics, lines);
-  if (handover.control !== undefined) openControl?.(handover.control, () => source.status());
+  if (handover.control !== undefined) answerAll(handover.control, () => JSON.stringify(source.status()));
   const refusals = new Refusals(log);
   const operations = assembleOperations(handover, { log, refusals });
   const surroundings = { handover, operations, statistics, log, refusals, readiness };
@@ -192,11 +187,7 @@ async function main(handover: Handover): Promise<void> {
     log,
     readiness,
     journal: handover.journal,
-    start: async () => {
-      const control =
-        handover.control === undefined ? undefined : await import('../helper/session/control.js');
-      return start(handover, { log, lines }, readiness, control?.openControlSocket);
-    },
+    start: () => start(handover, { log, lines }, readiness),
   });
 }
 

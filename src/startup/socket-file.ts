@@ -2,15 +2,23 @@ import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
-import { bindUnix, fchmod, listen, SOCK_STREAM, unixSocket } from '../syscalls/sockets.js';
+import { bindUnix, fchmod, listen, SOCK_STREAM, type SocketType, unixSocket } from '../syscalls/sockets.js';
 import { isSameFile } from '../syscalls/status.js';
 import { type Fail, StartError } from './start-errors.js';
 import { openPlace, pathIn, type Place } from './place.js';
 import { NEW, Staging } from './staging.js';
 import { removeStale } from './stale-socket.js';
 
+/** What a socket is for. */
+export interface SocketKind {
+  /** For messages. */
+  readonly name: string;
+  readonly type: SocketType;
+  readonly mode: number;
+}
+
 /** Owner and group may connect, as with QEMU's own helper. */
-const SOCKET_MODE = 0o770;
+const forClients: SocketKind = { name: 'socket', type: SOCK_STREAM, mode: 0o770 };
 
 /** Who owns the file of a unix socket. */
 export interface SocketOwner {
@@ -30,14 +38,19 @@ export interface ListeningSocket {
  *
  * @param backlog how many clients may wait
  */
-export function listenAt(path: string, { uid, gid }: SocketOwner, backlog: number): ListeningSocket {
-  const fail: Fail = (code, reason) => new StartError(code, `cannot create the socket ${path}: ${reason}`);
+export function listenAt(
+  path: string,
+  { uid, gid }: SocketOwner,
+  backlog: number,
+  { name, type, mode }: SocketKind = forClients,
+): ListeningSocket {
+  const fail: Fail = (code, reason) => new StartError(code, `cannot create the ${name} ${path}: ${reason}`);
   const check = (result: number): number => {
     if (result < 0) throw fail('file-not-created', describeErrno(result));
     return result;
   };
-  const descriptor = check(unixSocket(SOCK_STREAM));
-  fchmod(descriptor, SOCKET_MODE);
+  const descriptor = check(unixSocket(type));
+  fchmod(descriptor, mode);
   const place = openPlace(path, fail);
   const file = Staging.run(place, (staging) => {
     check(bindUnix(descriptor, pathIn(staging.directory, NEW)));
@@ -46,7 +59,7 @@ export function listenAt(path: string, { uid, gid }: SocketOwner, backlog: numbe
     check(listen(descriptor, backlog));
     let published = staging.publish();
     if (published === -errno.EEXIST) {
-      removeStale(place, staging, { mode: SOCKET_MODE, uid, gid });
+      removeStale(place, staging, { mode, uid, gid }, fail);
       published = staging.publish();
     }
     check(published);

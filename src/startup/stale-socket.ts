@@ -1,4 +1,4 @@
-import { type Fail, StartError } from './start-errors.js';
+import type { Fail } from './start-errors.js';
 import * as errno from '../abi/errno.js';
 import { close, O_NOFOLLOW, O_PATH, openat, S_IFSOCK } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
@@ -18,10 +18,10 @@ export interface SocketMarks {
  * Removes the socket that a helper left behind: it was killed before its client came, or could not reach the path any
  * more when it ended. It is removed only when it is certain that it is one: a socket with the owner, group and mode that
  * we give, to which no process can listen any more. Throws a StartError when it is anything else.
+ *
+ * @param fail makes the error of a code and a reason
  */
-export function removeStale(place: Place, staging: Staging, marks: SocketMarks): void {
-  const fail: Fail = (code, reason) =>
-    new StartError(code, `cannot create the socket ${place.path}: ${reason}`);
+export function removeStale(place: Place, staging: Staging, marks: SocketMarks, fail: Fail): void {
   const socket = openat(place.directory, cString(place.name), O_PATH | O_NOFOLLOW, 0);
   if (socket === -errno.ENOENT) return;
   try {

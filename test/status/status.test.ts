@@ -189,7 +189,7 @@ describe.skipIf(skipped !== undefined)('the control socket', () => {
     const { status: exit, stderr } = await second.helper.exit();
     expect([exit, stderr]).toEqual([
       1,
-      `virtfs-proxy-helper: cannot create the socket ${first.control}: another process uses it [already-in-use]\n`,
+      `virtfs-proxy-helper: cannot create the control socket ${first.control}: another process uses it [already-in-use]\n`,
     ]);
     expect(statusJson(first.control).pid).toBe(first.helper.pid);
   });

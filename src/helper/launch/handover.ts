@@ -7,7 +7,6 @@ import type { ModelSettings } from '../security-models/model-names.js';
 import type { ReadySocket } from './endpoint.js';
 import type { Export } from './export.js';
 import type { Pidfile } from '../../startup/pidfile.js';
-import type { Place } from '../../startup/place.js';
 
 /** What the starting program gives to the serving one that takes its place, as JSON in its only argument. */
 export interface Handover {
@@ -15,8 +14,8 @@ export interface Handover {
   readonly socket: ReadySocket;
   /** What `own-descriptors.ts` opens. */
   readonly ownDescriptors: number;
-  /** Where the control socket shall be; undefined for none. */
-  readonly control: Place | undefined;
+  /** The listening control socket; undefined for none. */
+  readonly control: number | undefined;
   /** Undefined where an ordinary user may not change the root. */
   readonly rootChanger: RootChanger | undefined;
   /** A socket to the process that follows the host's mounts; undefined without one. */

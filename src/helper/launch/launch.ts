@@ -8,7 +8,7 @@ import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
 import { umask } from '../../syscalls/files.js';
 import { forbidCores } from '../../syscalls/process.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
-import { prepareControlSocket } from './control.js';
+import { openControlSocket } from '../../startup/control-socket.js';
 import { inBackground, reportChannel } from '../../startup/daemon.js';
 import { openExport, requireUserXattrs } from './export.js';
 import { findExport } from './export-path.js';
@@ -98,8 +98,9 @@ async function startServing(
   if (configuration.descriptorRequests) await requireOpenFiles(DESCRIPTOR_REQUESTS_OPEN_FILES);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
-  const control =
-    configuration.control === undefined ? undefined : prepareControlSocket(configuration.control);
+  const control = configuration.control === undefined ? undefined : openControlSocket(configuration.control);
+  // the path is out of reach when the helper ends
+  control?.file.release();
   const socket = await readySocket(configuration, isRoot);
   waitForOtherThreads();
   const rootChanger = whyNoRoot === undefined ? forkExportRoot(exported, configuration.readOnly) : undefined;
@@ -121,7 +122,7 @@ async function startServing(
     export: exported,
     socket,
     ownDescriptors,
-    control,
+    control: control?.descriptor,
     rootChanger,
     mountFollower,
     whyNoRoot,
@@ -156,7 +157,7 @@ async function startServing(
       pidfile?.lock,
       pidfile?.writable,
       nullDevice,
-      control?.directory,
+      control?.descriptor,
       registered,
     ],
     { NODE_OPTIONS: process.env['NODE_OPTIONS'], [CONTROL_VARIABLE]: configuration.control },

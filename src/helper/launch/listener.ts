@@ -8,11 +8,10 @@ import {
   CAP_SYS_CHROOT,
   type Capability,
 } from '../../confinement/capabilities.js';
-import { loadPackage } from '../../native/load.js';
 import type { NotifyChannel } from '../../service/notifications.js';
 import { umask } from '../../syscalls/files.js';
 import { waitForOtherThreads } from '../../startup/background-threads.js';
-import { controlPlace } from './control.js';
+import { controlPlace } from '../../startup/control-socket.js';
 import { inBackground, reportChannel } from '../../startup/daemon.js';
 import type { ReadySocket } from './endpoint.js';
 import { findExport } from './export-path.js';
@@ -61,7 +60,6 @@ export async function startListening(
   // each client's process opens it anew; what is wrong with it shall be told now
   const found = findExport(configuration.exportPath, configuration.pathBase);
   const registered = registerExport(configuration.exportPath, found, configuration.readOnly);
-  if (configuration.control !== undefined) loadPackage('node-unix-socket');
   clearGroups();
   umask(0);
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
