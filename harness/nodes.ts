@@ -130,7 +130,7 @@ function installedBelow(prefix: string): string {
 export function installHelper(prefix: string, posix = join(repositoryRoot, 'node_modules', 'posix')): string {
   const place = installedBelow(prefix);
   for (const part of ['dist', 'package.json']) copy(join(repositoryRoot, part), join(place, part));
-  for (const name of ['koffi', '@koromix', 'node-unix-socket', `node-unix-socket-linux-${process.arch}-gnu`])
+  for (const name of ['koffi', '@koromix'])
     copy(join(repositoryRoot, 'node_modules', name), join(place, 'node_modules', name));
   copy(posix, join(place, 'node_modules', 'posix'));
   return join(place, 'dist', 'main.js');

@@ -16,7 +16,7 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20.19',
-  external: ['koffi', 'node-unix-socket', 'posix', './node-version.cjs'],
+  external: ['koffi', 'posix', './node-version.cjs'],
   sourcemap: false,
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,

@@ -34,7 +34,7 @@ function licence({ name, version, directory, license }) {
 /** Where the code of a package is. What is not beside the bundles is in them; nan is headers, compiled into posix. */
 function place({ name }) {
   if (name === 'nan') return 'node_modules/posix';
-  const [, own] = /^(?:@koromix\/)?(koffi|node-unix-socket|posix)(?:-|$)/.exec(name) ?? [];
+  const [, own] = /^(?:@koromix\/)?(koffi|posix)(?:-|$)/.exec(name) ?? [];
   return own === undefined ? 'dist' : `node_modules/${name}`;
 }
 

@@ -4,10 +4,10 @@ import { StartError } from '../startup/start-errors.js';
 
 /**
  * npm packages with machine code: what can be missing or made for another Node although all files of ours are there.
- * koffi and node-unix-socket come compiled in a package for each platform, which npm may have left out; posix is
- * compiled when it is installed, for the Node of that moment.
+ * koffi comes compiled in a package for each platform, which npm may have left out; posix is compiled when it is
+ * installed, for the Node of that moment.
  */
-type NativePackage = 'koffi' | 'node-unix-socket' | 'posix';
+type NativePackage = 'koffi' | 'posix';
 
 // the build writes the name of the bundle here where that is CommonJS
 const require = createRequire(import.meta.url);
@@ -45,8 +45,6 @@ function directoryOf(name: NativePackage): string | undefined {
 /** What to type, tried with npm 10, 11 and 12. npm 12 runs an install script only where it is allowed. */
 function remedy(name: NativePackage): string {
   const directory = directoryOf(name);
-  if (name === 'node-unix-socket' && directory !== undefined && process.arch !== 'x64')
-    return `npm has no build of it for ${process.arch}: start the helper without --control`;
   if (name !== 'posix' || directory === undefined)
     return 'install the helper again, with the same Node and npm install --include=optional';
   const project = dirname(dirname(directory));

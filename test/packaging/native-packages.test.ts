@@ -30,10 +30,6 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     'with the name of a user': ['--nodaemon', '--uid=nobody'],
     'with a limit on descriptors': ['--nodaemon', '--rlimit-nofile=100'],
   };
-  const withControl: Readonly<Record<string, readonly string[]>> = {
-    'with a control socket': ['--nodaemon', '--control=/run/no-control'],
-    'with control sockets of many clients': ['--nodaemon', '--keep-listening', '--control=/run/no-control'],
-  };
 
   /** What a start prints, and its status. */
   function start(
@@ -131,43 +127,15 @@ describe.skipIf(skipped !== undefined)('a package with machine code that does no
     });
   });
 
-  const platform = `linux-${process.arch}`;
-
-  it.each(Object.entries(withControl))(
-    'node-unix-socket, without what is for this platform, %s',
-    (_how, words) => {
-      withoutPackage(`node-unix-socket-${platform}-gnu`, () => {
-        const { stderr, status } = start(words);
-        expect(stderr).toMatch(
-          /^virtfs-proxy-helper: the npm package node-unix-socket does not load in Node .*; install the helper again, .* \[package-not-loaded\]\n$/,
-        );
-        expect(status).toBe(1);
-      });
-    },
-  );
-
-  it('node-unix-socket, in the background', () => {
-    withoutPackage(`node-unix-socket-${platform}-gnu`, () => {
-      const { stderr, status } = start(['--control=/run/no-control']);
+  it.each(Object.entries(starts))('koffi, without what is for this platform, %s', (_how, words) => {
+    withoutPackage('@koromix', () => {
+      const { stderr, status } = start(words);
       expect(stderr).toMatch(
-        /^virtfs-proxy-helper: the npm package node-unix-socket does not load in .* \[package-not-loaded\]\n$/,
+        /^virtfs-proxy-helper: the npm package koffi does not load in Node v\S+ on linux-\w+: .*; install the helper again, .* \[package-not-loaded\]\n$/,
       );
       expect(status).toBe(1);
     });
   });
-
-  it.each([...Object.entries(starts), ...Object.entries(withControl)])(
-    'koffi, without what is for this platform, %s',
-    (_how, words) => {
-      withoutPackage('@koromix', () => {
-        const { stderr, status } = start(words);
-        expect(stderr).toMatch(
-          /^virtfs-proxy-helper: the npm package koffi does not load in Node v\S+ on linux-\w+: .*; install the helper again, .* \[package-not-loaded\]\n$/,
-        );
-        expect(status).toBe(1);
-      });
-    },
-  );
 
   it('koffi, in the library', () => {
     withoutPackage('@koromix', () => {
