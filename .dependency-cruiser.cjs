@@ -75,6 +75,11 @@ module.exports = {
       ['abi', 'native', 'observability', 'service', 'syscalls'],
       'What every program needs to start and to tell why it did not.',
     ),
+    only(
+      'status',
+      ['abi', 'cli', 'observability', 'syscalls'],
+      'Asks running helpers and servers what they do.',
+    ),
     only('accepting', ['abi', 'syscalls'], 'Clients of a listening socket, whoever they are.'),
     only('cli', ['abi'], 'Command lines, whatever their options are.'),
 
@@ -114,11 +119,6 @@ module.exports = {
       'helper/listening',
       ['abi', 'accepting', 'helper/cli', 'startup', 'syscalls'],
       "Accepting clients, the processes of a listener's.",
-    ),
-    only(
-      'helper/status',
-      ['abi', 'cli', 'helper/cli', 'observability', 'syscalls'],
-      'Asks running helpers what they do.',
     ),
     only(
       'helper/cli',

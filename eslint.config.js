@@ -44,7 +44,7 @@ export default tseslint.config(
       'src/run/**',
       'src/confinement/user-namespace.ts',
       'src/server/launch/**',
-      'src/helper/status/**',
+      'src/status/**',
       'src/bin/helper.ts',
       'src/helper/listening/client-processes.ts',
       // before the root changes, and of whoever waits for a helper to start

@@ -45,6 +45,31 @@ export interface HelperCounters {
   readonly operations: Readonly<Record<string, OperationCounters | undefined>>;
 }
 
+/** The same of a 9P server. */
+export interface ServerCounters {
+  readonly socket: string;
+  readonly pid: number;
+  readonly uptime: number;
+  readonly transport: 'unix' | 'tcp' | 'vsock' | 'vhost-user';
+  readonly connected: boolean;
+  readonly client: { readonly pid: number; readonly uid: number } | null;
+  readonly dialect: string | null;
+  readonly msize: number | null;
+  readonly fids: number;
+  readonly openFiles: number;
+  readonly descriptors: number;
+  readonly locks: number;
+  readonly fileBytes: { readonly read: number; readonly written: number };
+  readonly helper: { readonly requests: number; readonly trips: number; readonly replacements: number };
+  readonly logLinesLost: number;
+  readonly messages: Readonly<Record<string, OperationCounters | undefined>>;
+}
+
+/** Both halves of a pair. */
+export interface PairCounters extends HelperCounters {
+  readonly server: ServerCounters;
+}
+
 export function statusJson(socket: string): HelperCounters {
   const shown = status(['--json', socket]);
   if (shown.status !== 0) throw new Error(`status ended with ${shown.status}: ${shown.stderr}`);
@@ -58,4 +83,8 @@ export function controlPathForTest(name = 'control'): string {
     rmSync(directory, { recursive: true, force: true });
   });
   return join(directory, name);
+}
+
+export function pairJson(socket: string): PairCounters {
+  return statusJson(socket) as PairCounters;
 }

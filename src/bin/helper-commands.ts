@@ -3,6 +3,6 @@
  * half of what that reads.
  */
 export { completionScript } from '../helper/cli/completion.js';
-export { showStatus } from '../helper/status/command.js';
+export { showStatus } from '../status/command.js';
 export { run } from '../run/run.js';
 export { share } from '../run/share-command.js';

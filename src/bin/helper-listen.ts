@@ -1,6 +1,6 @@
 import '../startup/no-debugger.js';
 import { basename, dirname, join } from 'node:path';
-import { clientOptions, type ClientStart, controlPath } from '../helper/listening/client-start.js';
+import { clientOptions, type ClientStart } from '../helper/listening/client-start.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import type { ListeningHandover } from '../helper/launch/listener.js';
 import { openNullDeviceOfLibuv, replaceNullDevices } from '../helper/launch/null-device.js';
@@ -9,6 +9,7 @@ import { Readiness } from '../startup/readiness.js';
 import { runServing, type Serving } from '../startup/serving-program.js';
 import { acceptUsers } from '../helper/listening/acceptance.js';
 import { ClientProcesses } from '../helper/listening/client-processes.js';
+import { clientControlPath } from '../observability/control-paths.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
 import { LineLimit, Refusals } from '../observability/refusals.js';
 import { StandardError } from '../observability/standard-error.js';
@@ -58,7 +59,7 @@ function start(handover: ListeningHandover, log: Logger, notifier: Notifier): Se
     (client, end, unserved) => {
       // its root is the export: it cannot remove that itself
       if (configuration.control !== undefined && controlDirectory !== undefined) {
-        unlinkat(controlDirectory, cString(basename(controlPath(configuration.control, client))), 0);
+        unlinkat(controlDirectory, cString(basename(clientControlPath(configuration.control, client))), 0);
       }
       if (unserved !== undefined)
         refusals.report(

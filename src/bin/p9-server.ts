@@ -1,11 +1,14 @@
 import { endDebugger } from '../startup/no-debugger.js';
+import { answerAll } from '../accepting/answers.js';
 import { enterEmptyRoot } from '../confinement/empty-root.js';
 import { filterSystemCalls } from '../confinement/seccomp.js';
 import { createLogger, type Logger, LogLines } from '../observability/log.js';
 import { Refusals } from '../observability/refusals.js';
+import { serverStatusFields, ServerStatusSource } from '../observability/server-status.js';
 import { StandardError } from '../observability/standard-error.js';
 import { serverPolicy, vhostUserPolicy } from '../server/confinement/system-call-policy.js';
 import type { ServerHandover } from '../server/launch/handover.js';
+import { MessageStatistics } from '../server/session/message-statistics.js';
 import { serveClient, type ServedClient, type SessionEnd } from '../server/session/serve-client.js';
 import { overStream } from '../server/session/stream-channel.js';
 import { acceptGuests } from '../server/transports/acceptance.js';
@@ -17,6 +20,7 @@ import { StartError } from '../startup/start-errors.js';
 import { Readiness } from '../startup/readiness.js';
 import { runServing } from '../startup/serving-program.js';
 import { closeAllOnExec, dieWithParent, exitNow, setNotDumpable } from '../syscalls/process.js';
+import { peerCredentials } from '../syscalls/sockets.js';
 
 /** The 9P server: gives up what is left of its rights and serves one client. Started by `launch/`, never by hand. */
 
@@ -38,8 +42,14 @@ function confine({ parent, rootChanger, seccomp, tag }: ServerHandover): void {
   endDebugger();
 }
 
+/** What the server counts, and who tells of it. */
+interface Counting {
+  readonly statistics: MessageStatistics;
+  readonly source: ServerStatusSource;
+}
+
 /** Serves the client, or the first one that comes. @returns what ends that */
-function begin(handover: ServerHandover, log: Logger): () => void {
+function begin(handover: ServerHandover, log: Logger, { statistics, source }: Counting): () => void {
   const { helper, furtherHelpers, client, allowed, tag } = handover;
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
@@ -48,7 +58,8 @@ function begin(handover: ServerHandover, log: Logger): () => void {
       tag === undefined
         ? overStream((events) => new SocketStream(descriptor, events, handover.pollCeiling))
         : overVhostUser(descriptor, { tag, log, pollCeiling: handover.pollCeiling });
-    served = serveClient(channel, { helper, furtherHelpers, settings: handover, log });
+    served = serveClient(channel, { helper, furtherHelpers, settings: handover, log, statistics });
+    source.connected(peerCredentials(descriptor), served.figures);
     log.info(handover.kept, 'serving a client');
     void served.ended.then((end) => {
       if (end === 'closed') log.info('the client has left');
@@ -80,6 +91,9 @@ async function main(handover: ServerHandover): Promise<void> {
     part: '9p',
     ...(handover.clientNumber === undefined ? {} : { client: handover.clientNumber }),
   });
+  const { control, client, tag } = handover;
+  const statistics = new MessageStatistics();
+  const source = new ServerStatusSource(tag === undefined ? client.kind : 'vhost-user', statistics, lines);
   const readiness = new Readiness({
     notifier: new Notifier(undefined),
     report: handover.report,
@@ -92,10 +106,14 @@ async function main(handover: ServerHandover): Promise<void> {
     readiness,
     journal: handover.journal,
     start: () => {
+      if (control !== undefined) answerAll(control, () => JSON.stringify(source.status()));
       confine(handover);
+      process.on('SIGUSR1', () => {
+        log.info(serverStatusFields(source.status()), 'statistics');
+      });
       return {
         begin: () => {
-          end = begin(handover, log);
+          end = begin(handover, log, { statistics, source });
         },
         stop: () => {
           end();

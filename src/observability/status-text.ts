@@ -1,4 +1,6 @@
-import { type HelperStatus, operationFigures, total } from './helper-status.js';
+import { operationFigures, type Operations, total } from './figures.js';
+import type { Client, HelperStatus } from './helper-status.js';
+import type { ServerStatus } from './server-status.js';
 
 const columns = [16, 12, 10, 10, 10, 10] as const;
 
@@ -9,22 +11,49 @@ function row(first: string, ...rest: readonly (string | number)[]): string {
   );
 }
 
-/** What a helper counts, for people. `socket` may hold anything but is shown without control characters. */
-export function statusText(socket: string, status: HelperStatus): string {
-  const { client, descriptors, logLinesLost } = status;
-  const served = client === null ? 'waits for its client' : `serves pid ${client.pid} (uid ${client.uid})`;
-  const operations = operationFigures(status).map(([name, { requests, errors, p50, p90, p99 }]) =>
+/** @param kind what the operations are called */
+function table(kind: string, operations: Operations): string {
+  const rows = operationFigures(operations).map(([name, { requests, errors, p50, p90, p99 }]) =>
     row(name, requests, errors, p50, p90, p99),
   );
+  return `${row(kind, 'requests', 'errors', 'p50', 'p90', 'p99')}    (latency in microseconds)
+${[...rows, row('all', total(operations, 'requests'), total(operations, 'errors'))].join('\n')}
+`;
+}
+
+function bytes(operations: Operations): string {
+  return `${total(operations, 'bytesReceived')} received, ${total(operations, 'bytesSent')} sent`;
+}
+
+const processText = ({ pid, uid }: Client): string => `pid ${pid} (uid ${uid})`;
+
+/** What a helper counts, for people. `socket` may hold anything but is shown without control characters. */
+export function statusText(socket: string, status: HelperStatus): string {
+  const { client, descriptors, logLinesLost, operations } = status;
+  const served = client === null ? 'waits for its client' : `serves ${processText(client)}`;
   return `${printable(socket)}: pid ${status.pid} ${served}, up ${duration(status.uptime)}
 export: ${printable(status.export)}${status.readOnly ? ' (read-only)' : ''}
-bytes: ${total(status, 'bytesReceived')} received, ${total(status, 'bytesSent')} sent
+bytes: ${bytes(operations)}
 descriptors: ${descriptors.passed} passed, ${descriptors.held} not taken yet
 log: ${logLinesLost} lines lost
 
-${row('operation', 'requests', 'errors', 'p50', 'p90', 'p99')}    (latency in microseconds)
-${[...operations, row('all', total(status, 'requests'), total(status, 'errors'))].join('\n')}
-`;
+${table('operation', operations)}`;
+}
+
+/** The same of a 9P server. */
+export function serverStatusText(socket: string, status: ServerStatus): string {
+  const { client, connected, transport, dialect, msize, fileBytes, helper, messages } = status;
+  const who = client === null ? `a client over ${transport}` : `${processText(client)} over ${transport}`;
+  const served = connected ? `serves ${who}` : `waits for a client over ${transport}`;
+  const agreed = dialect === null ? 'none agreed' : `${printable(dialect)}, messages of ${msize} bytes`;
+  return `${printable(socket)}: 9P server, pid ${status.pid} ${served}, up ${duration(status.uptime)}
+dialect: ${agreed}
+open: ${status.fids} fids, ${status.openFiles} files, ${status.descriptors} descriptors, ${status.locks} locks
+bytes: ${bytes(messages)}; of files ${fileBytes.read} read, ${fileBytes.written} written
+helper: ${helper.requests} requests in ${helper.trips} trips, replaced ${helper.replacements} times
+log: ${status.logLinesLost} lines lost
+
+${table('message', messages)}`;
 }
 
 /** Names of files may hold what a terminal would obey. */

@@ -3,11 +3,13 @@ import type { Configuration } from '../helper/cli/configuration.js';
 import { isMapped } from '../helper/cli/security-model.js';
 import { configureServer, type ServerConfiguration } from '../server/cli/configuration.js';
 import { isServerOption } from '../server/cli/options.js';
+import { serverControlPath } from '../observability/control-paths.js';
 import { groupId, userId } from '../startup/accounts.js';
 import { StartError, usageError } from '../startup/start-errors.js';
 import type { PassedSocket } from '../service/activation.js';
 import type { AllowedPeers } from '../server/transports/acceptance.js';
 import type { SocketOwner } from '../startup/socket-file.js';
+import { MAX_PATH_BYTES } from '../syscalls/sockets.js';
 import { planHelper } from './plan.js';
 import type { ServerSettings } from './server-process.js';
 
@@ -46,7 +48,17 @@ export function planShare(
     given.filter(({ name }) => !isServerOption(name)),
     PROGRAM,
   );
+  checkControl(configuration);
   return { path, helperOptions: [...words, ...FOR_THE_SERVER], helper: configuration, server };
+}
+
+/** The server has a socket beside that of the helper. Throws a usage error. */
+function checkControl({ control }: Configuration): void {
+  if (control !== undefined && Buffer.byteLength(serverControlPath(control)) > MAX_PATH_BYTES)
+    throw usageError(
+      `--control ${control}: ${serverControlPath(control)} is longer than the ${MAX_PATH_BYTES} bytes that a socket's path can have`,
+      PROGRAM,
+    );
 }
 
 /** Who owns a unix socket, and who may connect. Throws a StartError. */
@@ -89,6 +101,7 @@ export async function planSettings(
     pollCeiling: helper.pollCeiling,
     limits: server.limits,
     seccomp: helper.seccomp,
+    control: helper.control,
     logLevel: helper.logLevel,
     logFormat: helper.logFormat,
     clientNumber: undefined,

@@ -2,8 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { reportFrom } from '../startup/early-end.js';
 import { READY } from '../startup/report.js';
+import { controlPlace } from '../startup/control-socket.js';
+import type { Place } from '../startup/place.js';
 import { openSocketPair } from '../startup/socket-pair.js';
-import { close } from '../syscalls/files.js';
+import { close, unlinkat } from '../syscalls/files.js';
+import { cString } from '../syscalls/memory.js';
 import { shutdown } from '../syscalls/sockets.js';
 import { failedStart, startProgram } from './program-process.js';
 
@@ -81,6 +84,7 @@ export async function startShare(
   stderr: 'inherit' | 'ignore' | number,
   abandoned?: AbortSignal,
 ): Promise<Share> {
+  const control = controlOf(options);
   const pair = openSocketPair();
   const [emulatorSide, helperSide] = pair;
   const argv = [program, ...options, '--nodaemon', `--fd=${CLIENT}`, `--ready-fd=${REPORT}`];
@@ -90,6 +94,7 @@ export async function startShare(
     env: { ...process.env, NOTIFY_SOCKET: undefined },
   }).catch((error: unknown) => {
     for (const descriptor of pair) close(descriptor);
+    if (control !== undefined) close(control.directory);
     throw error;
   });
   const share = new Share(emulatorSide, helperSide, child, ended);
@@ -97,6 +102,20 @@ export async function startShare(
   abandoned?.addEventListener('abort', kill);
   const report = await reportFrom(child.stdio[REPORT] as Readable);
   abandoned?.removeEventListener('abort', kill);
+  if (control !== undefined)
+    void ended.then(() => {
+      // one that did not start may have found that of another helper
+      if (report === READY) unlinkat(control.directory, cString(control.name), 0);
+      close(control.directory);
+    });
   if (report === READY) return share;
   throw failedStart('the helper', report, await share.stop());
+}
+
+const CONTROL = '--control=';
+
+/** Where a helper makes its control socket, which it cannot remove when it ends. Throws a StartError. */
+function controlOf(options: readonly string[]): Place | undefined {
+  const word = options.find((option) => option.startsWith(CONTROL));
+  return word === undefined ? undefined : controlPlace(word.slice(CONTROL.length));
 }

@@ -143,7 +143,7 @@ describe.skipIf(whyNotRoot() !== undefined)('the client of a helper', () => {
   it('answers what no request can carry without asking', async () => {
     const { client } = started();
     expect(await client.request('lstat', { path: new Uint8Array(70_000) })).toBe(-ENAMETOOLONG);
-    expect(client.trips).toBe(0);
+    expect(client.counts.trips).toBe(0);
   });
 
   it('reads the fields at once', async () => {
@@ -157,16 +157,16 @@ describe.skipIf(whyNotRoot() !== undefined)('the client of a helper', () => {
   it('makes one trip for what is asked in one turn', async () => {
     const { client } = started();
     await client.request('lstat', path('file'));
-    expect(client.trips).toBe(1);
+    expect(client.counts.trips).toBe(1);
     await Promise.all([1, 2, 3].map(() => client.request('lstat', path('file'))));
-    expect(client.trips).toBe(2);
+    expect(client.counts.trips).toBe(2);
     // also what promises ask for that go on in this turn, one after another
     const later = async (turns: number): Promise<unknown> => {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       return client.request('lstat', path('file'));
     };
     await Promise.all([0, 1, 2, 5, 20].map(later));
-    expect(client.trips).toBe(3);
+    expect(client.counts.trips).toBe(3);
     // from a callback of the event loop, too
     await new Promise<void>((resolve) => {
       setImmediate(() => {
@@ -175,7 +175,7 @@ describe.skipIf(whyNotRoot() !== undefined)('the client of a helper', () => {
         });
       });
     });
-    expect(client.trips).toBe(4);
+    expect(client.counts.trips).toBe(4);
   });
 
   it('answers a burst of a thousand mixed requests in order', async () => {
@@ -215,7 +215,7 @@ describe.skipIf(whyNotRoot() !== undefined)('the client of a helper', () => {
     });
     await Promise.all(requests.map((request) => request()));
     expect(openDescriptors()).toBe(before);
-    expect(client.trips).toBeLessThan(100);
+    expect(client.counts.trips).toBeLessThan(100);
   });
 
   it('takes large replies while it sends large requests', async () => {

@@ -7,6 +7,7 @@ import { createLogger, LogLines } from '../../src/observability/log.js';
 import { Refusals } from '../../src/observability/refusals.js';
 import { StandardError } from '../../src/observability/standard-error.js';
 import { HelperClient } from '../../src/server/helper-client/helper-client.js';
+import { MessageStatistics } from '../../src/server/session/message-statistics.js';
 import { type Limits, Session, type SessionOptions } from '../../src/server/session/session.js';
 import { overStream } from '../../src/server/session/stream-channel.js';
 import { SocketStream, type StreamFactory } from '../../src/server/transports/stream.js';
@@ -58,6 +59,7 @@ export function sessionOptions(
     },
     log,
     refusals: new Refusals(log),
+    statistics: new MessageStatistics(),
     ended,
   };
 }

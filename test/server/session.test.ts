@@ -23,36 +23,36 @@ function tree(): string {
 describe.skipIf(skipped !== undefined)('trips to the helper', () => {
   it.each([1, 2, 4])('a walk of %i names is one', async (count) => {
     const { client, helper } = await sessionInProcess(tree());
-    const before = helper.trips;
+    const before = helper.counts.trips;
     await client.request('Twalk', { fid: 0, newfid: 1, names: ['a', 'b', 'c', 'file'].slice(0, count) });
-    expect(helper.trips - before).toBe(1);
+    expect(helper.counts.trips - before).toBe(1);
   });
 
   it('a look-up and a stat, as Linux makes them, are one', async () => {
     const { client, helper } = await sessionInProcess(tree());
-    const before = helper.trips;
+    const before = helper.counts.trips;
     await client.request('Twalk', { fid: 0, newfid: 1, names: ['a'] });
     const { mode } = await client.request('Tgetattr', { fid: 1, mask: 0x7ffn });
-    expect([helper.trips - before, mode & 0o170000]).toEqual([1, 0o040000]);
+    expect([helper.counts.trips - before, mode & 0o170000]).toEqual([1, 0o040000]);
     // asked once more, it is asked of the helper
     await client.request('Tgetattr', { fid: 1, mask: 0x7ffn });
-    expect(helper.trips - before).toBe(2);
+    expect(helper.counts.trips - before).toBe(2);
   });
 
   it('a change in between has the helper asked', async () => {
     const { client, helper } = await sessionInProcess(tree());
     await client.request('Twalk', { fid: 0, newfid: 1, names: ['a'] });
     await client.request('Tmkdir', { dfid: 1, name: 'new', mode: 0o755, gid: 0 });
-    const before = helper.trips;
+    const before = helper.counts.trips;
     expect((await client.request('Tgetattr', { fid: 1, mask: 0x7ffn })).nlink).toBe(4n);
-    expect(helper.trips - before).toBe(1);
+    expect(helper.counts.trips - before).toBe(1);
   });
 
   it('open and close are one, and reading and writing none', async () => {
     const path = tree();
     const { client, helper } = await sessionInProcess(path);
     await client.request('Twalk', { fid: 0, newfid: 1, names: ['a', 'b', 'c', 'file'] });
-    const before = helper.trips;
+    const before = helper.counts.trips;
     await client.request('Twalk', { fid: 1, newfid: 2, names: [] });
     await client.request('Tlopen', { fid: 2, flags: RDWR });
     expect((await client.request('Tread', { fid: 2, offset: 0n, count: 100 })).data.toString()).toBe(
@@ -60,7 +60,7 @@ describe.skipIf(skipped !== undefined)('trips to the helper', () => {
     );
     await client.request('Twrite', { fid: 2, offset: 7n, data: Buffer.from('s') });
     await client.request('Tclunk', { fid: 2 });
-    expect(helper.trips - before).toBe(1);
+    expect(helper.counts.trips - before).toBe(1);
     expect(readFileSync(join(path, 'a/b/c/file'), 'utf8')).toBe('contents');
   });
 });

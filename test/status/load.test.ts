@@ -5,7 +5,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
 import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
 import { requests } from '../../harness/requests.js';
-import { controlPathForTest, type HelperCounters, statusJson } from '../../harness/status-command.js';
+import { attached, sharedForTest } from '../../harness/share-process.js';
+import {
+  controlPathForTest,
+  type HelperCounters,
+  pairJson,
+  statusJson,
+} from '../../harness/status-command.js';
 import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
@@ -88,5 +94,33 @@ describe.skipIf(skipped !== undefined)('a helper that is asked again and again',
     });
     expect(client.request(requests.lstat('/')).errno).toBe(0);
     expect(await ask(control)).toMatchObject({ export: directory, readOnly: true });
+  });
+});
+
+describe.skipIf(skipped !== undefined)('a 9P server that is asked again and again', () => {
+  it('does not wait for 64 who do not read', async () => {
+    const control = controlPathForTest();
+    const { share, path } = await sharedForTest(`--control=${control}`);
+    const client = await attached(path);
+    const [server = 0] = share.servers();
+    const getattr = async (): Promise<unknown> => client.request('Tgetattr', { fid: 0, mask: 0x7ffn });
+    await getattr();
+    pairJson(control);
+    const descriptors = openDescriptors(server);
+    const hostile = async (): Promise<void> => {
+      for (let turn = 0; turn < 64; turn++) {
+        const socket = await connected(`${control}.9p`);
+        if (turn % 2 === 0) socket.write(Buffer.alloc(10_000, 'x'));
+        await getattr();
+      }
+    };
+    await hostile();
+    const memory = residentKib(server);
+    await hostile();
+    await getattr();
+    expect(pairJson(control).server.messages['Tgetattr']?.requests).toBe(130);
+    await expect.poll(() => openDescriptors(server), { timeout: 5_000 }).toBe(descriptors);
+    expect(residentKib(server) - memory).toBeLessThan(4_096);
+    expect(share.stderr).not.toMatch(/error|warn/);
   });
 });

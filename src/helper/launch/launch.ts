@@ -4,7 +4,7 @@ import type { Configuration } from '../cli/configuration.js';
 import { forkExportRoot } from '../confinement/root.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { lineOf, StartError } from '../../startup/start-errors.js';
-import { CONTROL_VARIABLE } from '../../observability/helper-status.js';
+import { CONTROL_VARIABLE } from '../../observability/control-paths.js';
 import { umask } from '../../syscalls/files.js';
 import { forbidCores } from '../../syscalls/process.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';

@@ -1,5 +1,5 @@
 import { usageError } from '../../startup/start-errors.js';
-import { LISTENER_VARIABLE } from '../../observability/helper-status.js';
+import { LISTENER_VARIABLE } from '../../observability/control-paths.js';
 import { join } from 'node:path';
 import type { Configuration } from '../cli/configuration.js';
 import {

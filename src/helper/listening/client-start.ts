@@ -37,8 +37,3 @@ export function clientOptions({ given, exportPath, control }: Configuration): Op
     ...(control === undefined ? {} : { control }),
   };
 }
-
-/** Where the control socket of a client is. */
-export function controlPath(control: string, client: number): string {
-  return `${control}.${client}`;
-}

@@ -48,6 +48,10 @@ export class FidTable {
     this.#limit = limit;
   }
 
+  get size(): number {
+    return this.#fids.size;
+  }
+
   get(number: number): Fid | undefined {
     return this.#fids.get(number);
   }

@@ -43,6 +43,11 @@ export class Locks {
     this.#reopen = reopen;
   }
 
+  /** How many processes have locks, counted for each file. */
+  get size(): number {
+    return this.#holders.size;
+  }
+
   /** How many descriptors are open for locks alone. */
   get opened(): number {
     return this.#opened;

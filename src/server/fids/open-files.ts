@@ -28,6 +28,8 @@ export class OpenFiles {
   readonly #locks: Locks;
   readonly #open: Open;
   readonly #status = new FileStatus();
+  /** How many there are, and how many of them have a descriptor. */
+  #size = 0;
   #count = 0;
   /** Those that may give their descriptor back, in the order in which they are looked at: a clock with one hand. */
   readonly #candidates = new Set<OpenFile>();
@@ -40,9 +42,18 @@ export class OpenFiles {
     this.#open = open;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many there are of files and locks. */
+  get descriptors(): number {
+    return this.#count + this.#locks.opened;
+  }
+
   /** Sees to it that one more descriptor may be opened. @returns 0, or -EMFILE */
   makeRoom(): number {
-    if (this.#count + this.#locks.opened < this.#limit) return 0;
+    if (this.descriptors < this.#limit) return 0;
     // those that were used since the last time are passed over once
     for (let left = 2 * this.#candidates.size; left > 0; left--) {
       const [file] = this.#candidates;
@@ -58,6 +69,7 @@ export class OpenFiles {
 
   /** Takes over a descriptor that the helper has passed, for which there was room. */
   add(opening: Opening): OpenFile {
+    this.#size++;
     this.#count++;
     const file = new OpenFile(opening, this.#closed);
     if (file.directory === undefined) this.#candidates.add(file);
@@ -91,6 +103,7 @@ export class OpenFiles {
   }
 
   readonly #closed = (file: OpenFile): void => {
+    this.#size--;
     if (file.isAway) this.#isBack(file);
     else {
       this.#count--;

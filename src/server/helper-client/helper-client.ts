@@ -5,6 +5,7 @@ import type { AnyReply, ReplyOf } from '../../proxy-protocol/reply-decoder.js';
 import { type RequestName, requests } from '../../proxy-protocol/requests.js';
 import { elapsedMicroseconds, MonotonicClock } from '../../syscalls/process.js';
 import { Connection, WAIT_MS } from './connection.js';
+import { HelperCounts } from './counts.js';
 import { ReplyStream } from './reply-stream.js';
 import { gone, RequestQueue } from './request-queue.js';
 
@@ -66,7 +67,7 @@ export class HelperClient {
   /** Waits still to be left out, and how many there were in this row. */
   #skip = 0;
   #skipped = 0;
-  #trips = 0;
+  readonly #counts = new HelperCounts();
 
   /** @param socket a connected unix stream socket, which from now on is the client's own */
   constructor(
@@ -79,9 +80,8 @@ export class HelperClient {
     this.#connection = this.#connect(socket);
   }
 
-  /** How often requests were sent, all that could be sent together. */
-  get trips(): number {
-    return this.#trips;
+  get counts(): Readonly<HelperCounts> {
+    return this.#counts;
   }
 
   /**
@@ -100,6 +100,7 @@ export class HelperClient {
     const encoder: RequestEncoder<Name> = encoders[name];
     const bytes = encoder.measure(fields);
     if (bytes < 0) return Promise.resolve(bytes);
+    this.#counts.requests++;
     const asked = 'size' in fields ? (fields.size as number) : 0;
     return new Promise((settle) => {
       // what is decoded for a request of this name is its kind of reply
@@ -114,6 +115,7 @@ export class HelperClient {
     if (this.#connection !== undefined) this.#receive();
     if (this.#connection !== undefined) this.#leave(this.#connection);
     this.#isWaiting = false;
+    this.#counts.replacements++;
     this.#connection = this.#connect(socket);
     this.#pumpSoon();
   }
@@ -250,7 +252,7 @@ export class HelperClient {
       this.#end(connection, sent);
       return;
     }
-    if (sent) this.#trips++;
+    if (sent) this.#counts.trips++;
     connection.expect(this.#queue.blocked);
   }
 

@@ -12,6 +12,8 @@ export interface ServerStart extends SessionSettings {
   /** A descriptor: where connections to further helpers come from when one has ended. */
   readonly furtherHelpers: number;
   readonly client: ClientSocket;
+  /** A descriptor: the listening control socket; undefined for none. */
+  readonly control: number | undefined;
   readonly allowed: AllowedPeers;
   /** The client is an emulator, and has a device with this mount tag. */
   readonly tag: string | undefined;

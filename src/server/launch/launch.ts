@@ -5,6 +5,7 @@ import { forkEmptyRoot } from '../../confinement/empty-root.js';
 import { leaveNetwork } from '../../confinement/namespaces.js';
 import { clearGroups, hasCapabilities, restrictNextProgram, takeIds } from '../../confinement/rights.js';
 import { refuseIoUring } from '../../confinement/seccomp.js';
+import { CONTROL_VARIABLE } from '../../observability/control-paths.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
 import { StartError } from '../../startup/start-errors.js';
 import { stderrIsJournal } from '../../startup/journal.js';
@@ -42,8 +43,15 @@ export async function launchServer(start: ServerStart, program: string): Promise
   const next = new NextProgram(
     program,
     handover,
-    [start.helper, start.furtherHelpers, start.client.descriptor, start.report, rootChanger?.socket],
-    { NODE_OPTIONS: process.env['NODE_OPTIONS'] },
+    [
+      start.helper,
+      start.furtherHelpers,
+      start.client.descriptor,
+      start.control,
+      start.report,
+      rootChanger?.socket,
+    ],
+    { NODE_OPTIONS: process.env['NODE_OPTIONS'], [CONTROL_VARIABLE]: process.env[CONTROL_VARIABLE] },
   );
   if (isRoot) clearGroups();
   restrictNextProgram([], whyNoRoot === undefined);

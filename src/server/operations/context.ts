@@ -38,6 +38,8 @@ export interface Context {
   changes: number;
   /** Bytes of attributes that fids hold. */
   attributeBytes: number;
+  /** Bytes of files, so far. */
+  readonly fileBytes: { read: number; written: number };
 }
 
 /** A reply whose fields are to be encoded. */

@@ -53,7 +53,9 @@ export const read: Handler<'Tread'> = async ({ fid: number, offset, count: wante
   const placed = await withDescriptor(file, context, (descriptor) =>
     message.readData(descriptor, count, offset),
   );
-  return placed < 0 ? placed : { type: 'Rread', placed };
+  if (placed < 0) return placed;
+  context.fileBytes.read += placed;
+  return { type: 'Rread', placed };
 };
 
 export const write: Handler<'Twrite'> = async ({ fid: number, offset, data }, context, message) => {
@@ -66,7 +68,9 @@ export const write: Handler<'Twrite'> = async ({ fid: number, offset, data }, co
   const bytes = await withDescriptor(file, context, (descriptor) =>
     message.writeData(descriptor, data, offset),
   );
-  return bytes < 0 ? bytes : reply('Rwrite', { count: bytes });
+  if (bytes < 0) return bytes;
+  context.fileBytes.written += bytes;
+  return reply('Rwrite', { count: bytes });
 };
 
 /** The value comes in order, and no more of it than was announced. */

@@ -4,6 +4,8 @@ export interface Message {
   readonly frame: Uint8Array;
   /** How many bytes of data the frame lacks. */
   readonly absent: number;
+  /** When it came: microseconds of the clock of `MessageStatistics`. */
+  arrived: number;
   /** The longest reply that the client has room for. */
   readonly room: number;
   /** The data of a Twrite in one piece. @param data as it was decoded: empty where the frame lacks them */

@@ -2,7 +2,7 @@ import { EINVAL, EOPNOTSUPP } from '../../abi/errno.js';
 import type { Field, FieldValues, RequestKind } from './fields.js';
 import { type Dialect, type MessageLayout, messages, type Request } from './messages.js';
 import { checkAttributeName, checkName, checkTarget, isDot, isDotDot } from './names.js';
-import { HEADER_BYTES, MAX_WALK_NAMES } from './numbers.js';
+import { HEADER_BYTES, MAX_WALK_NAMES, TAG_OFFSET } from './numbers.js';
 import { Reader } from './reader.js';
 import { readStat } from './stat.js';
 
@@ -161,4 +161,9 @@ export function decodeRequest(
   if (rest > 0) return { malformed: `${decoder.type} has ${rest} bytes too many` };
   if (fields.refusal < 0) return { type: 'refused', tag, errno: -fields.refusal };
   return request as unknown as Request;
+}
+
+/** The tag of a frame that may be no message. */
+export function tagOf(frame: Uint8Array): number {
+  return new Reader(frame, TAG_OFFSET).uint16();
 }

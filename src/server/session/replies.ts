@@ -4,18 +4,21 @@ import type { Message } from '../operations/message.js';
 import { encodeDataHeader, encodeReply, writeDataHeader } from '../p9/encode.js';
 import { encodeError } from '../p9/errors.js';
 import { READ_HEADER_BYTES } from '../p9/numbers.js';
+import type { MessageStatistics } from './message-statistics.js';
 
 /** Longer than any reply but those with data. */
 const REPLY_BYTES = 8192;
 
-/** Answers requests, with no more than the client agreed to and has room for. */
+/** Answers requests, with no more than the client agreed to and has room for, and has them counted. */
 export class Replies {
   readonly #context: Context;
+  readonly #statistics: MessageStatistics;
   readonly #memory = new Uint8Array(REPLY_BYTES);
   readonly #dataHeader = this.#memory.subarray(0, READ_HEADER_BYTES);
 
-  constructor(context: Context) {
+  constructor(context: Context, statistics: MessageStatistics) {
     this.#context = context;
+    this.#statistics = statistics;
   }
 
   answer(message: Message, tag: number, outcome: Outcome): void {
@@ -26,35 +29,47 @@ export class Replies {
     if ('placed' in outcome) {
       const { type, placed } = outcome;
       writeDataHeader(type, tag, placed, this.#dataHeader);
+      this.#statistics.answering(message, placed, READ_HEADER_BYTES + placed);
       message.replyPlaced(this.#dataHeader, placed);
+      this.#statistics.answered();
       return;
     }
     if ('buffer' in outcome) {
       const { type, buffer, count } = outcome;
       const bytes = encodeDataHeader(type, tag, count, buffer.bytes);
-      this.#send(message, tag, buffer.bytes.subarray(0, bytes));
+      this.#send(message, tag, count, buffer.bytes.subarray(0, bytes));
       return;
     }
     const { type, fields } = outcome;
     const room = this.#memory.subarray(0, Math.min(REPLY_BYTES, this.#context.msize));
     const bytes = encodeReply(type, tag, fields, room);
     if (bytes < 0) this.fail(message, tag, errno.EMSGSIZE);
-    else this.#send(message, tag, this.#memory.subarray(0, bytes));
+    else this.#send(message, tag, 0, this.#memory.subarray(0, bytes));
   }
 
   /** @param number a positive errno */
   fail(message: Message, tag: number, number: number): void {
     const bytes = encodeError(this.#context.dialect, tag, number, this.#memory);
-    if (bytes > message.room) message.drop();
-    else message.reply(this.#memory.subarray(0, bytes));
+    const fits = bytes <= message.room;
+    this.#statistics.answering(message, -number, fits ? bytes : 0);
+    if (fits) message.reply(this.#memory.subarray(0, bytes));
+    else message.drop();
+    this.#statistics.answered();
   }
 
   flushed(message: Message, tag: number): void {
-    this.#send(message, tag, this.#memory.subarray(0, encodeReply('Rflush', tag, {}, this.#memory)));
+    const bytes = encodeReply('Rflush', tag, {}, this.#memory);
+    this.#send(message, tag, 0, this.#memory.subarray(0, bytes));
   }
 
-  #send(message: Message, tag: number, bytes: Uint8Array): void {
-    if (bytes.length > message.room) this.fail(message, tag, errno.EMSGSIZE);
-    else message.reply(bytes);
+  /** @param result what the reply is to be told of as */
+  #send(message: Message, tag: number, result: number, bytes: Uint8Array): void {
+    if (bytes.length > message.room) {
+      this.fail(message, tag, errno.EMSGSIZE);
+      return;
+    }
+    this.#statistics.answering(message, result, bytes.length);
+    message.reply(bytes);
+    this.#statistics.answered();
   }
 }

@@ -1,8 +1,10 @@
 import type { Logger } from '../../observability/log.js';
 import { Refusals } from '../../observability/refusals.js';
+import type { SessionFigures } from '../../observability/server-status.js';
 import { HelperClient } from '../helper-client/helper-client.js';
 import { Replacements } from '../helper-client/replacements.js';
 import type { ChannelFactory } from './channel.js';
+import type { MessageStatistics } from './message-statistics.js';
 import { Session } from './session.js';
 
 /** What the operator chose for a session, and what follows from it. */
@@ -29,6 +31,7 @@ export type SessionEnd = 'closed' | 'stopped' | 'failed' | 'violation';
 
 export interface ServedClient {
   readonly ended: Promise<SessionEnd>;
+  readonly figures: () => SessionFigures;
   /** Ends the session from our side. */
   end(): void;
 }
@@ -40,6 +43,7 @@ export interface ServedBy {
   readonly furtherHelpers: number;
   readonly settings: SessionSettings;
   readonly log: Logger;
+  readonly statistics: MessageStatistics;
 }
 
 /** How long to wait for another helper: milliseconds. Who starts one tells before that when there will be none. */
@@ -51,7 +55,7 @@ const METADATA = ['.virtfs_metadata', '.virtfs_metadata_root'];
 /** Serves one client until either end is gone. */
 export function serveClient(
   open: ChannelFactory,
-  { helper: socket, furtherHelpers, settings, log }: ServedBy,
+  { helper: socket, furtherHelpers, settings, log, statistics }: ServedBy,
 ): ServedClient {
   const { types, hidden, coherent, msize, pollCeiling, limits } = settings;
   let tell: (end: SessionEnd) => void = () => undefined;
@@ -101,6 +105,7 @@ export function serveClient(
     },
     log,
     refusals: new Refusals(log),
+    statistics,
     ended: (reason) => {
       helper.close();
       if (reason !== undefined) log.error({ requests: session.served, reason }, 'the client was sent away');
@@ -109,6 +114,7 @@ export function serveClient(
   });
   return {
     ended,
+    figures: () => session.figures,
     end: () => {
       tell('stopped');
       session.end();

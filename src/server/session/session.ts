@@ -2,6 +2,7 @@ import * as errno from '../../abi/errno.js';
 import { O_RDWR } from '../../abi/open-flags.js';
 import type { Logger } from '../../observability/log.js';
 import type { Refusals } from '../../observability/refusals.js';
+import type { SessionFigures } from '../../observability/server-status.js';
 import { FileStatus } from '../../syscalls/status.js';
 import { FidTable } from '../fids/fid-table.js';
 import { Locks } from '../fids/locks.js';
@@ -9,15 +10,16 @@ import { OpenFiles } from '../fids/open-files.js';
 import type { HelperClient } from '../helper-client/helper-client.js';
 import { type Context, type Outcome, reply, type Settings } from '../operations/context.js';
 import { isData } from '../operations/table.js';
-import { decodeRequest } from '../p9/decode.js';
+import { decodeRequest, tagOf } from '../p9/decode.js';
 import type { RequestOf } from '../p9/messages.js';
-import { NOTAG, TAG_OFFSET } from '../p9/numbers.js';
-import { Reader } from '../p9/reader.js';
+import { NOTAG } from '../p9/numbers.js';
 import { negotiate } from '../p9/version.js';
 import type { Message } from '../operations/message.js';
 import { MessageBuffers } from '../operations/message-buffers.js';
 import type { Channel, ChannelFactory } from './channel.js';
 import { Execution } from './execution.js';
+import { figuresOf } from './figures.js';
+import type { MessageStatistics } from './message-statistics.js';
 import { Replies } from './replies.js';
 import { type Pending, Requests } from './requests.js';
 
@@ -35,6 +37,7 @@ export interface SessionOptions {
   readonly settings: Settings;
   readonly log: Logger;
   readonly refusals: Refusals;
+  readonly statistics: MessageStatistics;
   /** Is told once; without a reason when the client has just left. */
   readonly ended: (reason?: string) => void;
 }
@@ -94,10 +97,12 @@ export class Session {
       root: undefined,
       changes: 0,
       attributeBytes: 0,
+      fileBytes: { read: 0, written: 0 },
     };
     this.#channel = connect(
       {
         received: (message) => {
+          options.statistics.arrived(message);
           this.#take(message);
           this.#steer();
         },
@@ -118,13 +123,17 @@ export class Session {
       this.#buffers,
     );
     this.#channel.limit = Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes);
-    this.#replies = new Replies(this.#context);
+    this.#replies = new Replies(this.#context, options.statistics);
     this.#execution = new Execution(this.#context, options.refusals);
   }
 
   /** Requests answered so far. */
   get served(): number {
     return this.#served;
+  }
+
+  get figures(): SessionFigures {
+    return figuresOf(this.#context, this.#agreed);
   }
 
   /** Receives while there is room. With nothing under way nothing but the client can have anything to do. */
@@ -286,9 +295,4 @@ export class Session {
     this.#context.fids.clear();
     this.#options.ended(reason);
   }
-}
-
-/** The tag of a message that may be none. */
-function tagOf(frame: Uint8Array): number {
-  return new Reader(frame, TAG_OFFSET).uint16();
 }

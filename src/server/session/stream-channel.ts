@@ -13,6 +13,7 @@ const MAX_UNREAD_BYTES = 1_048_576;
 class StreamMessage implements Message {
   readonly frame: Uint8Array;
   readonly absent = 0;
+  arrived = 0;
   readonly room = Infinity;
   readonly #buffer: MessageBuffer;
   readonly #buffers: MessageBuffers;

@@ -20,6 +20,7 @@ export class QueueMessage implements Message {
   head = 0;
   frame: Uint8Array = new Uint8Array();
   absent = 0;
+  arrived = 0;
   readonly #buffers: MessageBuffers;
   readonly #give: Give;
   #buffer: MessageBuffer | undefined;
