@@ -36,8 +36,8 @@ export interface Device {
 export const tmsg = (name: MessageName, tag: number, fields: Readonly<Record<string, unknown>>): Buffer =>
   encodeMessage('9P2000.L', name, tag, fields);
 
-export function plugged(): Device {
-  const path = exportForTest();
+/** @param path an export */
+export function plugged(path = exportForTest()): Device {
   writeFileSync(join(path, 'file'), 'content');
   const [served, emulators] = socketpair();
   const ends: (string | undefined)[] = [];
@@ -51,8 +51,8 @@ export function plugged(): Device {
   return { emulator: new Emulator(emulators), memory, driver: new Driver(memory, RING, DATA), ends, path };
 }
 
-export async function working(): Promise<Device> {
-  const device = plugged();
+export async function working(path?: string): Promise<Device> {
+  const device = plugged(path);
   await device.emulator.agree();
   expect(await device.emulator.shareMemory(device.memory)).toBe(true);
   expect(await device.driver.setUp(device.emulator)).toBe(true);
@@ -71,8 +71,8 @@ export async function call(
   return decodeFrame('9P2000.L', await driver.request(tmsg(name, tag, fields), room, sizes));
 }
 
-export async function attached(): Promise<Device> {
-  const device = await working();
+export async function attached(path?: string): Promise<Device> {
+  const device = await working(path);
   await attach(device);
   return device;
 }
