@@ -14,6 +14,8 @@ export const recv = libc.func('int64_t recv(int, void *, size_t, int)') as Call<
 >;
 export const recvmsg = libc.func('int64_t recvmsg(int, void *, int)') as Call<[number, Pointer, number]>;
 export const close = libc.func('int close(int)') as Call<[number]>;
+export const read = libc.func('int64_t read(int, void *, size_t)') as Call<[number, Pointer, number]>;
+export const poll = libc.func('int poll(void *, uint64_t, int)') as Call<[Pointer, number, number]>;
 export const usleep = libc.func('int usleep(uint32_t)') as Call<[number]>;
 const clockGettime = libc.func('int clock_gettime(int, void *)') as Call<[number, Pointer]>;
 const socketpair = libc.func('int socketpair(int, int, int, void *)') as Call<

@@ -7,6 +7,7 @@ import { measureAllocations } from './allocations.js';
 import { measureGuest, measureProxyGuest } from './guest/guest.js';
 import { describeMachine } from './machine.js';
 import { measureNinep } from './ninep/ninep.js';
+import { measureStall } from './ninep/stall.js';
 import { progress } from './progress.js';
 import { measureRaw } from './raw.js';
 import { writeReport } from './report/document.js';
@@ -29,6 +30,7 @@ const parts = {
   raw: measureRaw,
   scale: measureScale,
   ninep: measureNinep,
+  stall: measureStall,
   startup: measureStartup,
   systemCalls: measureSystemCalls,
   allocations: measureAllocations,

@@ -2,6 +2,7 @@ import type { AllocationResult } from './allocations.js';
 import type { GuestResult } from './guest/guest.js';
 import type { MachineDescription } from './machine.js';
 import type { NinepResult } from './ninep/ninep.js';
+import type { StallResult } from './ninep/stall.js';
 import type { RawResult } from './raw.js';
 import type { ScaleResult } from './scale.js';
 import type { StartupResult } from './startup.js';
@@ -20,6 +21,7 @@ export interface Results {
   readonly proxyGuest?: GuestResult;
   readonly scale?: ScaleResult;
   readonly ninep?: NinepResult;
+  readonly stall?: StallResult;
   readonly startup?: StartupResult;
   readonly systemCalls?: SystemCallResult;
   readonly allocations?: AllocationResult;

@@ -7,6 +7,7 @@ import { reasonsFor } from './reasons.js';
 import { limitChapter } from './limit-chapter.js';
 import { rawChapter, rawPlots } from './raw-chapter.js';
 import { ninepChapter, ninepPlot } from './ninep-chapter.js';
+import { stallChapter } from './stall-chapter.js';
 import { scaleChapter, scalePlots } from './scale-chapter.js';
 import { table } from './table.js';
 import { targets } from './targets.js';
@@ -33,6 +34,7 @@ export function writeReport(results: Results, place: string): void {
     rawChapter(results.raw),
     scaleChapter(results.scale),
     ninepChapter(results.ninep),
+    stallChapter(results.stall),
     startupChapter(results.startup),
     systemCallChapter(results.systemCalls),
     allocationChapter(results.allocations),

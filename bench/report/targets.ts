@@ -1,6 +1,7 @@
 import { lookingSteps } from '../client/cycles.js';
 import type { ContestantResult, CoreUse, RawResult } from '../raw.js';
 import type { NinepResult } from '../ninep/ninep.js';
+import type { StallResult } from '../ninep/stall.js';
 import type { Results } from '../results.js';
 import { dataRatios, type Limits, metadataRatios, type Ratio } from './guest-ratios.js';
 
@@ -18,6 +19,7 @@ export function targets(results: Results): readonly Target[] {
   return [
     ...guestTargets(results),
     ...ninepTargets(results.ninep),
+    ...stallTargets(results.stall),
     ...rawTargets(results.raw),
     ...startupTargets(results),
     ...scaleTargets(results),
@@ -162,6 +164,18 @@ function ninepTargets(ninep: NinepResult | undefined): Target[] {
     ...times,
     limited('9P server: each further pair ≤ 30 MB PSS', ninep?.footprint.eachMore, 30, ' MB'),
     limited('9P server: idle pairs are not woken', ninep?.footprint.wakeUps, 0, ' times'),
+  ];
+}
+
+function stallTargets(stall: StallResult | undefined): Target[] {
+  return [
+    limited(
+      '9P server: p99 of Tgetattr over a unix socket while a read stalls ≤ 2 ×',
+      stall?.unix.ratio,
+      2,
+      ' ×',
+    ),
+    limited('9P server: the same over vhost-user ≤ 2 ×', stall?.vhostUser.ratio, 2, ' ×'),
   ];
 }
 
