@@ -3,7 +3,7 @@
  * rights and the filter on every thread, a guest.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { backgroundWork } from '../../src/startup/background-threads.js';
@@ -32,7 +32,13 @@ import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 const rootlessSkipped = skipped ?? whyNoUserNamespaces();
-for (const reason of new Set([skipped, rootlessSkipped]))
+const controlPackage = `node-unix-socket-linux-${process.arch}-gnu`;
+const controlSkipped = existsSync(join(dirname(OURS), '../node_modules', controlPackage))
+  ? undefined
+  : `--control: there is no ${controlPackage} beside the program`;
+const library = join(dirname(OURS), 'library.mjs');
+const librarySkipped = existsSync(library) ? undefined : 'the library: a package of Debian has none';
+for (const reason of new Set([skipped, rootlessSkipped, controlSkipped, librarySkipped]))
   if (reason !== undefined) console.warn(`skipped: ${reason}`);
 
 const { stdout: version } = spawnSync(helperNode, ['--version'], { encoding: 'utf8' });
@@ -83,17 +89,22 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, a helper serv
     expect((await helper.exit()).status).toBe(0);
   });
 
-  it('a socket in the foreground, with a control socket and a limit on descriptors', async () => {
-    const place = exportForTest();
-    const [socket, control] = [join(place, 'socket'), join(place, 'control')];
-    const options = ['-u', 'root', '--control', control, '--rlimit-nofile', '256'];
-    const helper = helperForTest(['-n', '-p', exportForTest(), '-s', socket, ...options]);
-    const client = await clientOf(socket);
+  it.skipIf(controlSkipped !== undefined)('a status over a control socket', () => {
+    const control = join(exportForTest(), 'control');
+    const { client } = sessionForTest(exportForTest(), { args: ['--control', control] });
     work(client);
     const [command, argv] = commandLine(OURS, ['status', '--json', control]);
     const { stdout, stderr } = spawnSync(command, argv, { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(stdout).toContain('"mkdir"');
+  });
+
+  it('a socket in the foreground, with a limit on descriptors', async () => {
+    const socket = join(exportForTest(), 'socket');
+    const options = ['-u', 'root', '--rlimit-nofile', '256'];
+    const helper = helperForTest(['-n', '-p', exportForTest(), '-s', socket, ...options]);
+    const client = await clientOf(socket);
+    work(client);
     helper.child.kill('SIGTERM');
     expect((await helper.exit()).status).toBe(0);
   });
@@ -133,18 +144,12 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, a helper serv
     expect((await run.end()).status).toBe(0);
   });
 
-  it('a program through the library', () => {
+  it.skipIf(librarySkipped !== undefined)('a program through the library', () => {
     const script = `const { shareDirectory } = await import(process.argv[1]);
       const share = await shareDirectory({ path: process.argv[2], log: 'ignore' });
       const { status } = await share.stop();
       console.log(status);`;
-    const argv = [
-      '--input-type=module',
-      '--eval',
-      script,
-      join(dirname(OURS), 'library.mjs'),
-      exportForTest(),
-    ];
+    const argv = ['--input-type=module', '--eval', script, library, exportForTest()];
     const { stdout, stderr } = spawnSync(helperNode, argv, { encoding: 'utf8', timeout: 20_000 * patience });
     expect([stdout, stderr]).toEqual(['0\n', '']);
   });
