@@ -2,12 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { OURS, REFERENCE, sessionForTest, whyNoReference } from '../../harness/helper-process.js';
 import { exportForTest } from '../../harness/tree.js';
+import { patience } from '../../harness/patience.js';
 import type { Difference } from './difference.js';
 import { differences } from './differences.js';
-import { PATIENCE_S } from './observation.js';
 
 const skipped = whyNoReference();
 if (skipped !== undefined) console.warn(`deliberate differences skipped: ${skipped}`);
+
+/** How long a helper may stay silent, in seconds. The reference never answers when it is blocked, ours always does. */
+const silenceOf = (program: string): number => (program === REFERENCE ? 1.5 : 20) * patience;
 
 async function observe(difference: Difference, program: string): Promise<string> {
   const root = exportForTest(difference.directory);
@@ -15,7 +18,7 @@ async function observe(difference: Difference, program: string): Promise<string>
   const wrapper = difference.wrapper?.(root) ?? [];
   return difference.observe({
     root,
-    ...sessionForTest(root, { program, wrapper, timeoutSeconds: PATIENCE_S }),
+    ...sessionForTest(root, { program, wrapper, timeoutSeconds: silenceOf(program) }),
   });
 }
 

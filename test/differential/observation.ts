@@ -9,9 +9,6 @@ export interface Observed extends Session {
   readonly root: string;
 }
 
-/** How long a helper may stay silent; a blocked one never answers. */
-export const PATIENCE_S = 1.5;
-
 export function attempt(act: () => Reply, success: (reply: Reply) => string = () => 'success'): string {
   try {
     const reply = act();

@@ -1,3 +1,4 @@
+import { patience } from '../../harness/patience.js';
 /** Runs one of `programs/` as a process of its own: attacks that must go on while the blocking client waits. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { onTestFinished } from 'vitest';
 
 const programs = new URL('programs/', import.meta.url);
 const repository = fileURLToPath(new URL('../../', import.meta.url));
-const START_MS = 20_000;
+const START_MS = 20_000 * patience;
 
 /** Node 20 runs no TypeScript, so the types are taken out here; a program imports nothing but packages and `node:`. */
 function javaScript(name: string): string {

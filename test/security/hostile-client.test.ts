@@ -11,13 +11,14 @@ import { sendDescriptors } from '../../harness/kernel.js';
 import { PipelinedReplies } from '../../harness/pipelined-replies.js';
 import { cpuShare, openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
 import { skipUnlessRoot } from '../../harness/root-only.js';
+import { patience } from '../../harness/patience.js';
 
 const skip = skipUnlessRoot('hostile clients');
 const WATCHED_MS = 2_000;
 /** One per cent is what it is; the rest is for a busy machine and a coarse clock. */
 const NEARLY_IDLE = 0.1;
 /** A second is what is promised, measured on a machine that may have other things to do. */
-const SIGNAL_MS = 5_000;
+const SIGNAL_MS = 5_000 * patience;
 /** More than a session needs, less than a client could send. */
 const GROWTH_KIB = 24 * 1_024;
 const PIPELINED = 5_000;

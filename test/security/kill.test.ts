@@ -18,12 +18,13 @@ import { type Change, changes, isCreate } from './kill-batch.js';
 import { PipelinedReplies } from '../../harness/pipelined-replies.js';
 import { pause } from '../../harness/process-usage.js';
 import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
+import { patience } from '../../harness/patience.js';
 
 const skip = skipUnlessRoot('kills');
 const rounds = countFrom('VIRTFS_KILL_ROUNDS', 25);
 /** About what a socket holds of unread replies, so that the helper never waits for us. */
 const BATCH = 200;
-const START_MS = 20_000;
+const START_MS = 20_000 * patience;
 /** How often the helper is killed before it serves. */
 const WHILE_STARTING = 0.2;
 const STARTING_MS = 500;

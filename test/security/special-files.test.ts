@@ -24,12 +24,13 @@ import type { Reply, WireClient } from '../../harness/wire-client.js';
 import { programForTest } from './child-program.js';
 import { OpenWatch } from '../../harness/kernel.js';
 import { countFrom, skipUnlessRoot } from '../../harness/root-only.js';
+import { patience } from '../../harness/patience.js';
 
 const skip = skipUnlessRoot('special files');
 const raceRequests = countFrom('VIRTFS_SPECIAL_FILE_REQUESTS', 20_000);
 const { ENXIO, EAGAIN } = os.errno;
 /** Far less than a blocked open, which is for ever, and far more than a busy machine needs. */
-const AT_ONCE_MS = 5_000;
+const AT_ONCE_MS = 5_000 * patience;
 const O_PATH = 0o10000000;
 const nobody = { uid: 65_534, gid: 65_534 };
 const root = { uid: 0, gid: 0 };

@@ -6,6 +6,7 @@ import { type Session, startSession, whyNotRoot } from '../../harness/helper-pro
 import { errnoName, mknod } from '../../harness/libc.js';
 import { requests } from '../../harness/requests.js';
 import { makeExport, removeTree } from '../../harness/tree.js';
+import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 
@@ -42,7 +43,7 @@ describe.skipIf(skipped !== undefined).each(kinds)('a %s', (_kind, type, rdev) =
     root = makeExport();
     mknod(Buffer.from(join(root, 'special')), type | 0o666, rdev);
     // An answer that has to wait for somebody does not come in this time.
-    session = startSession(root, { timeoutSeconds: 2 });
+    session = startSession(root, { timeoutSeconds: 2 * patience });
     expect(session.client.request(requests.symlink(owner, 'special', '/link')).errno).toBe(0);
   });
 

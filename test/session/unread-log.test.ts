@@ -9,12 +9,13 @@ import { controlPathForTest, status, statusJson } from '../../harness/status-com
 import { exportForTest } from '../../harness/tree.js';
 import { unreadOutputs } from '../../harness/unread-output.js';
 import { WireClient } from '../../harness/wire-client.js';
+import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 const outputs = Object.keys(unreadOutputs);
 /** More lines of each kind than the limit on refusals. */
 const REFUSED = 30;
-const STOP_MS = 5_000;
+const STOP_MS = 5_000 * patience;
 const malformed = frame(requestTypes.LSTAT, Buffer.of(255, 255));
 const onDescriptor = (descriptor: number): readonly string[] => [
   'sh',
