@@ -13,6 +13,12 @@ import { MAX_PATH_BYTES } from '../syscalls/sockets.js';
 import { planHelper } from './plan.js';
 import type { ServerSettings } from './server-process.js';
 
+/** Of the helper's options those that the server has to know, too. */
+export type CommonConfiguration = Pick<
+  Configuration,
+  'model' | 'pollCeiling' | 'seccomp' | 'control' | 'logLevel' | 'logFormat'
+>;
+
 /** What a command line of `share` asks for, complete and valid in itself. */
 export interface SharePlan {
   readonly path: string;
@@ -39,7 +45,7 @@ export function planShare(
 ): SharePlan {
   const [unexpected] = [...operands, ...rest];
   if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`, PROGRAM);
-  const server = configureServer(given, passed);
+  const server = configureServer(given, passed, PROGRAM);
   const {
     path,
     options: words,
@@ -61,17 +67,20 @@ function checkControl({ control }: Configuration): void {
     );
 }
 
-/** Who owns a unix socket, and who may connect. Throws a StartError. */
+/** Who owns a unix socket, and who may connect. */
+export interface PlannedPeers {
+  readonly owner: SocketOwner;
+  readonly allowed: AllowedPeers;
+}
+
+/** Looks up who is named. Throws a StartError. */
 export async function planPeers({
   uid,
   gid,
   allowedUsers,
   allowedCids,
   address,
-}: ServerConfiguration): Promise<{
-  readonly owner: SocketOwner;
-  readonly allowed: AllowedPeers;
-}> {
+}: ServerConfiguration): Promise<PlannedPeers> {
   const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const named = uid === undefined ? undefined : await userId(uid, '--uid');
   const owner = { uid: named ?? own.uid, gid: gid === undefined ? own.gid : await groupId(gid) };
@@ -84,12 +93,12 @@ export async function planPeers({
   return { owner, allowed: { uids: checked ? [owner.uid, ...others] : undefined, cids: allowedCids } };
 }
 
-/** What the server is told of a plan. Throws a StartError. */
+/** What the server is told. Throws a StartError. */
 export async function planSettings(
-  { helper, server }: SharePlan,
+  { model: { name }, pollCeiling, seccomp, control, logLevel, logFormat }: CommonConfiguration,
+  server: ServerConfiguration,
   allowed: AllowedPeers,
 ): Promise<ServerSettings> {
-  const { name } = helper.model;
   return {
     ids: await idsOf(server.runAs),
     allowed,
@@ -98,12 +107,12 @@ export async function planSettings(
     coherent: server.coherent,
     msize: server.msize,
     tag: server.tag,
-    pollCeiling: helper.pollCeiling,
+    pollCeiling,
     limits: server.limits,
-    seccomp: helper.seccomp,
-    control: helper.control,
-    logLevel: helper.logLevel,
-    logFormat: helper.logFormat,
+    seccomp,
+    control,
+    logLevel,
+    logFormat,
     clientNumber: undefined,
   };
 }

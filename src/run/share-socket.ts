@@ -1,20 +1,24 @@
 import type { ServerConfiguration } from '../server/cli/configuration.js';
-import { type AllowedPeers, connectedPeer, mayConnect, type Peer } from '../server/transports/acceptance.js';
+import { connectedPeer, mayConnect, type Peer } from '../server/transports/acceptance.js';
 import { type ClientSocket, openClientSocket, type OpenedSocket } from '../server/transports/listening.js';
-import type { SocketOwner } from '../startup/socket-file.js';
 import { StartError, usageError } from '../startup/start-errors.js';
 import { complain } from '../startup/journal.js';
+import type { PlannedPeers } from './share-plan.js';
 
-/** The socket that guests come from. Throws a StartError, also when the one who is connected may not be. */
+/**
+ * The socket that guests come from. Throws a StartError, also when the one who is connected may not be.
+ *
+ * @param command whose help tells of the options
+ */
 export function openShareSocket(
   server: ServerConfiguration,
-  owner: SocketOwner,
-  allowed: AllowedPeers,
+  { owner, allowed }: PlannedPeers,
+  command: string,
 ): OpenedSocket {
   const { origin } = server.address;
   const opened = openClientSocket(server.address, owner);
   const { client } = opened;
-  checkPeerOptions(server, client);
+  checkPeerOptions(server, client, command);
   if (client.kind === 'vsock' && client.listening && allowed.cids === undefined)
     complain('warn', `${origin}: every virtual machine of this host may connect; see --allow-cid`);
   if (!client.listening) {
@@ -32,12 +36,10 @@ export function openShareSocket(
 function checkPeerOptions(
   { address, uid, allowedUsers, allowedCids }: ServerConfiguration,
   client: ClientSocket,
+  command: string,
 ): void {
   const wrong = (option: string, kind: string): Error =>
-    usageError(
-      `${address.origin}: is no socket of ${kind}, which ${option} is for`,
-      'virtfs-proxy-helper share',
-    );
+    usageError(`${address.origin}: is no socket of ${kind}, which ${option} is for`, command);
   if (client.kind !== 'unix' && uid !== undefined) throw wrong('--uid', 'unix(7)');
   if (client.kind !== 'unix' && allowedUsers.length > 0) throw wrong('--allow-uid', 'unix(7)');
   if (client.kind !== 'vsock' && allowedCids !== undefined) throw wrong('--allow-cid', 'vsock(7)');

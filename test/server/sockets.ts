@@ -9,7 +9,7 @@ import { type ClientSocket, openClientSocket } from '../../src/server/transports
 export const own = { uid: process.getuid!(), gid: process.getgid!() };
 
 export function listening(text: string): ClientSocket {
-  return openClientSocket(parseListenAddress(text, false), own).client;
+  return openClientSocket(parseListenAddress(text, false, 'share'), own).client;
 }
 
 export function accepting(

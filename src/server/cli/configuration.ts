@@ -1,5 +1,5 @@
 import type { Option } from '../../cli/arguments.js';
-import { usageError } from '../../startup/start-errors.js';
+import { type StartError, usageError } from '../../startup/start-errors.js';
 import type { PassedSocket } from '../../service/activation.js';
 import { type ListenAddress, parseListenAddress, passedAddress } from '../transports/address.js';
 import { serverOptions, type ServerOptionName } from './options.js';
@@ -35,7 +35,6 @@ export interface ServerConfiguration {
 /** Options as they were given, in their order. */
 export type GivenOptions = readonly { readonly name: string; readonly value: string | true }[];
 
-const PROGRAM = 'virtfs-proxy-helper share';
 const MAX_CID = 0xffff_fffe;
 const MANY = 1_000_000;
 const STDERR = 2;
@@ -46,17 +45,19 @@ const MAX_TAG_BYTES = 254;
  * Checks the options of the server; others are passed over. Throws a usage error.
  *
  * @param passed the sockets of the service manager; undefined where there is none
+ * @param command whose options these are
  */
 export function configureServer(
   given: GivenOptions,
   passed: readonly PassedSocket[] | undefined,
+  command: string,
 ): ServerConfiguration {
-  const values = new Values(given);
+  const values = new Values(given, command);
   const address = listenAddress(values, passed);
   const only = (kind: ListenAddress['kind'], ...names: readonly ServerOptionName[]): void => {
     const wrong = names.find((name) => values.has(name));
     if (wrong !== undefined && address.kind !== kind && address.kind !== 'descriptor')
-      throw usageError(`--${wrong} is only for --listen ${kind}:`, PROGRAM);
+      throw values.wrong(`--${wrong} is only for --listen ${kind}:`);
   };
   only('unix', 'uid', 'gid', 'allow-uid');
   only('vsock', 'allow-cid');
@@ -64,12 +65,10 @@ export function configureServer(
   const cids = values.all('allow-cid').map((cid) => values.number('allow-cid', cid, 0, MAX_CID));
   const ready = values.text('ready-fd');
   const readyDescriptor = ready === undefined ? undefined : values.number('ready-fd', ready, 0, 999_999_999);
-  if (readyDescriptor === STDERR)
-    throw usageError('--ready-fd 2: the log goes there; pass another one', PROGRAM);
+  if (readyDescriptor === STDERR) throw values.wrong('--ready-fd 2: the log goes there; pass another one');
   if (address.kind === 'descriptor' && address.descriptor === readyDescriptor) {
-    throw usageError(
+    throw values.wrong(
       `${address.origin} and --ready-fd ${readyDescriptor} are the same descriptor; pass two`,
-      PROGRAM,
     );
   }
   return {
@@ -96,39 +95,45 @@ export function configureServer(
 
 function listenAddress(values: Values, passed: readonly PassedSocket[] | undefined): ListenAddress {
   const listen = values.text('listen');
-  if (listen !== undefined) return parseListenAddress(listen, values.has('allow-network'));
-  if (passed === undefined) throw usageError('--listen is required', PROGRAM);
-  return passedAddress(passed, values.has('tag') ? 'vhost-user' : '9p');
+  if (listen !== undefined) return parseListenAddress(listen, values.has('allow-network'), values.command);
+  if (passed === undefined) throw values.wrong('--listen is required');
+  return passedAddress(passed, values.has('tag') ? 'vhost-user' : '9p', values.command);
 }
 
 /** Throws a usage error where there is no tag, or one too many. */
 function mountTag(values: Values, { carries }: ListenAddress): string | undefined {
   const tag = values.text('tag');
   if (carries === '9p') {
-    if (tag !== undefined) throw usageError('--tag is only for --listen vhost-user:', PROGRAM);
+    if (tag !== undefined) throw values.wrong('--tag is only for --listen vhost-user:');
     return undefined;
   }
   if (tag === undefined)
-    throw usageError('--listen vhost-user: needs --tag, the name that the guest mounts', PROGRAM);
+    throw values.wrong('--listen vhost-user: needs --tag, the name that the guest mounts');
   const bytes = Buffer.byteLength(tag);
   if (bytes === 0 || bytes > MAX_TAG_BYTES)
-    throw usageError(`--tag: must have 1 to ${MAX_TAG_BYTES} bytes`, PROGRAM);
+    throw values.wrong(`--tag: must have 1 to ${MAX_TAG_BYTES} bytes`);
   return tag;
 }
 
 class Values {
+  readonly command: string;
   readonly #given: GivenOptions;
 
   /** An option that is not repeatable may be given again with the same value only. */
-  constructor(given: GivenOptions) {
+  constructor(given: GivenOptions, command: string) {
+    this.command = command;
     this.#given = given;
     for (const [name, { repeatable }] of Object.entries<Option>(serverOptions)) {
       const [first, other] = new Set(
         given.filter((option) => option.name === name).map(({ value }) => value),
       );
       if (repeatable !== true && other !== undefined)
-        throw usageError(`--${name} is given twice: ${String(first)} and ${String(other)}`, PROGRAM);
+        throw this.wrong(`--${name} is given twice: ${String(first)} and ${String(other)}`);
     }
+  }
+
+  wrong(message: string): StartError {
+    return usageError(message, this.command);
   }
 
   has(name: ServerOptionName): boolean {
@@ -148,7 +153,7 @@ class Values {
   number(name: ServerOptionName, text: string, least: number, most: number): number {
     const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
     if (value < least || value > most)
-      throw usageError(`--${name} ${text}: must be a number from ${least} to ${most}`, PROGRAM);
+      throw this.wrong(`--${name} ${text}: must be a number from ${least} to ${most}`);
     return value;
   }
 

@@ -27,15 +27,23 @@ const MAX_TCP_PORT = 0xffff;
 const MAX_VSOCK_PORT = 0xffff_fffe;
 const STDERR = 2;
 
-/** A socket that the service manager passed. Throws a usage error when it passed none, or several. */
-export function passedAddress(passed: readonly PassedSocket[], carries: Carried): ListenAddress {
+/**
+ * A socket that the service manager passed. Throws a usage error when it passed none, or several.
+ *
+ * @param command whose socket it is
+ */
+export function passedAddress(
+  passed: readonly PassedSocket[],
+  carries: Carried,
+  command: string,
+): ListenAddress {
   const [socket] = passed;
   if (socket === undefined || passed.length > 1) {
     const names = passed.map(({ name }) => name).join(', ');
     const count = socket === undefined ? 'no socket' : `${passed.length} sockets (${names})`;
     throw usageError(
       `systemd passed ${count} (LISTEN_FDS); one is needed, or --listen`,
-      'virtfs-proxy-helper share',
+      command,
       'wrong-passed-sockets',
     );
   }
@@ -52,10 +60,11 @@ export function passedAddress(passed: readonly PassedSocket[], carries: Carried)
  * Reads the value of --listen. Throws a usage error.
  *
  * @param allowNetwork whether others than this machine may connect
+ * @param command whose option it is
  */
-export function parseListenAddress(text: string, allowNetwork: boolean): ListenAddress {
+export function parseListenAddress(text: string, allowNetwork: boolean, command: string): ListenAddress {
   const origin = `--listen ${text}`;
-  const wrong = (reason: string): Error => usageError(`${origin}: ${reason}`, 'virtfs-proxy-helper share');
+  const wrong = (reason: string): Error => usageError(`${origin}: ${reason}`, command);
   const [, kind = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(text) ?? [];
   const carries = kind.startsWith('vhost-user') ? 'vhost-user' : '9p';
   switch (kind) {
@@ -80,9 +89,11 @@ export function parseListenAddress(text: string, allowNetwork: boolean): ListenA
   }
 }
 
-type Wrong = (reason: string) => Error;
+/** Makes the usage error of a reason. */
+export type Wrong = (reason: string) => Error;
 
-function unixPath(given: string, wrong: Wrong): string {
+/** A path that fits into the address of a socket. Throws a usage error. */
+export function unixPath(given: string, wrong: Wrong): string {
   if (given === '') throw wrong('the path is missing');
   const path = absolutePath(given);
   if (!isUtf8(path)) throw wrong('the path is not UTF-8; choose one that is');
