@@ -91,6 +91,12 @@ const files: readonly Entry[] = [
     terms: ['/run/virtfs-proxy-helper-exports'],
     meaning: `What running helpers of root's export, a locked file for each: see --path-base.`,
   },
+  {
+    macro: 'Pa ',
+    terms: ['/run/virtfs-proxy-helper-mounts'],
+    meaning: `The numbers of the mounts that helpers of root's with --descriptor-requests had, a file for each export:
+the next helper takes descriptors of their files, too.`,
+  },
 ];
 
 const environment: readonly Entry[] = [

@@ -12,6 +12,7 @@ import { openControlSocket } from '../../startup/control-socket.js';
 import { inBackground, reportChannel } from '../../startup/daemon.js';
 import { openExport, requireUserXattrs } from './export.js';
 import { findExport } from './export-path.js';
+import { formerMountsOf } from './former-mounts.js';
 import type { Handover } from './handover.js';
 import { startMountFollower } from './host-mounts.js';
 import { stderrIsJournal } from '../../startup/journal.js';
@@ -91,6 +92,7 @@ async function startServing(
   const follow = isRoot && configuration.followMounts;
   const exported = openExport(configuration.exportPath, found.directory, follow);
   if (configuration.model.name === 'mapped-xattr') requireUserXattrs(exported);
+  const remembered = isRoot && configuration.descriptorRequests ? formerMountsOf(exported) : [];
   // an ordinary user cannot drop his; nothing of what they allow him is for the guest to ask for by an id
   if (isRoot) clearGroups();
   umask(0);
@@ -134,7 +136,7 @@ async function startServing(
     nullDevice,
     readOnly: configuration.readOnly,
     descriptorRequests: configuration.descriptorRequests,
-    formerMounts: configuration.formerMounts,
+    formerMounts: [...new Set([...configuration.formerMounts, ...remembered])],
     ids: configuration.ids,
     model: configuration.model,
     seccomp: configuration.seccomp,
