@@ -1,4 +1,4 @@
-/** Starts `virtfs-proxy-helper share`, and never leaves anything of it behind. */
+/** Starts `virtfs-proxy-helper share` or `server`, and never leaves anything of it behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import { startCode } from './start-code.js';
 const PATIENCE_MS = 20_000 * patience;
 
 export interface ShareOptions {
+  readonly command?: 'share' | 'server';
   /** Words in front of the command line. */
   readonly wrapper?: readonly string[];
   readonly program?: string;
@@ -52,13 +53,13 @@ export class ShareProcess {
 
   constructor(
     args: readonly string[],
-    { wrapper = [], program = OURS, env, socket, readyDescriptor = 3 }: ShareOptions = {},
+    { command = 'share', wrapper = [], program = OURS, env, socket, readyDescriptor = 3 }: ShareOptions = {},
   ) {
     const [first, ...rest] = [
       ...wrapper,
       helperNode,
       program,
-      'share',
+      command,
       ...args,
       `--ready-fd=${readyDescriptor}`,
     ];

@@ -5,4 +5,5 @@
 export { completionScript } from '../helper/cli/completion.js';
 export { showStatus } from '../status/command.js';
 export { run } from '../run/run.js';
+export { server } from '../run/server-command.js';
 export { share } from '../run/share-command.js';

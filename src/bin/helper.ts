@@ -30,6 +30,7 @@ const programs: Readonly<
 > = {
   run: (given, { run }) => run(given, join(here, 'main.js')),
   share: (given, { share }) => share(given, here),
+  server: (given, { server }) => server(given, here),
   status: (given, { showStatus }) => showStatus(given),
   completion: ({ operands }, { completionScript }) => {
     print(completionScript(operands[0]));

@@ -156,6 +156,11 @@ export const startErrors = {
     meaning: 'The one who is connected to the socket may not be the client.',
     remedy: 'Allow it (--uid, --allow-uid, --allow-cid), or connect as somebody else.',
   },
+  'helper-not-reached': {
+    meaning: 'Nobody serves at the socket of --helper, or this user may not connect to it.',
+    remedy:
+      'Start the helper first, or the socket unit that starts it; allow this user (--uid, --allow-uid).',
+  },
   'already-in-use': {
     meaning: 'Another process has the socket, the port or the pidfile, or is being started there.',
     remedy: 'Stop the other one, or choose another place.',

@@ -2,7 +2,7 @@ import type koffiPackage from 'koffi';
 import { loadPackage } from '../native/load.js';
 import { close } from './files.js';
 import { declareInt } from './libc.js';
-import { stableMemory } from './memory.js';
+import { stableMemory, wordsOf } from './memory.js';
 
 const koffi = loadPackage('koffi') as typeof koffiPackage;
 
@@ -12,13 +12,25 @@ const libc = {
 };
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
+const EPOLLRDHUP = 0x2000;
+
+/** A descriptor that is readable when another one has one of the events, or -errno: epoll(7). */
+function epollOf(descriptor: number, events: number): number {
+  const epoll = libc.epollCreate(EPOLL_CLOEXEC);
+  if (epoll < 0) return epoll;
+  const event = stableMemory(16);
+  wordsOf(event)[0] = events;
+  const failed = libc.epollControl(epoll, EPOLL_CTL_ADD, descriptor, event);
+  if (failed >= 0) return epoll;
+  close(epoll);
+  return failed;
+}
 
 /** Whether a descriptor of somebody else can be watched at all, unlike a file: without that a watch ends the process. */
 export function isWatchable(descriptor: number): boolean {
-  const epoll = libc.epollCreate(EPOLL_CLOEXEC);
-  const failed = libc.epollControl(epoll, EPOLL_CTL_ADD, descriptor, stableMemory(16));
+  const epoll = epollOf(descriptor, 0);
   if (epoll >= 0) close(epoll);
-  return failed === 0;
+  return epoll >= 0;
 }
 
 /** What a descriptor is waited for, and what it is ready for. */
@@ -99,4 +111,33 @@ export class DescriptorWatch {
     this.#writable = false;
     if (this.#open && (readable || writable)) this.#callback({ readable, writable });
   };
+}
+
+/**
+ * Tells once when the other end of a connection is closed. What comes over the connection is neither read nor noticed, and
+ * the socket stays as it is, O_NONBLOCK or not: another process uses it.
+ */
+export class HangUpWatch {
+  readonly #epoll: number;
+  readonly #watch: DescriptorWatch | undefined;
+  #open = true;
+
+  /** @param hungUp also called where the connection cannot be watched */
+  constructor(socket: number, hungUp: () => void) {
+    this.#epoll = epollOf(socket, EPOLLRDHUP);
+    const tell = (): void => {
+      if (!this.#open) return;
+      this.close();
+      hungUp();
+    };
+    if (this.#epoll < 0) setImmediate(tell);
+    else this.#watch = new DescriptorWatch(this.#epoll, { readable: true, writable: false }, tell);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#watch?.close();
+    if (this.#epoll >= 0) close(this.#epoll);
+  }
 }

@@ -169,6 +169,9 @@ const failures: Readonly<Record<StartErrorCode, Failing | Elsewhere>> = {
   'socket-unsuitable': () => ({ args: [...SERVED, exportForTest()] }),
   'ready-fd-unsuitable': () => served(exportForTest(), '--ready-fd', '99'),
   'client-not-allowed': () => ({ ...served(exportForTest(), '-u', '1001'), descriptor: pairOf(1000) }),
+  'helper-not-reached': () => ({
+    args: ['server', '--helper', join(exportForTest(), 'none'), '--listen', 'tcp:127.0.0.1:9'],
+  }),
   'already-in-use': async () => share(`--listen=tcp:127.0.0.1:${await takenPort()}`),
   // TEST-NET-1, which no host has
   'address-not-available': () => share('--listen=tcp:192.0.2.1:5640', '--allow-network'),

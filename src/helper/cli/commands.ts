@@ -37,6 +37,9 @@ function optionsOfShares(decided: readonly string[]): OptionTable {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !decided.includes(name)));
 }
 
+/** Of the helper's options those that its 9P server has to know as well. */
+const alsoOfServer = ['poll-us', 'seccomp', 'log-level', 'log-format'] as const;
+
 /** Every command; `starting-program.ts` knows what carries it out. */
 export const commands = {
   run: {
@@ -87,6 +90,26 @@ ${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest brok
     options: {
       ...serverOptions,
       ...optionsOfShares([...decidedByRun, 'pidfile', 'descriptor-requests', 'help']),
+      help,
+    },
+    operand: {},
+  },
+  server: {
+    usage: '--helper PATH --listen ADDRESS [option ...]',
+    summary: 'the unprivileged half of share, beside a helper that runs already',
+    notes: `Connects to the helper that serves at the unix socket PATH, starts the 9P server, and stays in the foreground until the
+guest has left; with --keep-listening until a signal ends it. It needs no right but to connect. The helper is started with
+--descriptor-requests, with --keep-listening where this command has it, and takes the user of this one as its client:
+  virtfs-proxy-helper --path DIR --socket PATH --uid USER --descriptor-requests --keep-listening
+When the helper is gone the server goes on with the next one that listens at PATH; the guest waits until then.
+ADDRESS and what the guest does are those of share, and so are the options; --security-model is that of the helper.
+Exit status: ${ExitStatus.OK} the guest has left, or a signal ended the server, ${ExitStatus.FAILURE} the start or the connection failed,
+${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest broke the protocol.`,
+    options: {
+      helper: { value: 'PATH', help: 'the unix socket at which the helper serves' },
+      ...serverOptions,
+      'security-model': { ...options['security-model'], help: 'that of the helper (default: passthrough)' },
+      ...Object.fromEntries(alsoOfServer.map((name) => [name, options[name]])),
       help,
     },
     operand: {},
