@@ -215,6 +215,7 @@ module.exports = {
         'native',
         'observability',
         'server/cli',
+        'server/helper-client',
         'server/launch',
         'server/transports',
         'service',

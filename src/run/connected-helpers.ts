@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeErrno } from '../abi/errno-text.js';
 import type { Logger } from '../observability/log.js';
+import { HelperClient } from '../server/helper-client/helper-client.js';
 import { StartError } from '../startup/start-errors.js';
 import { close } from '../syscalls/files.js';
 import { HangUpWatch } from '../syscalls/descriptor-watch.js';
-import { setNonBlocking } from '../syscalls/process.js';
+import { duplicate, setNonBlocking } from '../syscalls/process.js';
 import { connectUnix, peerCredentials, shutdown, SOCK_STREAM, unixSocket } from '../syscalls/sockets.js';
 import type { HelperLoss, HelperSource, ServingHelper } from './helper-source.js';
 
@@ -15,16 +16,19 @@ const MAX_PAUSE_MS = 60_000;
 /** A helper that ends tells nobody here why. */
 const LOSS: HelperLoss = { reason: 'the helper closed the connection', isReplaced: true, isFailure: true };
 
+/** `/` */
+const ROOT = Uint8Array.of(0x2f);
+
 /**
  * Helpers that somebody else starts, one after the other, at the same socket.
  *
- * What the next one serves cannot be seen from here: that it has the same directory is for who starts it to see to. It has
- * to be of the same user, and the server answers ESTALE for what is not the file that it was.
+ * Each is asked for the attributes of its root before the server gets the connection: it has answered then, and the next one
+ * has to be of the same user and to serve the same directory.
  */
 export class ConnectedHelpers implements HelperSource {
   readonly #path: string;
   readonly #log: Logger;
-  #user: number | undefined;
+  #served: Served | undefined;
 
   /** @param path of the socket */
   constructor(path: string, log: Logger) {
@@ -32,20 +36,26 @@ export class ConnectedHelpers implements HelperSource {
     this.#log = log;
   }
 
-  first(): Promise<ServingHelper> {
+  async first(): Promise<ServingHelper> {
     const socket = connect(this.#path);
-    if (socket < 0) return Promise.reject(notReached(this.#path, socket));
-    this.#user = peerCredentials(socket)?.uid;
-    return Promise.resolve(new ConnectedHelper(socket));
+    if (socket < 0) throw notReached(this.#path, describeErrno(socket));
+    this.#served = await this.#ask(socket);
+    return new ConnectedHelper(socket);
   }
 
   async next(abandoned: AbortSignal): Promise<ServingHelper | string> {
     const socket = await this.#connection(abandoned);
     if (socket === undefined) return 'no helper is needed any more';
-    const user = peerCredentials(socket)?.uid;
-    if (user === this.#user) return new ConnectedHelper(socket);
+    const end = (): void => void shutdown(socket);
+    abandoned.addEventListener('abort', end);
+    const { user, root } = await this.#ask(socket).finally(() => {
+      abandoned.removeEventListener('abort', end);
+    });
+    if (user === this.#served?.user && root === this.#served?.root) return new ConnectedHelper(socket);
     close(socket);
-    return `another user (${user}) listens at ${this.#path} now`;
+    return root === this.#served?.root
+      ? `another user listens at ${this.#path} now (${user})`
+      : 'the exported directory is not the one that it was';
   }
 
   close(): void {
@@ -58,27 +68,46 @@ export class ConnectedHelpers implements HelperSource {
       const socket = connect(this.#path);
       if (socket >= 0) return socket;
       if (delay === FIRST_PAUSE_MS)
-        this.#log.warn(`waiting for another helper: ${notReached(this.#path, socket).message}`);
+        this.#log.warn(
+          `waiting for another helper: ${notReached(this.#path, describeErrno(socket)).message}`,
+        );
       // rejects when it is abandoned
       await pause(delay, undefined, { signal: abandoned }).catch(() => undefined);
     }
     return undefined;
   }
+
+  /** Waits until the helper answers. Throws a StartError when it does not, and closes the socket. */
+  async #ask(socket: number): Promise<Served> {
+    const client = new HelperClient(duplicate(socket));
+    const attributes = await client.request('lstat', { path: ROOT });
+    client.close();
+    if (typeof attributes !== 'number') {
+      const { device, inode } = attributes;
+      return { user: peerCredentials(socket)?.uid, root: `${device}:${inode}` };
+    }
+    close(socket);
+    throw notReached(this.#path, `it does not answer: ${describeErrno(attributes)}`);
+  }
+}
+
+/** What has to be the same of all helpers. */
+interface Served {
+  readonly user: number | undefined;
+  /** Device and inode. */
+  readonly root: string;
 }
 
 /** Throws a StartError when nobody listens at a path. */
 export function tryConnection(path: string): Promise<void> {
   const socket = connect(path);
-  if (socket < 0) return Promise.reject(notReached(path, socket));
+  if (socket < 0) return Promise.reject(notReached(path, describeErrno(socket)));
   close(socket);
   return Promise.resolve();
 }
 
-function notReached(path: string, failed: number): StartError {
-  return new StartError(
-    'helper-not-reached',
-    `cannot connect to a helper at ${path}: ${describeErrno(failed)}`,
-  );
+function notReached(path: string, why: string): StartError {
+  return new StartError('helper-not-reached', `cannot connect to a helper at ${path}: ${why}`);
 }
 
 /** @returns a connection, or -errno: also where too many wait to be accepted (EAGAIN) */

@@ -28,6 +28,8 @@ export interface Serving {
   readonly common: CommonConfiguration;
   /** The starting program of the server. */
   readonly serverProgram: string;
+  /** How long a server is to wait for another helper, milliseconds; undefined where it takes as long as it takes. */
+  readonly helperPatience: number | undefined;
   /** The helpers of a client, whose number is told where there are several. */
   readonly helpersOf: (client: number | undefined, log: Logger) => HelperSource;
   /** Throws the StartError that would keep the helper of every client from serving. */
@@ -61,7 +63,7 @@ type ClientsPlan = Omit<PairPlan, 'helpers'>;
 async function start(serving: Serving, readiness: Readiness): Promise<number> {
   const { command, common, server, serverProgram } = serving;
   const { owner, allowed } = await planPeers(server);
-  const settings = await planSettings(common, server, allowed);
+  const settings = await planSettings(common, server, allowed, serving.helperPatience);
   // what the caller left open is for nobody
   closeAllOnExec();
   umask(0);

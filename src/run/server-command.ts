@@ -23,6 +23,7 @@ export function server(given: Arguments<string>, directory: string): Promise<num
     server: configuration,
     common,
     serverProgram: join(directory, 'p9-server-start.js'),
+    helperPatience: undefined,
     helpersOf: (_client, log) => new ConnectedHelpers(helper, log),
     tryHelper: () => tryConnection(helper),
   });

@@ -6,6 +6,9 @@ import { startShare } from './share.js';
 import { planShare } from './share-plan.js';
 import { StartedHelpers } from './started-helpers.js';
 
+/** How long a server waits for another helper, which is told before that when there will be none: milliseconds. */
+const HELPER_PATIENCE_MS = 60_000;
+
 /**
  * `share`: a helper and a 9P server for one client, or for each that comes.
  *
@@ -21,6 +24,7 @@ export function share(given: Arguments<string>, directory: string): Promise<numb
     server,
     serverProgram: join(directory, 'p9-server-start.js'),
     common: helper,
+    helperPatience: HELPER_PATIENCE_MS,
     helpersOf: (client) => new StartedHelpers(program, path, ofClient(helperOptions, client)),
     tryHelper: async () => {
       await (await startShare(program, helperOptions, 'ignore')).stop();

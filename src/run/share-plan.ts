@@ -93,11 +93,16 @@ export async function planPeers({
   return { owner, allowed: { uids: checked ? [owner.uid, ...others] : undefined, cids: allowedCids } };
 }
 
-/** What the server is told. Throws a StartError. */
+/**
+ * What the server is told. Throws a StartError.
+ *
+ * @param helperPatience how long it is to wait for another helper, milliseconds
+ */
 export async function planSettings(
   { model: { name }, pollCeiling, seccomp, control, logLevel, logFormat }: CommonConfiguration,
   server: ServerConfiguration,
   allowed: AllowedPeers,
+  helperPatience: number | undefined,
 ): Promise<ServerSettings> {
   return {
     ids: await idsOf(server.runAs),
@@ -108,6 +113,7 @@ export async function planSettings(
     msize: server.msize,
     tag: server.tag,
     pollCeiling,
+    helperPatience,
     limits: server.limits,
     seccomp,
     control,

@@ -1,5 +1,5 @@
 /** `server`: the 9P server beside a helper that somebody else starts, here this test. */
-import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -207,26 +207,40 @@ describe.skipIf(skipped !== undefined)(`the command server${suffix}`, () => {
     );
   });
 
-  it('answers ESTALE for what the guest had when the next helper serves another directory', async () => {
+  it('ends rather than go on with a helper that serves another directory', async () => {
     const here = place();
     const helper = await helperAt(here);
-    await serverAt(here).ready();
+    const server = await serverAt(here).ready();
     const other = exportForTest();
-    for (const directory of [here.directory, other]) {
-      mkdirSync(join(directory, 'below'));
-      for (const name of ['file', 'below/file']) writeFileSync(join(directory, name), directory);
-    }
+    writeFileSync(join(other, 'file'), 'the guest never had this');
     const client = await attached(here.path);
-    await client.request('Twalk', { fid: 0, newfid: 1, names: ['file'] });
-    await client.request('Twalk', { fid: 0, newfid: 2, names: ['below'] });
     await kill(helper, here);
+    const removing = client.request('Tunlinkat', { dirfd: 0, name: 'file', flags: 0 });
+    removing.catch(() => undefined);
     await helperAt({ ...here, directory: other });
-    for (const change of [
-      client.request('Tlopen', { fid: 1, flags: 0 }),
-      client.request('Tunlinkat', { dirfd: 2, name: 'file', flags: 0 }),
-    ])
-      await expect(change).rejects.toThrow('ESTALE');
-    expect(existsSync(join(other, 'below', 'file'))).toBe(true);
+    const { status, stderr } = await server.end();
+    expect(status).toBe(1);
+    expect(stderr).toContain('the exported directory is not the one that it was');
+    await expect(removing).rejects.toThrow();
+    expect(existsSync(join(other, 'file'))).toBe(true);
+  });
+
+  it('tells in one line that the helper sends this user away', async () => {
+    const here = place();
+    const helper = helperForTest([
+      ...['--nodaemon', `--path=${here.directory}`, `--socket=${here.helperSocket}`, '--descriptor-requests'],
+    ]);
+    await vi.waitFor(() => {
+      expect(existsSync(here.helperSocket)).toBe(true);
+    }, PATIENCE);
+    chownSync(dirname(here.helperSocket), ordinaryUser.uid, ordinaryUser.gid);
+    chmodSync(here.helperSocket, 0o777);
+    const wrapper = ['setpriv', `--reuid=${ordinaryUser.uid}`, '--clear-groups', '--'];
+    const options = { wrapper, program: installation.program };
+    const { helperSocket } = here;
+    const { status, code } = await serverAt({ helperSocket, path: `${helperSocket}.9p` }, [], options).end();
+    expect({ status, code }).toEqual({ status: 1, code: 'helper-not-reached' });
+    expect(helper.stderr()).toContain('refused a client');
   });
 
   it('serves every guest with --keep-listening, each by a connection of its own', async () => {

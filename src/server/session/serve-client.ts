@@ -18,6 +18,8 @@ export interface SessionSettings {
   readonly msize: number;
   /** The longest polling window of --poll-us, microseconds. */
   readonly pollCeiling: number;
+  /** How long to wait for another helper, milliseconds; undefined where it takes as long as it takes. */
+  readonly helperPatience: number | undefined;
   readonly limits: {
     readonly fids: number;
     readonly requests: number;
@@ -46,9 +48,6 @@ export interface ServedBy {
   readonly statistics: MessageStatistics;
 }
 
-/** How long to wait for another helper: milliseconds. Who starts one tells before that when there will be none. */
-const WAIT_MS = 60_000;
-
 /** Names of mapped-file's own. */
 const METADATA = ['.virtfs_metadata', '.virtfs_metadata_root'];
 
@@ -57,7 +56,7 @@ export function serveClient(
   open: ChannelFactory,
   { helper: socket, furtherHelpers, settings, log, statistics }: ServedBy,
 ): ServedClient {
-  const { types, hidden, coherent, msize, pollCeiling, limits } = settings;
+  const { types, hidden, coherent, msize, pollCeiling, helperPatience, limits } = settings;
   let tell: (end: SessionEnd) => void = () => undefined;
   const ended = new Promise<SessionEnd>((resolve) => {
     tell = resolve;
@@ -68,13 +67,15 @@ export function serveClient(
     tell('failed');
   };
   let canBeReplaced = true;
-  let waiting: NodeJS.Timeout | undefined;
+  let isWaiting = false;
+  let late: NodeJS.Timeout | undefined;
   const helper = new HelperClient(socket, {
     pollCeiling,
     onGone: (reason) => {
       if (!canBeReplaced) return false;
       log.debug({ reason }, 'the helper has ended; waiting for another one');
-      waiting = setTimeout(lost, WAIT_MS, 'no other one came in time');
+      isWaiting = true;
+      if (helperPatience !== undefined) late = setTimeout(lost, helperPatience, 'no other one came in time');
       return true;
     },
     onLost: lost,
@@ -82,12 +83,12 @@ export function serveClient(
   new Replacements(furtherHelpers, {
     came: (another) => {
       helper.replaceSocket(another);
-      clearTimeout(waiting);
-      waiting = undefined;
+      clearTimeout(late);
+      isWaiting = false;
     },
     ended: () => {
       canBeReplaced = false;
-      if (waiting !== undefined) lost('there will be no other one');
+      if (isWaiting) lost('there will be no other one');
     },
   });
   const session = new Session(open, helper, {
