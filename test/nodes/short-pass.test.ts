@@ -32,13 +32,9 @@ import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 const rootlessSkipped = skipped ?? whyNoUserNamespaces();
-const controlPackage = `node-unix-socket-linux-${process.arch}-gnu`;
-const controlSkipped = existsSync(join(dirname(OURS), '../node_modules', controlPackage))
-  ? undefined
-  : `--control: there is no ${controlPackage} beside the program`;
 const library = join(dirname(OURS), 'library.mjs');
 const librarySkipped = existsSync(library) ? undefined : 'the library: a package of Debian has none';
-for (const reason of new Set([skipped, rootlessSkipped, controlSkipped, librarySkipped]))
+for (const reason of new Set([skipped, rootlessSkipped, librarySkipped]))
   if (reason !== undefined) console.warn(`skipped: ${reason}`);
 
 const { stdout: version } = spawnSync(helperNode, ['--version'], { encoding: 'utf8' });
@@ -89,7 +85,7 @@ describe.skipIf(skipped !== undefined)(`on Node ${version.trim()}, a helper serv
     expect((await helper.exit()).status).toBe(0);
   });
 
-  it.skipIf(controlSkipped !== undefined)('a status over a control socket', () => {
+  it('a status over a control socket', () => {
     const control = join(exportForTest(), 'control');
     const { client } = sessionForTest(exportForTest(), { args: ['--control', control] });
     work(client);
