@@ -1,15 +1,17 @@
 /** Clients that behave badly, and clients that race, at a share that has others. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { isAlive } from '../../harness/run-process.js';
 import { openDescriptors, pause, residentKib } from '../../harness/process-usage.js';
 import { whyNotRoot } from '../../harness/helper-process.js';
 import { encodeMessage } from '../../harness/ninep-codec.js';
-import { NinepClient } from '../../harness/ninep-client.js';
+import { type Address, NinepClient } from '../../harness/ninep-client.js';
 import { patience } from '../../harness/patience.js';
 import { open, outcome, Scene } from './acceptance/scene.js';
-import { sharedForTest, type ShareProcess } from '../../harness/share-process.js';
+import { sharedForTest, ShareProcess } from '../../harness/share-process.js';
+import { exportForTest } from '../../harness/tree.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
@@ -25,11 +27,27 @@ interface Guests {
   readonly pids: readonly [number, number];
 }
 
-async function guests(): Promise<Guests> {
-  const { share, path, directory } = await sharedForTest('--keep-listening');
+/** How guests reach the share. */
+const transports = ['unix', 'tcp'] as const;
+
+async function shareOver(
+  transport: (typeof transports)[number],
+): Promise<{ share: ShareProcess; directory: string; address: Address }> {
+  if (transport === 'unix') {
+    const { share, path, directory } = await sharedForTest('--keep-listening');
+    return { share, directory, address: { path } };
+  }
+  const directory = exportForTest();
+  const [host, port] = ['127.0.0.1', await unusedPort()];
+  const args = [`--path=${directory}`, `--listen=tcp:${host}:${port}`, '--keep-listening'];
+  return { share: await new ShareProcess(args).ready(), directory, address: { host, port } };
+}
+
+async function guests(transport: (typeof transports)[number] = 'unix'): Promise<Guests> {
+  const { share, directory, address } = await shareOver(transport);
   const guest = {
     export: directory,
-    connect: () => NinepClient.connect({ path }),
+    connect: () => NinepClient.connect(address),
     stop: () => Promise.resolve(),
   };
   const bad = await Scene.enter(guest);
@@ -37,6 +55,15 @@ async function guests(): Promise<Guests> {
   const neighbour = await Scene.enter(guest);
   share.remember();
   return { share, directory, bad, neighbour, pids };
+}
+
+/** A port that nobody has at this moment. */
+async function unusedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /** Takes fids, and has a file open by each of the first of them. */
@@ -77,9 +104,11 @@ async function expectFreed({ bad, share, pids }: Guests): Promise<void> {
   expect(share.helpers()).toHaveLength(1);
 }
 
-describe.skipIf(skipped !== undefined)(`a client of a share${suffix}`, { timeout: 120_000 }, () => {
+const overEach = describe.skipIf(skipped !== undefined).each(transports);
+
+overEach(`a client of a share over %s${suffix}`, { timeout: 120_000 }, (transport) => {
   it('that asks and asks, and reads nothing, is not served on, and costs nothing more', async () => {
-    const all = await guests();
+    const all = await guests(transport);
     const { bad, pids } = all;
     writeFileSync(bad.host('large'), Buffer.alloc(65_536));
     const fid = await bad.open('large');
@@ -98,7 +127,7 @@ describe.skipIf(skipped !== undefined)(`a client of a share${suffix}`, { timeout
   });
 
   it('that sends a byte now and then keeps nobody waiting', async () => {
-    const all = await guests();
+    const all = await guests(transport);
     const bytes = encodeMessage(all.bad.client.dialect, 'Tgetattr', 9, { fid: 0, mask: 0x7ff });
     for (const [nth] of bytes.entries()) {
       all.bad.client.write(bytes.subarray(nth, nth + 1));
@@ -109,7 +138,7 @@ describe.skipIf(skipped !== undefined)(`a client of a share${suffix}`, { timeout
   });
 
   it('that leaves with 10,000 fids, and more files open than descriptors, leaves nothing', async () => {
-    const all = await guests();
+    const all = await guests(transport);
     const { bad, pids } = all;
     const before = pids.map(residentKib);
     const fids = await takeFids(bad, 10_000, 1_200);
@@ -121,7 +150,7 @@ describe.skipIf(skipped !== undefined)(`a client of a share${suffix}`, { timeout
   });
 
   it('that takes fids and files and begins anew, again and again, has no more descriptors and memory', async () => {
-    const all = await guests();
+    const all = await guests(transport);
     const { bad, pids } = all;
     const descriptors = pids.map(openDescriptors);
     const resident: number[][] = [];
