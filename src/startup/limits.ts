@@ -18,14 +18,18 @@ export async function limitOpenFiles(limit: number): Promise<void> {
   posix.setrlimit('nofile', { soft: limit, hard: limit });
 }
 
-/** Sees to it that so many descriptors may be open. Throws a StartError. */
-export async function requireOpenFiles(least: number): Promise<void> {
+/**
+ * Sees to it that so many descriptors may be open. Throws a StartError.
+ *
+ * @param option what needs them
+ */
+export async function requireOpenFiles(option: string, least: number): Promise<void> {
   const { posix } = await import('../native/posix.js');
   const { hard } = posix.getrlimit('nofile');
   if (hard !== null && hard < least) {
     throw new StartError(
       'open-files-too-few',
-      `--descriptor-requests needs a limit of at least ${least} open files, not ${hard}; raise that (ulimit -Hn, LimitNOFILE=)`,
+      `${option} needs a limit of at least ${least} open files, not ${hard}; raise that (ulimit -Hn, LimitNOFILE=)`,
     );
   }
 }

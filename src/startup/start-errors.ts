@@ -76,8 +76,8 @@ export const startErrors = {
     remedy: 'Raise the limit that is reached (ulimit -n, ulimit -u, TasksMax=), or end other processes.',
   },
   'open-files-too-few': {
-    meaning: 'The hard limit of open files is too low for --descriptor-requests.',
-    remedy: 'Raise it: ulimit -Hn, or LimitNOFILE= of a unit.',
+    meaning: 'The hard limit of open files is too low for --descriptor-requests or --max-open.',
+    remedy: 'Raise it (ulimit -Hn, or LimitNOFILE= of a unit), or lower --max-open.',
   },
   'threads-busy': {
     meaning: "Node's other threads did not come to rest, so the process could not be forked safely.",

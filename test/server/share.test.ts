@@ -1,5 +1,5 @@
 /** `share`: what starts a helper and a 9P server, and what becomes of them. */
-import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -238,6 +238,19 @@ describe.skipIf(skipped !== undefined)(`share${suffix}`, () => {
     const { status, report, stderr } = await share.end();
     expect(readdirSync(dirname(path))).toEqual([]);
     expect([status, report, stderr]).toEqual([1, expect.stringContaining('cannot export /nowhere'), '']);
+  });
+
+  it('does not start with more open files than the kernel allows, and raises its own limit', async () => {
+    const started = (options: readonly string[], limit: string): ShareProcess =>
+      new ShareProcess([`--path=${exportForTest()}`, `--listen=unix:${socketPathForTest()}`, ...options], {
+        wrapper: ['prlimit', `--nofile=${limit}`],
+      });
+    const { status, code, report } = await started(['--max-open=4096'], '1024:4096').end();
+    expect([status, code]).toEqual([1, 'open-files-too-few']);
+    expect(report).toContain('--max-open 4096 needs a limit of at least 4160 open files, not 4096');
+    const share = await started(['--max-open=4000'], '1024:4096').ready();
+    for (const pid of share.servers())
+      expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max open files +4096 +4096 /m);
   });
 
   it('tells which user cannot read the program', async () => {

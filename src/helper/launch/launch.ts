@@ -97,7 +97,8 @@ async function startServing(
   if (isRoot) clearGroups();
   umask(0);
   if (configuration.openFiles !== undefined) await limitOpenFiles(configuration.openFiles);
-  if (configuration.descriptorRequests) await requireOpenFiles(DESCRIPTOR_REQUESTS_OPEN_FILES);
+  if (configuration.descriptorRequests)
+    await requireOpenFiles('--descriptor-requests', DESCRIPTOR_REQUESTS_OPEN_FILES);
   // before the sockets, which belong to the other helper if there is one
   const pidfile = configuration.pidfile === undefined ? undefined : lockPidfile(configuration.pidfile);
   const control = configuration.control === undefined ? undefined : openControlSocket(configuration.control);

@@ -7,12 +7,16 @@ import { clearGroups, hasCapabilities, restrictNextProgram, takeIds } from '../.
 import { refuseIoUring } from '../../confinement/seccomp.js';
 import { CONTROL_VARIABLE } from '../../observability/control-paths.js';
 import { keepWorkOnThisThread, waitForOtherThreads } from '../../startup/background-threads.js';
+import { requireOpenFiles } from '../../startup/limits.js';
 import { StartError } from '../../startup/start-errors.js';
 import { stderrIsJournal } from '../../startup/journal.js';
 import { NextProgram } from '../../startup/program.js';
 import { umask } from '../../syscalls/files.js';
 import { forbidCores } from '../../syscalls/process.js';
 import type { ServerHandover, ServerStart } from './handover.js';
+
+/** Descriptors that a server has beside those for its guest's files and locks, and some to spare. */
+const OWN_OPEN_FILES = 64;
 
 /**
  * Does what takes rights, in order, and then becomes the server, which never has any. Throws a StartError.
@@ -23,6 +27,8 @@ export async function launchServer(start: ServerStart, program: string): Promise
   keepWorkOnThisThread();
   forbidCores();
   umask(0);
+  const { descriptors } = start.limits;
+  await requireOpenFiles(`--max-open ${descriptors}`, descriptors + OWN_OPEN_FILES);
   const isRoot = start.ids !== undefined;
   // an ordinary user has them in a namespace of his own, which few starts need
   const whyNoRoot = hasCapabilities([CAP_SYS_CHROOT, CAP_SETPCAP])
