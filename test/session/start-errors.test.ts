@@ -199,7 +199,15 @@ const failures: Readonly<Record<StartErrorCode, Failing | Elsewhere>> = {
     ),
   'parent-ended': () => ({
     program: join(dirname(OURS), 'p9-server.js'),
-    args: [JSON.stringify({ parent: 1, logLevel: 'info', logFormat: 'text', journal: false })],
+    args: [
+      JSON.stringify({
+        parent: 1,
+        client: { kind: 'unix' },
+        logLevel: 'info',
+        logFormat: 'text',
+        journal: false,
+      }),
+    ],
   }),
   'other-version': () =>
     runWith(
