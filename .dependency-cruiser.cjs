@@ -96,7 +96,7 @@ module.exports = {
     ),
     only(
       'helper/operations',
-      ['abi', 'helper/paths', 'helper/security-models', 'proxy-protocol', 'syscalls'],
+      ['abi', 'helper/paths', 'helper/security-models', 'observability', 'proxy-protocol', 'syscalls'],
       'One table: request to handler.',
     ),
     only(

@@ -116,9 +116,10 @@ ${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest brok
   },
   status: {
     usage: '[--json | --openmetrics | --watch] [SOCKET ...]',
-    summary: 'show what running helpers do',
+    summary: 'show what running helpers and 9P servers do',
     notes: `Asks helpers that were started with --control for what they serve, to whom, and for their counters. Without SOCKET
-these are all helpers of the machine; with the --control path of a listener, its clients.`,
+these are all helpers of the machine; with the --control path of a listener, its clients. The 9P server of a share is
+shown with its helper.`,
     options: {
       json: { help: 'one JSON object on a line for each helper' },
       openmetrics: { help: 'the metrics of all these helpers, for Prometheus' },

@@ -1,20 +1,17 @@
 import { ByteSpan } from '../../proxy-protocol/frame.js';
 import type { ReplyKind, RequestLayout } from '../../proxy-protocol/requests.js';
 import { errnoName, errnoText } from '../../abi/errno-text.js';
+import { type Flags, flagNames, octal, quoted } from '../../observability/trace-text.js';
 import * as files from '../../syscalls/files.js';
 
 /** One request on one line, as strace(1) would show a system call. */
 
 type FieldValue = number | bigint | ByteSpan;
 
-/** More bytes of a string than these are not shown. */
-const SHOWN_BYTES = 256;
 /** utimensat(2) */
 const UTIME_NOW = 2 ** 30 - 1;
 const UTIME_OMIT = 2 ** 30 - 2;
 const NO_ID = 0xffff_ffff;
-
-type Flags = readonly (readonly [name: string, bits: number])[];
 
 /** Those that have the bits of others come first. */
 const openFlags: Flags = Object.entries({
@@ -42,23 +39,11 @@ const xattrFlags: Flags = [
   ['XATTR_REPLACE', 2],
 ];
 
-/** The names of the bits that are set, and the rest as a number. */
-function names(flags: number, table: Flags): string[] {
-  let rest = flags;
-  const found = table.filter(([, bits]) => {
-    const isSet = (rest & bits) === bits;
-    if (isSet) rest &= ~bits;
-    return isSet;
-  });
-  return [...found.map(([name]) => name), ...(rest === 0 ? [] : [`0x${(rest >>> 0).toString(16)}`])];
-}
-
 function openFlagsText(flags: number): string {
   const access = accessModes[flags & files.O_ACCMODE] ?? '';
-  return [access, ...names(flags & ~files.O_ACCMODE, openFlags)].join('|');
+  return [access, ...flagNames(flags & ~files.O_ACCMODE, openFlags)].join('|');
 }
 
-const octal = (value: number): string => `0${value.toString(8)}`;
 const id = (value: number): string => (value === NO_ID ? '-1' : String(value));
 const nanoseconds = (value: number): string =>
   value === UTIME_NOW ? 'UTIME_NOW' : value === UTIME_OMIT ? 'UTIME_OMIT' : String(value);
@@ -67,7 +52,7 @@ const nanoseconds = (value: number): string =>
 const formats: Readonly<Record<string, (value: number, reply: ReplyKind) => string>> = {
   // the flags of what is answered with a descriptor are those of open(2), and otherwise those of setxattr(2)
   flags: (value, reply) =>
-    reply === 'descriptor' ? openFlagsText(value) : names(value, xattrFlags).join('|') || '0',
+    reply === 'descriptor' ? openFlagsText(value) : flagNames(value, xattrFlags).join('|') || '0',
   mode: octal,
   uid: id,
   gid: id,
@@ -75,21 +60,8 @@ const formats: Readonly<Record<string, (value: number, reply: ReplyKind) => stri
   mtimeNanoseconds: nanoseconds,
 };
 
-const escapes: Readonly<Record<string, string>> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\t': '\\t' };
-
-/** Bytes as a string of C. */
-function quote({ frame, start, length }: ByteSpan): string {
-  let text = '';
-  for (const byte of frame.subarray(start, start + Math.min(length, SHOWN_BYTES))) {
-    const character = String.fromCharCode(byte);
-    const printable = byte >= 0x20 && byte < 0x7f ? character : `\\${byte.toString(8).padStart(3, '0')}`;
-    text += escapes[character] ?? printable;
-  }
-  return `"${text}"${length > SHOWN_BYTES ? '...' : ''}`;
-}
-
 function field(name: string, value: FieldValue | undefined, reply: ReplyKind): string {
-  if (value instanceof ByteSpan) return quote(value);
+  if (value instanceof ByteSpan) return quoted(value.frame.subarray(value.start, value.start + value.length));
   const format = formats[name];
   return format !== undefined && typeof value === 'number' ? format(value, reply) : String(value);
 }

@@ -16,12 +16,22 @@ export interface Pending {
   readonly flushes: Flush[];
 }
 
+/** Ends a message that nobody waits for. */
+interface Dropping {
+  drop(message: Message): void;
+}
+
 /** What a client has asked and waits for. */
 export class Requests {
+  readonly #dropping: Dropping;
   readonly #pending = new Map<number, Pending>();
   /** In the order in which they are to be carried out. */
   #queue: Pending[] = [];
   #flushes = 0;
+
+  constructor(dropping: Dropping) {
+    this.#dropping = dropping;
+  }
 
   /** How many messages are not answered yet. */
   get size(): number {
@@ -68,14 +78,15 @@ export class Requests {
       return [];
     }
     this.#queue.splice(waiting, 1);
-    pending.message.drop();
+    this.#dropping.drop(pending.message);
     return [...this.done(pending), flush];
   }
 
   /** Nobody waits any more for what was asked. What has begun goes on. */
   forget(): void {
-    for (const { message } of this.#queue) message.drop();
-    for (const { flushes } of this.#pending.values()) for (const { message } of flushes) message.drop();
+    for (const { message } of this.#queue) this.#dropping.drop(message);
+    for (const { flushes } of this.#pending.values())
+      for (const { message } of flushes) this.#dropping.drop(message);
     this.#queue = [];
     this.#flushes = 0;
     this.#pending.clear();

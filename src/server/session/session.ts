@@ -19,6 +19,7 @@ import { MessageBuffers } from '../operations/message-buffers.js';
 import type { Channel, ChannelFactory } from './channel.js';
 import { Execution } from './execution.js';
 import { figuresOf } from './figures.js';
+import { traceTo } from './message-trace.js';
 import type { MessageStatistics } from './message-statistics.js';
 import { Replies } from './replies.js';
 import { type Pending, Requests } from './requests.js';
@@ -59,7 +60,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #replies: Replies;
   readonly #execution: Execution;
-  readonly #requests = new Requests();
+  readonly #requests: Requests;
   #isWorking = false;
   #isPaused = false;
   #isOpen = true;
@@ -123,7 +124,8 @@ export class Session {
       this.#buffers,
     );
     this.#channel.limit = Math.min(FIRST_MESSAGE_BYTES, limits.messageBytes);
-    this.#replies = new Replies(this.#context, options.statistics);
+    this.#replies = new Replies(this.#context, options.statistics, traceTo(options.log));
+    this.#requests = new Requests(this.#replies);
     this.#execution = new Execution(this.#context, options.refusals);
   }
 
@@ -172,7 +174,7 @@ export class Session {
   /** Answers what no client sends, where the next message is as good as any. */
   #refuse(message: Message, reason: string): void {
     if (!this.#channel.resumable) {
-      message.drop();
+      this.#replies.drop(message);
       this.#violated(reason);
       return;
     }
@@ -184,7 +186,7 @@ export class Session {
   #forget(): void {
     this.#epoch++;
     this.#requests.forget();
-    this.#renewal?.message.drop();
+    if (this.#renewal !== undefined) this.#replies.drop(this.#renewal.message);
     this.#renewal = undefined;
   }
 
@@ -277,7 +279,7 @@ export class Session {
       this.#served++;
       this.#replies.answer(message, request.tag, outcome);
       this.#answer(flushes);
-    } else message.drop();
+    } else this.#replies.drop(message);
     if (typeof outcome === 'object' && 'buffer' in outcome) this.#buffers.give(outcome.buffer);
     this.#steer();
   }
