@@ -8,6 +8,12 @@ export function shellBlocks(page: string): string[] {
   return [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) => block);
 }
 
+/** All blocks of a page, in whatever language. */
+export function codeBlocks(page: string): string[] {
+  const text = fs.readFileSync(path.join(repositoryRoot, page), 'utf8');
+  return [...text.matchAll(/^```\w*\n(.*?)^```/gms)].map(([, block = '']) => block);
+}
+
 /** The rows of the table of a section that has this first heading, as cells. */
 export function tableRows(page: string, section: string, heading: string): string[][] {
   const text = fs.readFileSync(path.join(repositoryRoot, page), 'utf8');

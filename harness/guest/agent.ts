@@ -44,6 +44,11 @@ export class GuestAgent {
     return agent;
   }
 
+  /** Whether QEMU has it. A guest that goes on from a saved state has no first message. */
+  get connected(): boolean {
+    return this.#socket !== undefined;
+  }
+
   /** The guest's first message: it has booted. */
   ready(timeout: number): Promise<ScriptResult> {
     return this.#reply(timeout, 'the guest did not boot');
