@@ -1,5 +1,4 @@
 /** The metrics, read as Prometheus reads them: by its own parsers for Python, of both text formats. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,64 +7,12 @@ import { sessionForTest, whyNotRoot } from '../../harness/helper-process.js';
 import { requests } from '../../harness/requests.js';
 import { controlPathForTest, status, statusJson } from '../../harness/status-command.js';
 import { exportForTest } from '../../harness/tree.js';
+import { parse, value, whyNoParser } from './exposition.js';
 
 const PREFIX = 'virtfs_proxy_helper_';
 
-function python(program: string, input: string): { status: number | null; stdout: string; stderr: string } {
-  // the one for which Debian installs packages
-  return spawnSync('/usr/bin/python3', ['-c', program], { input, encoding: 'utf8' });
-}
-
-function whyNoParser(): string | undefined {
-  return python('import prometheus_client', '').status === 0
-    ? undefined
-    : 'python3-prometheus-client is not installed (scripts/install-test-requirements)';
-}
-
 const skipped = whyNotRoot() ?? whyNoParser();
 if (skipped !== undefined) console.warn(`metrics are not tested: ${skipped}`);
-
-interface Sample {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-interface Family {
-  readonly name: string;
-  readonly type: string;
-  readonly unit: string;
-  readonly documentation: string;
-  readonly samples: readonly Sample[];
-}
-
-/** What a parser makes of a text. Throws with its complaint when it is not well formed. */
-function parse(text: string, parser: 'openmetrics.parser' | 'parser'): Family[] {
-  const {
-    status: exit,
-    stdout,
-    stderr,
-  } = python(
-    `import json, sys
-from prometheus_client.${parser} import text_string_to_metric_families as parse
-print(json.dumps([dict(name=f.name, type=f.type, unit=f.unit, documentation=f.documentation,
-  samples=[dict(name=s.name, labels=s.labels, value=s.value) for s in f.samples])
-  for f in parse(sys.stdin.read())]))`,
-    text,
-  );
-  if (exit !== 0) throw new Error(stderr);
-  return JSON.parse(stdout) as Family[];
-}
-
-function value(families: readonly Family[], name: string, labels: Sample['labels']): number | undefined {
-  return families
-    .flatMap(({ samples }) => samples)
-    .find(
-      (sample) =>
-        sample.name === `${PREFIX}${name}` &&
-        Object.entries(labels).every(([label, expected]) => sample.labels[label] === expected),
-    )?.value;
-}
 
 describe.skipIf(skipped !== undefined)('the metrics', () => {
   it('are the numbers of all helpers that are asked, also of one that has ended', async () => {
@@ -100,21 +47,21 @@ describe.skipIf(skipped !== undefined)('the metrics', () => {
       ['request_duration_seconds', 'histogram', 'seconds'],
     ]);
     expect(families.every(({ documentation }) => documentation.endsWith('.'))).toBe(true);
-    expect(controls.map((socket) => value(families, 'up', { socket }))).toEqual([1, 1, 0]);
-    expect(value(families, 'client_connected', { socket: one })).toBe(1);
+    expect(controls.map((socket) => value(families, `${PREFIX}up`, { socket }))).toEqual([1, 1, 0]);
+    expect(value(families, `${PREFIX}client_connected`, { socket: one })).toBe(1);
     const lstat = { operation: 'lstat' };
-    expect(value(families, 'requests_total', { socket: one, ...lstat })).toBe(1);
-    expect(value(families, 'requests_total', { socket: two, ...lstat })).toBe(2);
-    expect(value(families, 'errors_total', { socket: two, ...lstat })).toBe(1);
-    expect(value(families, 'requests_total', { socket: two, operation: 'rename' })).toBe(0);
-    expect(value(families, 'requests_total', { socket: gone })).toBeUndefined();
+    expect(value(families, `${PREFIX}requests_total`, { socket: one, ...lstat })).toBe(1);
+    expect(value(families, `${PREFIX}requests_total`, { socket: two, ...lstat })).toBe(2);
+    expect(value(families, `${PREFIX}errors_total`, { socket: two, ...lstat })).toBe(1);
+    expect(value(families, `${PREFIX}requests_total`, { socket: two, operation: 'rename' })).toBe(0);
+    expect(value(families, `${PREFIX}requests_total`, { socket: gone })).toBeUndefined();
 
     const counters = statusJson(two).operations['lstat']!;
-    expect(value(families, 'sent_bytes_total', { socket: two, ...lstat })).toBe(counters.bytesSent);
+    expect(value(families, `${PREFIX}sent_bytes_total`, { socket: two, ...lstat })).toBe(counters.bytesSent);
     const duration = 'request_duration_seconds';
-    expect(value(families, `${duration}_count`, { socket: two, ...lstat })).toBe(2);
-    expect(value(families, `${duration}_bucket`, { socket: two, ...lstat, le: '+Inf' })).toBe(2);
-    expect(value(families, `${duration}_sum`, { socket: two, ...lstat })).toBeCloseTo(
+    expect(value(families, `${PREFIX}${duration}_count`, { socket: two, ...lstat })).toBe(2);
+    expect(value(families, `${PREFIX}${duration}_bucket`, { socket: two, ...lstat, le: '+Inf' })).toBe(2);
+    expect(value(families, `${PREFIX}${duration}_sum`, { socket: two, ...lstat })).toBeCloseTo(
       counters.latency.sum / 1e6,
       6,
     );
@@ -125,7 +72,7 @@ describe.skipIf(skipped !== undefined)('the metrics', () => {
     const session = sessionForTest(exportForTest(), { args: ['--control', control] });
     expect(session.client.request(requests.lstat('/')).errno).toBe(0);
     const families = parse(status(['--openmetrics', control]).stdout, 'parser');
-    expect(value(families, 'requests_total', { operation: 'lstat' })).toBe(1);
+    expect(value(families, `${PREFIX}requests_total`, { operation: 'lstat' })).toBe(1);
     expect(families.find(({ name }) => name === `${PREFIX}request_duration_seconds`)?.type).toBe('histogram');
   });
 
@@ -144,7 +91,7 @@ describe.skipIf(skipped !== undefined)('the metrics', () => {
     const session = sessionForTest(directory, { args: ['--control', control] });
     expect(session.client.request(requests.lstat('/')).errno).toBe(0);
     const families = parse(status(['--openmetrics', control]).stdout, 'openmetrics.parser');
-    expect(value(families, 'up', { socket: control, export: directory })).toBe(1);
+    expect(value(families, `${PREFIX}up`, { socket: control, export: directory })).toBe(1);
     // a terminal is not told to obey it
     expect(status([control]).stdout).toContain(`export: ${dirname(directory)}/a"b\\c?d e=,}é`);
   });
