@@ -74,12 +74,18 @@ const files: readonly Entry[] = [
   {
     macro: 'Pa ',
     terms: ['/etc/virtfs-proxy-helper/VM.conf'],
-    meaning: 'What the systemd units serve to the machine VM: EXPORT=, OWNER= and OPTIONS=.',
+    meaning:
+      'What the systemd units serve to the machine VM: EXPORT=, OWNER=, OPTIONS=, COMMON= and SERVER_OPTIONS=.',
   },
   {
     macro: 'Pa ',
     terms: ['/run/virtfs-proxy-helper/VM/9p.sock'],
     meaning: 'The socket of virtfs-proxy-helper@VM.socket.',
+  },
+  {
+    macro: 'Pa ',
+    terms: ['/run/virtfs-9p-server/VM/9p.sock'],
+    meaning: 'The socket of virtfs-9p-server@VM.socket.',
   },
   {
     macro: 'Pa ',

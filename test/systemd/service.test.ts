@@ -26,7 +26,7 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
   beforeAll(async () => {
     machine = await SystemdMachine.boot();
     machine.documented('systemctl link');
-    machine.documented('systemctl enable --now');
+    machine.documented('systemctl enable --now virtfs-proxy-helper@');
   }, 600_000);
 
   afterAll(async () => {
@@ -79,7 +79,9 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
     expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ ...owner, mode: 0o4755 });
     expect(readFileSync(machine.tree.at('/srv/vm1/directory/file'), 'utf8')).toBe('from the guest');
     expect(machine.state(service)).toBe('active');
-    expect(machine.documented('systemctl status')).toMatch(/Status: "serving \/srv\/vm1 to uid 0/);
+    expect(machine.documented('systemctl status virtfs-proxy-helper@')).toMatch(
+      /Status: "serving \/srv\/vm1 to uid 0/,
+    );
     expect(machine.documented('virtfs-proxy-helper status')).toMatch(/mkdir/i);
   });
 
@@ -126,7 +128,7 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
 
   it('stops when it is told to, and its socket waits for the next start', () => {
     const share = connected();
-    machine.documented('systemctl stop');
+    machine.documented('systemctl stop virtfs-proxy-helper@');
     expect(share.atEnd()).toBe(true);
     expect(machine.booted.property(service, 'Result')).toBe('success');
     expect(machine.state(socket)).toBe('active');

@@ -131,6 +131,19 @@ describe('the command line', () => {
     );
   });
 
+  it('takes a socket that systemd passed by the name 9p-server for that of a server, whatever user that is', () => {
+    const argv = ['-p', '/srv', '--uid', 'qemu', '--allow-uid', '1'];
+    const of = (name: string, ...more: string[]): ReturnType<typeof configure> =>
+      configure(parseOptions([...argv, ...more]), [{ descriptor: 3, name }]);
+    expect(of('9p-server')).toMatchObject({ descriptorRequests: true, endpoint: { allowed: [] } });
+    expect(of('9p-server').endpoint.uid).toBeUndefined();
+    expect(of('other')).toMatchObject({
+      descriptorRequests: false,
+      endpoint: { uid: 'qemu', allowed: ['1'] },
+    });
+    expect(of('9p-server', '--fd=4')).toMatchObject({ descriptorRequests: false, endpoint: { uid: 'qemu' } });
+  });
+
   it.each([
     [['-f', '3'], '--path is required'],
     [['-p', '/srv'], 'one of --socket and --fd is required'],

@@ -21,6 +21,12 @@ const LEAST_OPEN_FILES = 64;
 
 const STDERR = 2;
 
+/**
+ * FileDescriptorName= of a socket whose clients are 9P servers. They make requests about descriptors, and have whatever user
+ * the service manager gives them: who can reach the socket is for its unit to see to.
+ */
+const SERVERS_SOCKET = '9p-server';
+
 /** Where the client comes from. `origin` says in messages who passed a descriptor. */
 export type Endpoint = {
   /** A name or an id as text; undefined when not given. */
@@ -98,8 +104,21 @@ function endpoint(values: OptionValues, passed: readonly PassedSocket[] | undefi
   if (fd !== undefined) {
     return { kind: 'descriptor', descriptor: clientDescriptor(values, fd), origin: `--fd ${fd}`, ...owner };
   }
-  if (socket === undefined) return { kind: 'descriptor', ...theOneOf(passed), ...owner };
+  if (socket === undefined) {
+    const everybody = { uid: undefined, gid: undefined, allowed: [] };
+    return {
+      kind: 'descriptor',
+      ...theOneOf(passed),
+      ...(isServers(values, passed) ? everybody : owner),
+    };
+  }
   return { kind: 'path', path: socketPath('socket', socket), ...owner };
+}
+
+/** Whether the client is a 9P server, by the name of the socket that it comes from. */
+function isServers(values: OptionValues, passed: readonly PassedSocket[] | undefined): boolean {
+  const isPassed = values.socket === undefined && values.fd === undefined;
+  return isPassed && passed?.[0]?.name === SERVERS_SOCKET;
 }
 
 function clientDescriptor(values: OptionValues, number: string): number {
@@ -201,7 +220,7 @@ export function configure(values: OptionValues, passed?: readonly PassedSocket[]
     pidfile: pidfile === undefined ? undefined : absolutePath(pidfile),
     openFiles: openFiles(values),
     readOnly: values.readonly === true,
-    descriptorRequests: values['descriptor-requests'] === true,
+    descriptorRequests: values['descriptor-requests'] === true || isServers(values, passed),
     formerMounts: formerMounts(values),
     followMounts: oneOf('host-mounts', text(values, 'host-mounts') ?? 'follow', hostMountsModes) === 'follow',
     ids: idMappings(values),
