@@ -85,7 +85,7 @@ export function configureServer(
     limits: {
       fids: values.bounded('max-fids', 16, MANY, 65_536),
       requests: values.bounded('max-requests', 1, 1024, 128),
-      descriptors: values.bounded('max-open', 4, MANY, 1024),
+      descriptors: values.bounded('max-open', 4, MANY, 960),
       attributeBytes: values.bounded('max-xattr-bytes', 65_536, 1_073_741_824, 8_388_608),
     },
     helperRestarts: values.bounded('helper-restarts', 0, 1000, 5),

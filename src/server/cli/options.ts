@@ -31,7 +31,7 @@ export const serverOptions = {
   msize: { value: 'BYTES', help: 'maximum size of a message: 4096 to 1048576 (default 524288)' },
   'max-fids': { value: 'N', help: 'maximum number of fids of a guest (default 65536)' },
   'max-requests': { value: 'N', help: 'maximum number of requests in flight (default 128)' },
-  'max-open': { value: 'N', help: 'maximum number of descriptors open for a guest (default 1024)' },
+  'max-open': { value: 'N', help: 'maximum number of descriptors open for a guest (default 960)' },
   'max-xattr-bytes': {
     value: 'BYTES',
     help: 'maximum memory for extended attributes that a guest is writing (default 8388608)',

@@ -17,6 +17,8 @@ import type { ServerHandover, ServerStart } from './handover.js';
 
 /** Descriptors that a server has beside those for its guest's files and locks, and some to spare. */
 const OWN_OPEN_FILES = 64;
+/** Threads of libuv's pool: as many reads and writes of a guest can wait for a disk before further ones wait for a thread. */
+const POOL_THREADS = 16;
 
 /**
  * Does what takes rights, in order, and then becomes the server, which never has any. Throws a StartError.
@@ -57,7 +59,11 @@ export async function launchServer(start: ServerStart, program: string): Promise
       start.report,
       rootChanger?.socket,
     ],
-    { NODE_OPTIONS: process.env['NODE_OPTIONS'], [CONTROL_VARIABLE]: process.env[CONTROL_VARIABLE] },
+    {
+      NODE_OPTIONS: process.env['NODE_OPTIONS'],
+      UV_THREADPOOL_SIZE: String(POOL_THREADS),
+      [CONTROL_VARIABLE]: process.env[CONTROL_VARIABLE],
+    },
   );
   if (isRoot) clearGroups();
   restrictNextProgram([], whyNoRoot === undefined);
