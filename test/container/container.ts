@@ -4,13 +4,24 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
+interface Volume {
+  /** A directory of the host. */
+  readonly outside: string;
+  /** Its path in the container. */
+  readonly inside: string;
+  readonly readOnly: boolean;
+}
+
 /** What a `docker run` line asks for, as far as the helper's does. */
 export interface RunLine {
   readonly readOnly: boolean;
+  /** What is run instead of the image's entry point. */
+  readonly entrypoint: string | undefined;
+  /** undefined: root */
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
   /** Without CAP_, what is added to nothing. */
   readonly capabilities: readonly string[];
-  /** Directories of the host by the path in the container. */
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: readonly Volume[];
   /** What follows the image's name. */
   readonly words: readonly string[];
 }
@@ -61,6 +72,9 @@ export function parseRunLine(words: readonly string[]): RunLine {
       name: { type: 'string' },
       restart: { type: 'string' },
       'read-only': { type: 'boolean', default: false },
+      'no-healthcheck': { type: 'boolean' },
+      entrypoint: { type: 'string' },
+      user: { type: 'string' },
       network: { type: 'string' },
       'security-opt': { type: 'string' },
       'cap-drop': { type: 'string' },
@@ -74,10 +88,31 @@ export function parseRunLine(words: readonly string[]): RunLine {
   }
   return {
     readOnly: values['read-only'],
+    entrypoint: values.entrypoint,
+    user: values.user === undefined ? undefined : parseUser(values.user),
     capabilities: values['cap-add'],
-    volumes: new Map(values.volume.map((volume) => volume.split(':').toReversed() as [string, string])),
+    volumes: values.volume.map(parseVolume),
     words: words.slice(image + 1),
   };
+}
+
+const USER = 'container';
+
+/** systemd-nspawn takes a user by name only, an engine by numbers that nobody needs to know. */
+function addUser(root: string, { uid, gid }: { uid: number; gid: number }): void {
+  fs.appendFileSync(path.join(root, 'etc/passwd'), `${USER}:x:${uid}:${gid}::/:/bin/false\n`);
+}
+
+function parseUser(given: string): RunLine['user'] {
+  const [uid = Number.NaN, gid = Number.NaN] = given.split(':').map(Number);
+  if (!Number.isInteger(uid) || !Number.isInteger(gid)) throw new Error(`--user ${given}: not two ids`);
+  return { uid, gid };
+}
+
+function parseVolume(given: string): Volume {
+  const [outside = '', inside = '', mode] = given.split(':');
+  if (mode !== undefined && mode !== 'ro') throw new Error(`--volume ${given}: ${mode} is not known here`);
+  return { outside, inside, readOnly: mode === 'ro' };
 }
 
 export class Container {
@@ -88,9 +123,11 @@ export class Container {
     if (this.#nspawn.exitCode === null) process.kill(this.pid, 'SIGKILL');
   };
 
+  /** @param entrypoint of the image */
   constructor(root: string, entrypoint: readonly string[], line: RunLine, log: number) {
     // an engine makes these in a layer of the container's own
-    for (const inside of line.volumes.keys()) fs.mkdirSync(path.join(root, inside), { recursive: true });
+    for (const { inside } of line.volumes) fs.mkdirSync(path.join(root, inside), { recursive: true });
+    if (line.user !== undefined) addUser(root, line.user);
     const drop = dropped.filter((name) => !line.capabilities.includes(name)).map((name) => `CAP_${name}`);
     this.#nspawn = spawn(
       'systemd-nspawn',
@@ -105,8 +142,13 @@ export class Container {
         ],
         ...['--private-network', '--no-new-privileges=yes', `--drop-capability=${drop.join(',')}`],
         ...(line.readOnly ? ['--read-only'] : []),
-        ...[...line.volumes].map(([inside, outside]) => `--bind=${outside}:${inside}`),
-        ...[`--directory=${root}`, '--', ...entrypoint, ...line.words],
+        ...(line.user === undefined ? [] : [`--user=${USER}`]),
+        ...line.volumes.map(
+          ({ outside, inside, readOnly }) => `--bind${readOnly ? '-ro' : ''}=${outside}:${inside}`,
+        ),
+        ...[`--directory=${root}`, '--'],
+        ...(line.entrypoint === undefined ? entrypoint : [line.entrypoint]),
+        ...line.words,
       ],
       { stdio: ['ignore', log, log] },
     );
@@ -125,6 +167,11 @@ export class Container {
   get pid(): number {
     const child = fs.readFileSync(`/proc/${this.#nspawn.pid}/task/${this.#nspawn.pid}/children`, 'utf8');
     return Number.parseInt(child, 10);
+  }
+
+  /** All its processes, the first one first. */
+  get processes(): number[] {
+    return withDescendants(this.pid);
   }
 
   /** `docker exec`: fails when the command does. */
@@ -146,4 +193,12 @@ export class Container {
     this.#abandon();
     process.off('exit', this.#abandon);
   }
+}
+
+function withDescendants(pid: number): number[] {
+  const children = fs
+    .readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) => fs.readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
+    .filter((child) => child !== '');
+  return [pid, ...children.flatMap((child) => withDescendants(Number(child)))];
 }
