@@ -1,8 +1,10 @@
 /** The packages where people install them: on the smallest Debian 12 and 13, which have no Node. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { skipUnlessRoot } from '../../harness/root-only.js';
+import { NinepClient } from '../../harness/ninep-client.js';
 import { requests } from '../../harness/requests.js';
 import type { WireClient } from '../../harness/wire-client.js';
+import { open } from '../server/acceptance/scene.js';
 import { BareDebian, OLDER } from './bare-debian.js';
 import { version } from './built.js';
 
@@ -22,6 +24,8 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
   let before: string[];
   /** Clients of a helper that a later test goes on with. */
   const clients = new Map<string, WireClient>();
+  /** The guest of a 9P server, likewise. */
+  let guest: NinepClient | undefined;
 
   beforeAll(async () => {
     debian = await BareDebian.boot(release);
@@ -30,6 +34,7 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
 
   afterAll(async () => {
     for (const client of clients.values()) client.close();
+    guest?.close();
     await debian.remove();
   }, 60_000);
 
@@ -88,7 +93,8 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
       '. /usr/share/bash-completion/completions/virtfs-proxy-helper; complete -p virtfs-proxy-helper';
     expect(debian.booted.run(`bash -c '${completion}'`)).toContain('-F _virtfs_proxy_helper');
     // the pages that they name, too
-    const verify = debian.booted.attempt(`systemd-analyze verify ${service} ${socket}`);
+    const units = [service, socket, 'virtfs-9p-server@vm2.service', 'virtfs-9p-server@vm2.socket'];
+    const verify = debian.booted.attempt(`systemd-analyze verify ${units.join(' ')}`);
     expect(verify).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
@@ -110,12 +116,24 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
   });
 
   it('serves a client of the unit that is enabled by the commands of the documentation', async () => {
-    debian.documented('docs/systemd.md', 'systemctl enable --now');
+    debian.documented('docs/systemd.md', 'systemctl enable --now virtfs-proxy-helper@');
     connected('/run/virtfs-proxy-helper/vm1/9p.sock');
     await becomes(service, 'active');
     expect(debian.program(mainPid())).toMatch(program);
     debian.booted.run('virtfs-proxy-helper --keep-listening --path /srv/share --socket /run/listener.sock');
     connected('/run/listener.sock');
+  });
+
+  it('serves a guest of the 9P server that is enabled by the commands of the documentation', async () => {
+    debian.documented('docs/systemd.md', 'systemctl enable --now virtfs-9p-server@');
+    guest = await NinepClient.connect({ path: debian.booted.at('/run/virtfs-9p-server/vm2/9p.sock') });
+    await guest.version();
+    await guest.attach(0);
+    await guest.request('Twalk', { fid: 0, newfid: 1, names: [] });
+    await guest.request('Tlcreate', { fid: 1, name: 'guests', flags: open.RDWR, mode: 0o644, gid: 0 });
+    await guest.request('Twrite', { fid: 1, offset: 0n, data: Buffer.from('written') });
+    expect(debian.booted.run('cat /srv/vm2/guests')).toBe('written');
+    expect(debian.state('virtfs-9p-server@vm2.service')).toBe('active');
   });
 
   it('is upgraded while machines run: their helpers go on, the next start is of the new version', async () => {
@@ -127,6 +145,13 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
     expect([debian.state(service), debian.state(socket), mainPid()]).toEqual(['active', 'active', pid]);
     expect(debian.program(pid)).toMatch(/ \(deleted\)$/);
     expect(debian.documented('docs/systemd.md', 'virtfs-proxy-helper status')).toContain(`pid ${pid}`);
+    await guest?.request('Twrite', { fid: 1, offset: 0n, data: Buffer.from('upgrade') });
+    expect(debian.booted.run('cat /srv/vm2/guests')).toBe('upgrade');
+    debian.documented('docs/systemd.md', 'systemctl restart virtfs-proxy-helper@vm2');
+    await guest?.request('Tgetattr', { fid: 1, mask: 0x7ffn });
+    expect(debian.program(debian.booted.property('virtfs-proxy-helper@vm2.service', 'MainPID'))).toMatch(
+      program,
+    );
     // the listener is of the old version, what it starts for the next client of the new one
     expect(answers(debian.connect('/run/listener.sock'))).toBe(0);
 
@@ -137,20 +162,21 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
     expect(mainPid()).not.toBe(pid);
   });
 
-  it('stops its units when it is removed, and leaves what the operator wrote', () => {
+  it('stops its units when it is removed, and leaves what the operator wrote', async () => {
     debian.documented(page, 'apt remove');
     expect(clients.get('/run/virtfs-proxy-helper/vm1/9p.sock')?.atEnd()).toBe(true);
-    expect(debian.booted.run("systemctl list-units --plain --no-legend 'virtfs-proxy-helper@*'")).toBe('');
+    await expect(guest?.request('Tgetattr', { fid: 1, mask: 0x7ffn })).rejects.toThrow();
+    expect(debian.booted.run("systemctl list-units --plain --no-legend 'virtfs-*'")).toBe('');
     for (const unit of [service, socket]) expect(debian.state(unit)).toBe('inactive');
-    expect(debian.booted.run('ls /etc/virtfs-proxy-helper')).toBe('vm1.conf');
+    expect(debian.booted.run('ls /etc/virtfs-proxy-helper')).toBe('vm1.conf\nvm2.conf');
     // not the units': it ends with its client
     expect(answers(clients.get('/run/background.sock')!)).toBe(0);
   });
 
   it('leaves nothing but that when it is purged', () => {
     debian.booted.run('DEBIAN_FRONTEND=noninteractive apt-get purge --yes virtfs-proxy-helper');
-    const operators = ['/etc/virtfs-proxy-helper', '/etc/virtfs-proxy-helper/vm1.conf'];
-    const served = ['/srv/share', '/srv/share/made', '/srv/vm1'];
+    const operators = ['', '/vm1.conf', '/vm2.conf'].map((name) => `/etc/virtfs-proxy-helper${name}`);
+    const served = ['/srv/share', '/srv/share/made', '/srv/vm1', '/srv/vm2', '/srv/vm2/guests'];
     expect(debian.files()).toEqual([...before, ...operators, ...served].sort());
   });
 });
