@@ -44,5 +44,6 @@ export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 export const ENOTCONN = 107;
 export const ETOOMANYREFS = 109;
+export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const ESTALE = 116;

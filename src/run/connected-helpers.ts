@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import type { Logger } from '../observability/log.js';
 import { HelperClient } from '../server/helper-client/helper-client.js';
@@ -12,6 +13,10 @@ import type { HelperLoss, HelperSource, ServingHelper } from './helper-source.js
 /** How long it is waited between two tries to connect: milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 60_000;
+/** How long it is tried to connect where too many wait to be accepted: milliseconds. */
+const CROWD_MS = 5_000;
+/** How long a helper has to answer when it is connected: milliseconds. */
+const ANSWER_MS = 10_000;
 
 /** A helper that ends tells nobody here why. */
 const LOSS: HelperLoss = { reason: 'the helper closed the connection', isReplaced: true, isFailure: true };
@@ -36,21 +41,17 @@ export class ConnectedHelpers implements HelperSource {
     this.#log = log;
   }
 
-  async first(): Promise<ServingHelper> {
-    const socket = connect(this.#path);
+  async first(abandoned: AbortSignal): Promise<ServingHelper> {
+    const socket = await connect(this.#path, abandoned);
     if (socket < 0) throw notReached(this.#path, describeErrno(socket));
-    this.#served = await this.#ask(socket);
+    this.#served = await this.#ask(socket, abandoned);
     return new ConnectedHelper(socket);
   }
 
   async next(abandoned: AbortSignal): Promise<ServingHelper | string> {
     const socket = await this.#connection(abandoned);
     if (socket === undefined) return 'no helper is needed any more';
-    const end = (): void => void shutdown(socket);
-    abandoned.addEventListener('abort', end);
-    const { user, root } = await this.#ask(socket).finally(() => {
-      abandoned.removeEventListener('abort', end);
-    });
+    const { user, root } = await this.#ask(socket, abandoned);
     if (user === this.#served?.user && root === this.#served?.root) return new ConnectedHelper(socket);
     close(socket);
     return root === this.#served?.root
@@ -65,7 +66,7 @@ export class ConnectedHelpers implements HelperSource {
   /** Tries again for as long as nobody listens. @returns undefined when it is abandoned */
   async #connection(abandoned: AbortSignal): Promise<number | undefined> {
     for (let delay = FIRST_PAUSE_MS; !abandoned.aborted; delay = Math.min(2 * delay, MAX_PAUSE_MS)) {
-      const socket = connect(this.#path);
+      const socket = await connect(this.#path, abandoned);
       if (socket >= 0) return socket;
       if (delay === FIRST_PAUSE_MS)
         this.#log.warn(
@@ -77,17 +78,32 @@ export class ConnectedHelpers implements HelperSource {
     return undefined;
   }
 
-  /** Waits until the helper answers. Throws a StartError when it does not, and closes the socket. */
-  async #ask(socket: number): Promise<Served> {
+  /** Waits until the helper answers. Throws a StartError when it does not in time, and closes the socket. */
+  async #ask(socket: number, abandoned: AbortSignal): Promise<Served> {
     const client = new HelperClient(duplicate(socket));
-    const attributes = await client.request('lstat', { path: ROOT });
-    client.close();
+    const late = new AbortController();
+    // what is not answered then is answered with an error
+    const end = (): void => {
+      client.close();
+    };
+    const timer = setTimeout(() => {
+      late.abort();
+      end();
+    }, ANSWER_MS);
+    abandoned.addEventListener('abort', end);
+    const answered = client.request('lstat', { path: ROOT });
+    if (abandoned.aborted) end();
+    const attributes = await answered;
+    abandoned.removeEventListener('abort', end);
+    clearTimeout(timer);
+    end();
     if (typeof attributes !== 'number') {
       const { device, inode } = attributes;
       return { user: peerCredentials(socket)?.uid, root: `${device}:${inode}` };
     }
     close(socket);
-    throw notReached(this.#path, `it does not answer: ${describeErrno(attributes)}`);
+    const failed = late.signal.aborted ? -errno.ETIMEDOUT : attributes;
+    throw notReached(this.#path, `it does not answer: ${describeErrno(failed)}`);
   }
 }
 
@@ -99,19 +115,33 @@ interface Served {
 }
 
 /** Throws a StartError when nobody listens at a path. */
-export function tryConnection(path: string): Promise<void> {
-  const socket = connect(path);
-  if (socket < 0) return Promise.reject(notReached(path, describeErrno(socket)));
+export async function tryConnection(path: string): Promise<void> {
+  const socket = await connect(path);
+  if (socket < 0) throw notReached(path, describeErrno(socket));
   close(socket);
-  return Promise.resolve();
 }
 
 function notReached(path: string, why: string): StartError {
   return new StartError('helper-not-reached', `cannot connect to a helper at ${path}: ${why}`);
 }
 
+/**
+ * Waits a while where too many wait to be accepted: anybody who may connect can have them do so, but a helper soon accepts
+ * them all.
+ *
+ * @returns a connection, or -errno (EAGAIN)
+ */
+async function connect(path: string, abandoned?: AbortSignal): Promise<number> {
+  for (let waited = 0; ; waited += FIRST_PAUSE_MS) {
+    const socket = connectAtOnce(path);
+    if (socket !== -errno.EAGAIN || waited >= CROWD_MS || abandoned?.aborted === true) return socket;
+    // rejects when it is abandoned
+    await pause(FIRST_PAUSE_MS, undefined, { signal: abandoned }).catch(() => undefined);
+  }
+}
+
 /** @returns a connection, or -errno: also where too many wait to be accepted (EAGAIN) */
-function connect(path: string): number {
+function connectAtOnce(path: string): number {
   const socket = unixSocket(SOCK_STREAM);
   if (socket < 0) return socket;
   setNonBlocking(socket);

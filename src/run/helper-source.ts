@@ -24,8 +24,12 @@ export interface ServingHelper {
 
 /** Where the helpers of one client come from, one after the other. */
 export interface HelperSource {
-  /** Throws a StartError. */
-  first(): Promise<ServingHelper>;
+  /**
+   * Throws a StartError.
+   *
+   * @param abandoned when none is needed any more
+   */
+  first(abandoned: AbortSignal): Promise<ServingHelper>;
   /**
    * The next one, or why there is none that can take the place of the last. Throws a StartError when there may be one later.
    *

@@ -5,6 +5,7 @@ import { ExitStatus } from '../startup/exit-status.js';
 import { StartError } from '../startup/start-errors.js';
 import type { ProcessEnd } from '../syscalls/process.js';
 import { close } from '../syscalls/files.js';
+import { HangUpWatch } from '../syscalls/descriptor-watch.js';
 import { closeStranger } from '../syscalls/stranger.js';
 import type { HelperLoss, HelperSource, ServingHelper } from './helper-source.js';
 import { Restarts } from './restarts.js';
@@ -61,10 +62,21 @@ export class Pair {
     this.ended = this.#serve();
   }
 
-  /** Starts both. The client's socket is closed here, whatever happens. Throws a StartError. */
-  static async start(plan: PairPlan, client: ClientSocket): Promise<Pair> {
+  /**
+   * Starts both. The client's socket is closed here, whatever happens. Throws a StartError.
+   *
+   * @param stopped when they are not needed any more
+   * @returns undefined when it was stopped, or the client left, before there was a helper
+   */
+  static async start(plan: PairPlan, client: ClientSocket, stopped: AbortSignal): Promise<Pair | undefined> {
+    const abandoned = new AbortController();
+    const abandon = (): void => {
+      abandoned.abort();
+    };
+    stopped.addEventListener('abort', abandon);
+    const watch = client.listening ? undefined : new HangUpWatch(client.descriptor, abandon);
     try {
-      const helper = await plan.helpers.first();
+      const helper = await plan.helpers.first(abandoned.signal);
       try {
         const server = await startServer(plan.serverProgram, plan.settings, client, helper.descriptor);
         helper.release();
@@ -75,8 +87,11 @@ export class Pair {
       }
     } catch (error) {
       plan.helpers.close();
+      if (abandoned.signal.aborted && error instanceof StartError) return undefined;
       throw error;
     } finally {
+      stopped.removeEventListener('abort', abandon);
+      watch?.close();
       if (client.listening) close(client.descriptor);
       else closeStranger(client.descriptor);
     }

@@ -89,19 +89,24 @@ async function serveOne(
   readiness: Readiness,
 ): Promise<number> {
   const { notifier } = readiness;
-  const starting = Pair.start({ ...plan, helpers: helpersOf(undefined, plan.log) }, client);
+  const stopped = new AbortController();
+  const starting = Pair.start({ ...plan, helpers: helpersOf(undefined, plan.log) }, client, stopped.signal);
   // also one that comes while they are started
   onSignals((signal) => {
-    if (signal !== 'SIGUSR1') notifier.stopping();
+    if (signal !== 'SIGUSR1') {
+      notifier.stopping();
+      stopped.abort();
+    }
     void starting.then(
       (pair) => {
-        if (signal === 'SIGUSR1') pair.signal(signal);
-        else pair.stop();
+        if (signal === 'SIGUSR1') pair?.signal(signal);
+        else pair?.stop();
       },
       () => undefined,
     );
   });
   const pair = await starting;
+  if (pair === undefined) return ExitStatus.OK;
   readiness.tell();
   notifier.status(`sharing ${title} at ${server.address.origin}`);
   const { status, reason } = await pair.ended;

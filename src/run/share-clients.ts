@@ -24,7 +24,7 @@ export class ShareClients {
   });
   readonly #changed: () => void;
   #count = 0;
-  #stopping = false;
+  readonly #stopped = new AbortController();
 
   /** @param changed is told when a client has come or gone */
   constructor(plan: (client: number) => PairPlan, log: Logger, changed: () => void) {
@@ -55,8 +55,8 @@ export class ShareClients {
     const number = ++this.#count;
     this.#changed();
     try {
-      const pair = await Pair.start(this.#plan(number), client.socket);
-      await this.#attend(pair, number);
+      const pair = await Pair.start(this.#plan(number), client.socket, this.#stopped.signal);
+      if (pair !== undefined) await this.#attend(pair, number);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       this.#refusals.report(
@@ -72,7 +72,7 @@ export class ShareClients {
   async #attend(pair: Pair, number: number): Promise<void> {
     this.#pairs.add(pair);
     // a signal came while they were started
-    if (this.#stopping) pair.stop();
+    if (this.#stopped.signal.aborted) pair.stop();
     const { reason } = await pair.ended;
     this.#pairs.delete(pair);
     if (reason !== undefined)
@@ -90,7 +90,7 @@ export class ShareClients {
 
   /** Ends all. */
   stop(): void {
-    this.#stopping = true;
+    this.#stopped.abort();
     this.#queue.close();
     this.#log.info({ clients: this.running }, 'ending the sessions of all clients');
     for (const pair of this.#pairs) pair.stop();

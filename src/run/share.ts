@@ -99,6 +99,7 @@ export async function startShare(
   });
   const share = new Share(emulatorSide, helperSide, child, ended);
   const kill = (): void => void child.kill('SIGKILL');
+  if (abandoned?.aborted === true) kill();
   abandoned?.addEventListener('abort', kill);
   const report = await reportFrom(child.stdio[REPORT] as Readable);
   abandoned?.removeEventListener('abort', kill);

@@ -23,8 +23,8 @@ export class StartedHelpers implements HelperSource {
     this.#served = new ServedExport(path);
   }
 
-  async first(): Promise<ServingHelper> {
-    const share = await startShare(this.#program, this.#options, 'inherit');
+  async first(abandoned: AbortSignal): Promise<ServingHelper> {
+    const share = await startShare(this.#program, this.#options, 'inherit', abandoned);
     this.#served.add(share.child);
     return servingHelper(share);
   }

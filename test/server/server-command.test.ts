@@ -11,68 +11,22 @@ import {
 } from '../../harness/helper-process.js';
 import { NinepClient } from '../../harness/ninep-client.js';
 import { Installation, ordinaryUser } from '../../harness/ordinary-user.js';
-import { patience } from '../../harness/patience.js';
 import { Random } from '../../harness/random.js';
 import { isAlive } from '../../harness/run-process.js';
-import {
-  attached,
-  expectGone,
-  ofThreads,
-  type ShareOptions,
-  ShareProcess,
-  socketPathForTest,
-} from '../../harness/share-process.js';
+import { attached, expectGone, ofThreads, ShareProcess } from '../../harness/share-process.js';
 import { exportForTest } from '../../harness/tree.js';
 import { Scene } from './acceptance/scene.js';
 import { GuestUnderKills } from './guest-under-kills.js';
+import { helperAt, PATIENCE, place, type Place, serverAt } from './halves.js';
 
 const skipped = whyNotRoot();
 const suffix = skipped === undefined ? '' : ` (${skipped})`;
-const PATIENCE = { timeout: 20_000 * patience, interval: 5 };
-
-interface Place {
-  readonly directory: string;
-  /** Where the helper listens. */
-  readonly helperSocket: string;
-  /** Where guests connect. */
-  readonly path: string;
-}
-
-function place(): Place {
-  return { directory: exportForTest(), helperSocket: socketPathForTest(), path: socketPathForTest() };
-}
-
-/** A helper at the place's socket, which is there when this returns. */
-async function helperAt(
-  { directory, helperSocket }: Omit<Place, 'path'>,
-  ...options: string[]
-): Promise<HelperProcess> {
-  const helper = helperForTest([
-    ...['--nodaemon', `--path=${directory}`, `--socket=${helperSocket}`, '--descriptor-requests'],
-    ...options,
-  ]);
-  await vi.waitFor(() => {
-    expect([existsSync(helperSocket), helper.stderr()]).toEqual([true, expect.any(String)]);
-  }, PATIENCE);
-  return helper;
-}
 
 async function kill(helper: HelperProcess, { helperSocket }: Place): Promise<void> {
   process.kill(helper.pid, 'SIGKILL');
   await helper.exit();
   await nobodyListens(helperSocket);
   rmSync(helperSocket);
-}
-
-function serverAt(
-  { helperSocket, path }: Omit<Place, 'directory'>,
-  options: readonly string[] = [],
-  started: ShareOptions = {},
-): ShareProcess {
-  return new ShareProcess([`--helper=${helperSocket}`, `--listen=unix:${path}`, ...options], {
-    command: 'server',
-    ...started,
-  });
 }
 
 async function sceneAt({ path, directory }: Place): Promise<Scene> {
