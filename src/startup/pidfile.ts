@@ -48,7 +48,7 @@ export function lockPidfile(path: string): Pidfile {
   };
   const place = openPlace(path, fail);
   try {
-    return Staging.run(place, (staging) => {
+    return Staging.run(place, fail, (staging) => {
       refuseTaken(place, fail);
       const name = cString(NEW);
       const writable = check(openat(staging.directory, name, O_CREAT | O_EXCL | O_WRONLY, MODE));

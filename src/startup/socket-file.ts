@@ -52,7 +52,7 @@ export function listenAt(
   const descriptor = check(unixSocket(type));
   fchmod(descriptor, mode);
   const place = openPlace(path, fail);
-  const file = Staging.run(place, (staging) => {
+  const file = Staging.run(place, fail, (staging) => {
     check(bindUnix(descriptor, pathIn(staging.directory, NEW)));
     const made = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
     check(chownDescriptor(made, uid, gid));
@@ -65,18 +65,20 @@ export function listenAt(
     check(published);
     return made;
   });
-  return { descriptor, file: new SocketFile(place, file) };
+  return { descriptor, file: new SocketFile(place, file, fail) };
 }
 
 /** The file of a socket that we made, held open: whoever takes its place keeps his own. */
 export class SocketFile {
   readonly #place: Place;
   readonly #file: number;
+  readonly #fail: Fail;
 
   /** @param file an O_PATH descriptor of it, which belongs to this object as the place's does */
-  constructor(place: Place, file: number) {
+  constructor(place: Place, file: number, fail: Fail) {
     this.#place = place;
     this.#file = file;
+    this.#fail = fail;
   }
 
   /** Removes it, if it is still there. One that cannot be removed is left to the next start, which takes its place. */
@@ -84,7 +86,7 @@ export class SocketFile {
     const { directory, name } = this.#place;
     try {
       if (isSameFile(this.#file, directory, cString(name)))
-        Staging.run(this.#place, (staging) => staging.removeOnly(this.#file));
+        Staging.run(this.#place, this.#fail, (staging) => staging.removeOnly(this.#file));
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
     }

@@ -1,4 +1,4 @@
-import { type Fail, StartError } from './start-errors.js';
+import type { Fail, StartError } from './start-errors.js';
 import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { AT_REMOVEDIR, close, linkat, renameat, unlinkat } from '../syscalls/files.js';
@@ -26,11 +26,11 @@ export class Staging {
     this.directory = directory;
   }
 
-  /** Runs `work` with the staging directory of a place, which is gone afterwards. Throws a StartError. */
-  static run<Result>(place: Place, work: (staging: Staging) => Result): Result {
+  /** Runs `work` with the staging directory of a place, which is gone afterwards. Throws a StartError, which `fail` makes. */
+  static run<Result>(place: Place, fail: Fail, work: (staging: Staging) => Result): Result {
     const name = `.${place.name}.starting`;
     const directory = lockPrivateDirectory(place.directory, name);
-    if (directory < 0) throw failure(place.path, name, directory);
+    if (directory < 0) throw failure(name, directory, fail);
     const staging = new Staging(place, directory);
     try {
       staging.#clear();
@@ -71,10 +71,8 @@ export class Staging {
   }
 }
 
-function failure(path: string, name: string, failed: number): StartError {
-  const because: Fail = (code, reason) => new StartError(code, `cannot create ${path}: ${reason}`);
-  if (failed === -errno.EEXIST) return because('path-taken', `${name} is in the way; remove it first`);
-  if (failed === -errno.EAGAIN)
-    return because('already-in-use', 'another start of a helper there is under way');
-  return because('file-not-created', describeErrno(failed));
+function failure(name: string, failed: number, fail: Fail): StartError {
+  if (failed === -errno.EEXIST) return fail('path-taken', `${name} is in the way; remove it first`);
+  if (failed === -errno.EAGAIN) return fail('already-in-use', 'another start of a helper there is under way');
+  return fail('file-not-created', describeErrno(failed));
 }
