@@ -56,9 +56,22 @@ log: ${status.logLinesLost} lines lost
 ${table('message', messages)}`;
 }
 
+/** What a terminal would obey, or what changes the order in which it shows the rest. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}]/gu;
+
 /** Names of files may hold what a terminal would obey. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return text.replace(UNPRINTABLE, '?');
+}
+
+/** A value as JSON on one line, which says the same without such characters. */
+export function printableJson(value: object): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }
 
 function duration(seconds: number): string {

@@ -7,7 +7,7 @@ import { ExitStatus } from '../startup/exit-status.js';
 import { usageError } from '../startup/start-errors.js';
 import { pairControlPath } from '../observability/control-paths.js';
 import { openMetrics, type Scraped } from '../observability/openmetrics.js';
-import { printable, serverStatusText, statusText } from '../observability/status-text.js';
+import { printable, printableJson, serverStatusText, statusText } from '../observability/status-text.js';
 import { isThere } from './ask.js';
 import { findProcesses } from './discovery.js';
 import { askAbout, type Asked, type Asking } from './machines.js';
@@ -23,7 +23,7 @@ type Show = (asking: Asking) => number;
 
 function complain({ socket, answer }: Asked<object>): number {
   if (answer.status !== undefined) return ExitStatus.OK;
-  process.stderr.write(`virtfs-proxy-helper: ${socket}: ${answer.reason}\n`);
+  process.stderr.write(`virtfs-proxy-helper: ${printable(socket)}: ${answer.reason}\n`);
   return ExitStatus.FAILURE;
 }
 
@@ -70,7 +70,7 @@ const showText: Show = (asking) => {
 /** A pair is one object, of the helper with the server in it. */
 const showJson: Show = (asking) => {
   const line = (value: object): void => {
-    print(`${JSON.stringify(value)}\n`);
+    print(`${printableJson(value)}\n`);
   };
   for (const { pid, listensFor } of asking.silent) line({ socket: null, pid, listensFor });
   for (const { helper, server } of asking.machines) {

@@ -59,3 +59,15 @@ it.each([
     expect.stringMatching(/^virtfs_proxy_helper_up\{[^}]*\} 0$/),
   ]);
 });
+
+it('has a terminal obey nothing, nor show it in another order', async () => {
+  const CONTROLS = '\u001b]0;x\u0007\n\u009b31m\u202e\u{e0041}';
+  const answer = { ...honest, export: `/srv/${CONTROLS}` };
+  const { stdout } = await shown(answer, '--json');
+  expect(stdout.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(JSON.parse(stdout)).toMatchObject({ export: answer.export });
+  expect((await shown(answer)).stdout).toContain('export: /srv/?]0;x???31m??\n');
+  expect(status([`/nowhere/${CONTROLS}`]).stderr).toMatch(
+    /: \/nowhere\/\?\]0;x\?\?\?31m\?\?: [^\p{Cc}\p{Cf}]*\n$/u,
+  );
+});
