@@ -77,7 +77,7 @@ module.exports = {
     ),
     only(
       'status',
-      ['abi', 'cli', 'observability', 'syscalls'],
+      ['abi', 'cli', 'observability', 'proxy-protocol', 'server/p9', 'syscalls'],
       'Asks running helpers and servers what they do.',
     ),
     only('accepting', ['abi', 'syscalls'], 'Clients of a listening socket, whoever they are.'),

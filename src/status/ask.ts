@@ -1,35 +1,54 @@
 import { isServerControlPath } from '../observability/control-paths.js';
 import type { HelperStatus } from '../observability/helper-status.js';
-import type { ServerStatus, Transport } from '../observability/server-status.js';
+import type { ServerStatus } from '../observability/server-status.js';
 import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { AT_FDCWD, close, O_PATH, openat, S_IFMT, S_IFSOCK } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
+import { waitForInput } from '../syscalls/poll.js';
 import {
   connectUnix,
+  MAX_PATH_BYTES,
   peerCredentials,
-  receiveWaiting,
-  setReceiveTimeout,
-  setSendTimeout,
+  receive,
   SOCK_SEQPACKET,
-  unixSocket,
+  unixSocketThatWaitsForNothing,
 } from '../syscalls/sockets.js';
 import { FileStatus, fstat } from '../syscalls/status.js';
+import { closeStranger, withoutLinger } from '../syscalls/stranger.js';
+import { readAnswer } from './answers.js';
 
 /** A helper answers between two requests; longer than this it only takes when it is stopped or a file system hangs. */
 const PATIENCE_MS = 3000;
+/** For all that are asked, of which many may be processes of somebody who only wants to keep us waiting. */
+const PATIENCE_WITH_ALL_MS = 15_000;
+const AT_ONCE = 64;
+/** How often one is looked for that accepts nobody now. */
+const AGAIN_MS = 50;
 /** More than any answer, which is one message. */
 const MAX_ANSWER_BYTES = 65_536;
+
+/** Whom to ask. */
+export interface Question {
+  readonly path: string;
+  /** The process that has to answer; undefined for any. */
+  readonly pid?: number;
+}
 
 /** What came of asking. */
 export type Answer<Status> =
   | { readonly status: Status }
-  | { readonly status: undefined; readonly absent: boolean; readonly reason: string };
+  | {
+      readonly status: undefined;
+      /** Whether nothing is known of who should answer: nothing is there, somebody else is, or nobody asked. */
+      readonly absent: boolean;
+      readonly reason: string;
+    };
 
 /** Whether there is anything at the path. */
 export const isThere = (answer: Answer<object>): boolean => answer.status !== undefined || !answer.absent;
 
-type AnyStatus = HelperStatus | ServerStatus;
+export type AnyStatus = HelperStatus | ServerStatus;
 
 export const isOfServer = (status: AnyStatus | undefined): status is ServerStatus =>
   status !== undefined && 'messages' in status;
@@ -50,98 +69,107 @@ function isNo(who: string): Answer<never> {
   return { status: undefined, absent: false, reason: `what answers there is no ${who}` };
 }
 
-/**
- * Asks the helper or the 9P server whose control socket is at a path of at most 107 bytes.
- *
- * @param pid the process that has to answer; undefined for any
- */
-export function ask(path: string, pid?: number): Answer<AnyStatus> {
-  const socket = unixSocket(SOCK_SEQPACKET);
-  setSendTimeout(socket, PATIENCE_MS);
-  setReceiveTimeout(socket, PATIENCE_MS);
-  const message = stableMemory(MAX_ANSWER_BYTES);
-  const connected = connectUnix(socket, path);
-  const isOther = pid !== undefined && connected >= 0 && peerCredentials(socket)?.pid !== pid;
-  if (isOther) {
-    close(socket);
-    return { status: undefined, absent: false, reason: `another process answers there, not pid ${pid}` };
-  }
-  const bytes = connected < 0 ? connected : receiveWaiting(socket, message, MAX_ANSWER_BYTES);
-  close(socket);
-  return bytes > 0 ? decode(path, message.slice(0, bytes)) : failure(path, bytes);
-}
-
-function decode(path: string, message: Uint8Array): Answer<AnyStatus> {
-  try {
-    const status: unknown = JSON.parse(new TextDecoder().decode(message));
-    if (isHelperStatus(status) || isServerStatus(status)) return { status };
-  } catch {
-    // no JSON
-  }
-  return isNo(processAt(path));
-}
-
-const LATENCIES = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, below: [0] };
-const OPERATION = { requests: 0, errors: 0, bytesReceived: 0, bytesSent: 0, latency: LATENCIES };
-const CLIENT = { pid: 0, uid: 0 };
-const HELPER = {
-  ...{ pid: 0, export: '', readOnly: false, uptime: 0, logLinesLost: 0, operations: {} },
-  descriptors: { passed: 0, held: 0 },
-};
-
-const SERVER = {
-  ...{ pid: 0, uptime: 0, transport: '', connected: false, logLinesLost: 0, messages: {} },
-  ...{ fids: 0, openFiles: 0, descriptors: 0, locks: 0, fileBytes: { read: 0, written: 0 } },
-  helper: { requests: 0, trips: 0, replacements: 0 },
-};
-const transports: readonly unknown[] = ['unix', 'tcp', 'vsock', 'vhost-user'] satisfies Transport[];
-const dialects: readonly unknown[] = [null, '9P2000', '9P2000.u', '9P2000.L'];
-
-/**
- * Whether an answer is that of a helper. Any user's process may pass for one, and what it says is shown on root's
- * terminal and in metrics: so numbers have to be numbers, and names those of operations.
- */
-function isHelperStatus(answer: unknown): answer is HelperStatus {
-  if (!isLike(answer, HELPER)) return false;
-  const { client, operations } = answer as { client?: unknown; operations: object };
-  return isClient(client) && areOperations(operations);
-}
-
-/** The same of a 9P server, which a guest may have taken over. */
-function isServerStatus(answer: unknown): answer is ServerStatus {
-  if (!isLike(answer, SERVER)) return false;
-  const { client, transport, dialect, msize, messages } = answer as {
-    [field: string]: unknown;
-    messages: object;
+/** Asks helpers and 9P servers, many at the same time, in a time that none of them can choose. */
+export function ask(questions: readonly Question[]): Answer<AnyStatus>[] {
+  const end = performance.now() + PATIENCE_WITH_ALL_MS;
+  const answers: Answer<AnyStatus>[] = [];
+  let open: Conversation[] = [];
+  let next = 0;
+  const begin = (): void => {
+    for (; open.length < AT_ONCE && next < questions.length; next++) {
+      const question = questions[next];
+      if (question !== undefined) open.push(new Conversation(question, next, end));
+    }
   };
-  return (
-    isClient(client) &&
-    transports.includes(transport) &&
-    dialects.includes(dialect) &&
-    (msize === null || isLike(msize, 0)) &&
-    areOperations(messages)
-  );
-}
-
-const isClient = (client: unknown): boolean => client === null || isLike(client, CLIENT);
-
-function areOperations(operations: object): boolean {
-  return Object.entries(operations).every(
-    ([name, value]) => /^[A-Za-z]+$/.test(name) && isLike(value, OPERATION),
-  );
-}
-
-/** Whether a value has all fields of an example, with the same types. An array's elements are like the example's one. */
-function isLike(value: unknown, example: unknown): boolean {
-  if (typeof example === 'number') return Number.isFinite(value);
-  if (typeof example !== 'object' || example === null) return typeof value === typeof example;
-  if (typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(example)) {
-    return Array.isArray(value) && value.every((element) => isLike(element, example[0]));
+  for (;;) {
+    begin();
+    if (open.length === 0) return answers;
+    const going: Conversation[] = [];
+    for (const conversation of open) {
+      const answer = conversation.goOn();
+      if (answer === undefined) going.push(conversation);
+      else answers[conversation.number] = answer;
+    }
+    // where one has ended another begins at once
+    if (going.length === open.length) {
+      waitForInput(
+        going.filter(({ isConnected }) => isConnected).map(({ socket }) => socket),
+        AGAIN_MS,
+      );
+    }
+    open = going;
   }
-  const fields = new Map(Object.entries(value));
-  return Object.entries(example).every(([name, field]) => isLike(fields.get(name), field));
 }
+
+const message = stableMemory(MAX_ANSWER_BYTES);
+
+/** One that is asked. */
+class Conversation {
+  readonly number: number;
+  readonly socket = unixSocketThatWaitsForNothing(SOCK_SEQPACKET);
+  readonly #question: Question;
+  readonly #end: number;
+  /** Too late to be asked at all. */
+  readonly #isLate: boolean;
+  #peer: number | undefined;
+
+  /** @param end when all of them have to end */
+  constructor(question: Question, number: number, end: number) {
+    const now = performance.now();
+    this.#question = question;
+    this.number = number;
+    this.#end = Math.min(now + PATIENCE_MS, end);
+    this.#isLate = now >= end;
+  }
+
+  get isConnected(): boolean {
+    return this.#peer !== undefined;
+  }
+
+  /** @returns undefined while there is no answer */
+  goOn(): Answer<AnyStatus> | undefined {
+    const answer = this.#isLate ? notAsked : (this.#connect() ?? this.#receive());
+    if (answer !== undefined) closeStranger(this.socket);
+    return answer;
+  }
+
+  #connect(): Answer<never> | undefined {
+    if (this.#peer !== undefined) return undefined;
+    const { path, pid } = this.#question;
+    if (Buffer.byteLength(path) > MAX_PATH_BYTES) return failure(path, -errno.ENOENT);
+    const connected = connectUnix(this.socket, path);
+    if (connected < 0) return this.#failure(connected);
+    this.#peer = peerCredentials(this.socket)?.pid ?? 0;
+    if (pid === undefined || pid === this.#peer) return undefined;
+    return {
+      status: undefined,
+      absent: true,
+      reason: `another process answers there, not pid ${pid}`,
+    };
+  }
+
+  #receive(): Answer<AnyStatus> | undefined {
+    if (this.#peer === undefined) return undefined;
+    const bytes = withoutLinger(() => receive(this.socket, message, MAX_ANSWER_BYTES));
+    if (bytes <= 0) return this.#failure(bytes);
+    const { path } = this.#question;
+    const status = readAnswer(message.slice(0, bytes));
+    if (status === undefined) return isNo(processAt(path));
+    // the kernel knows better, and what the pid is here and not in a container; nothing, where it is none here
+    return { status: this.#peer === 0 ? status : { ...status, pid: this.#peer } };
+  }
+
+  #failure(result: number): Answer<never> | undefined {
+    const waits = result === -errno.EAGAIN && performance.now() < this.#end;
+    return waits ? undefined : failure(this.#question.path, result);
+  }
+}
+
+const notAsked: Answer<never> = {
+  status: undefined,
+  absent: true,
+  reason: `was not asked, as others had not answered after ${PATIENCE_WITH_ALL_MS / 1000} seconds`,
+};
 
 function failure(path: string, bytes: number): Answer<never> {
   const who = processAt(path);

@@ -9,7 +9,6 @@ import { pairControlPath } from '../observability/control-paths.js';
 import { openMetrics, type Scraped } from '../observability/openmetrics.js';
 import { printable, printableJson, serverStatusText, statusText } from '../observability/status-text.js';
 import { isThere } from './ask.js';
-import { findProcesses } from './discovery.js';
 import { askAbout, type Asked, type Asking } from './machines.js';
 
 const WATCH_MS = 1000;
@@ -46,19 +45,13 @@ function text({ machines, silent }: Asking): string {
     ...textOf(helper, statusText),
     ...textOf(server, serverStatusText),
   ]);
-  const others = silent.map(({ pid, kind, listensFor }) => {
+  const others = silent.map(({ pid, kind, listensFor, clients }) => {
     if (listensFor !== undefined)
-      return `pid ${pid} listens for clients of ${printable(listensFor)}, and serves ${clientsOf(pid)}\n`;
+      return `pid ${pid} listens for clients of ${printable(listensFor)}, and serves ${clients.length === 0 ? 'none now' : `pid ${clients.join(', ')}`}\n`;
     const who = kind === 'server' ? `pid ${pid}, a 9P server` : `pid ${pid}`;
     return `${who}: tells nothing of itself, as it was started without --control or by another user\n`;
   });
   return [...others, ...answers].map((one) => `${one}\n`).join('');
-}
-
-/** The processes of a listener's clients. */
-function clientsOf(listener: number): string {
-  const pids = findProcesses().flatMap(({ pid, parent }) => (parent === listener ? [pid] : []));
-  return pids.length === 0 ? 'none now' : `pid ${pids.join(', ')}`;
 }
 
 const showText: Show = (asking) => {
@@ -89,7 +82,8 @@ const showMetrics: Show = ({ machines }) => {
   const helpers = machines.flatMap(({ helper }) => present(helper));
   const servers = machines.flatMap(({ server }) => present(server));
   [...helpers, ...servers].forEach(complain);
-  print(openMetrics(helpers.map(scraped), servers.map(scraped)));
+  // both halves of a pair have the same name
+  print(openMetrics(scraped(helpers, String), scraped(servers, pairControlPath)));
   return ExitStatus.OK;
 };
 
@@ -97,9 +91,17 @@ function present<Status extends object>(half: Asked<Status> | undefined): Asked<
   return half !== undefined && isThere(half.answer) ? [half] : [];
 }
 
-/** Both halves of a pair have the same name. */
-function scraped<Status extends object>({ socket, answer: { status } }: Asked<Status>): Scraped<Status> {
-  return { socket: pairControlPath(socket), status };
+/** One for each name, that one which answers: the same series twice is no exposition. */
+function scraped<Status extends object>(
+  halves: readonly Asked<Status>[],
+  nameOf: (socket: string) => string,
+): Scraped<Status>[] {
+  const named = new Map<string, Scraped<Status>>();
+  for (const { socket: path, answer } of halves) {
+    const socket = nameOf(path);
+    if (named.get(socket)?.status === undefined) named.set(socket, { socket, status: answer.status });
+  }
+  return [...named.values()];
 }
 
 /** Until one of those that were named is gone. */

@@ -1,14 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { textOfBytes } from '../cli/path-bytes.js';
+import { isUtf8, textOfBytes } from '../cli/path-bytes.js';
 import { CONTROL_VARIABLE, LISTENER_VARIABLE } from '../observability/control-paths.js';
+import { MAX_PATH_BYTES } from '../syscalls/sockets.js';
 
 /** A process that serves, or that listens for those who are to be served. */
 export interface FoundProcess {
   readonly pid: number;
   readonly kind: 'helper' | 'server';
   readonly parent: number;
-  /** Where it answers; undefined when it was started without --control. */
+  /** Of the user who started it. */
+  readonly uid: number;
+  /** Where it answers, as an absolute path; undefined when it was started without --control. */
   readonly control: string | undefined;
   /** What a listener's clients are served; undefined for a helper. */
   readonly listensFor: string | undefined;
@@ -29,30 +32,62 @@ export function findProcesses(): FoundProcess[] {
     .flatMap((pid) => processOf(pid) ?? []);
 }
 
+/** More than any name, with what is left of the command line in its place. */
+const NAME_BYTES = 64;
+/** Up to the user's id, before the list of groups. */
+const STATUS_BYTES = 1024;
+/** More than our programs have. What is longer is not read, since any user can make it as long as he likes. */
+const ENVIRONMENT_BYTES = 131_072;
+const MAX_EXPORT_BYTES = 4096;
+
 function processOf(pid: number): FoundProcess | undefined {
-  const kind = kinds.get(read(pid, 'cmdline').replace(/\0+$/, ''));
+  const kind = kinds.get(read(pid, 'cmdline', NAME_BYTES).replace(/\0+$/, ''));
   if (kind === undefined) return undefined;
-  // the second field is a name in parentheses, with blanks perhaps
-  const stat = read(pid, 'stat');
-  const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = read(pid, 'status', STATUS_BYTES);
+  const environment = read(pid, 'environ', ENVIRONMENT_BYTES);
+  if (environment.length === ENVIRONMENT_BYTES) return undefined;
   const variables = new Map(
-    read(pid, 'environ')
+    environment
       .split('\0')
       .map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)] as const),
   );
+  const control = pathIn(variables.get(CONTROL_VARIABLE), MAX_PATH_BYTES);
   return {
-    pid,
-    kind,
-    parent: Number(parent),
-    control: variables.get(CONTROL_VARIABLE),
-    listensFor: variables.get(LISTENER_VARIABLE),
+    ...{ pid, kind },
+    parent: numberIn(status, 'PPid'),
+    uid: numberIn(status, 'Uid'),
+    control: control !== undefined && isUtf8(control) ? control : undefined,
+    listensFor: pathIn(variables.get(LISTENER_VARIABLE), MAX_EXPORT_BYTES),
   };
 }
 
-/** Empty when the process has ended or may not be looked at. */
-function read(pid: number, file: string): string {
+/** The first number of a line of `status`, where a name that a process gave itself has no line of its own: proc_pid_status(5). */
+function numberIn(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(status)?.[1]);
+}
+
+/** A variable as what our programs have there: an absolute path that is not too long. */
+function pathIn(bytes: string | undefined, most: number): string | undefined {
+  return bytes?.startsWith('/') === true && bytes.length <= most
+    ? textOfBytes(Buffer.from(bytes, 'latin1'))
+    : undefined;
+}
+
+const buffer = Buffer.allocUnsafe(ENVIRONMENT_BYTES);
+
+/** The beginning of a file, a character for each byte. Empty when the process has ended or may not be looked at. */
+function read(pid: number, file: string, most: number): string {
   try {
-    return textOfBytes(readFileSync(`/proc/${pid}/${file}`));
+    const descriptor = openSync(`/proc/${pid}/${file}`, 'r');
+    try {
+      let length = 0;
+      for (let more = 1; more > 0 && length < most; length += more) {
+        more = readSync(descriptor, buffer, length, most - length, null);
+      }
+      return buffer.toString('latin1', 0, length);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch {
     return '';
   }

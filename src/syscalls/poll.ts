@@ -24,3 +24,14 @@ export class Poll {
     return libc.poll(this.#pollfd, 1, milliseconds) !== 0;
   }
 }
+
+/** Waits until one of some descriptors has input or its end, or for a time. */
+export function waitForInput(descriptors: readonly number[], milliseconds: number): void {
+  const pollfds = stableMemory(8 * descriptors.length);
+  const words = wordsOf(pollfds);
+  descriptors.forEach((descriptor, index) => {
+    words[2 * index] = descriptor;
+    words[2 * index + 1] = POLLIN;
+  });
+  libc.poll(pollfds, descriptors.length, milliseconds);
+}

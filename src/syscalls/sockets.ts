@@ -25,6 +25,7 @@ const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export type SocketType = typeof SOCK_STREAM | typeof SOCK_SEQPACKET;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_PEERCRED = 17;
@@ -54,6 +55,11 @@ export function refuseInput(socket: number): number {
 /** A new unbound `AF_UNIX` socket. */
 export function unixSocket(type: SocketType): number {
   return libc.socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+}
+
+/** The same, of which no call waits: connect(2) neither, which fails with EAGAIN where too many wait to be accepted. */
+export function unixSocketThatWaitsForNothing(type: SocketType): number {
+  return libc.socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /** Two connected `AF_UNIX` stream sockets, or -errno. */

@@ -10,16 +10,16 @@ const CLOSE_MS = 5;
 const limit = new TimeLimit(CLOSE_MS);
 
 /**
- * Closes what belongs to somebody who is not trusted, in a time that he cannot choose.
+ * Closes what belongs to somebody who is not trusted, or receives from him without waiting, in a time that he cannot choose.
  *
  * A unix socket is closed with all descriptors that were sent to it and never received (SCM_RIGHTS). If one of them is
  * the last of a TCP socket with SO_LINGER, close(2) waits until that has sent everything, or for the linger time, unless
- * a signal comes: socket(7).
+ * a signal comes: socket(7). To receive a message without the descriptors that it carries closes them in the same way.
  */
-export function withoutLinger(close: () => void): void {
+export function withoutLinger<Result>(call: () => Result): Result {
   limit.begin();
   try {
-    close();
+    return call();
   } finally {
     limit.end();
   }

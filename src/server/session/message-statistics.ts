@@ -1,20 +1,19 @@
 import { type OperationStatistics, Statistics } from '../../observability/statistics.js';
 import { elapsedMicroseconds, MonotonicClock } from '../../syscalls/process.js';
 import type { Message } from '../operations/message.js';
+import { countedMessages } from '../p9/counted-messages.js';
 import { type MessageLayout, messages } from '../p9/messages.js';
 import { TYPE_OFFSET } from '../p9/numbers.js';
 
-/** What is counted, by its number here: all requests of all dialects, and first whatever is none. */
-const names = ['other'];
-/** The same by the number of the request. */
+/** What is counted, as its place among all that is, by the number of the request. */
 const kinds = new Uint8Array(256);
 for (const [name, { number, request }] of Object.entries<MessageLayout>(messages)) {
-  if (request !== undefined) kinds[number] = names.push(`T${name}`) - 1;
+  if (request !== undefined) kinds[number] = countedMessages.indexOf(`T${name}`);
 }
 
 /** Counts what a client asks, by the type of the message. */
 export class MessageStatistics {
-  readonly #statistics = new Statistics(names);
+  readonly #statistics = new Statistics(countedMessages);
   readonly #clock = new MonotonicClock();
   /** The message that is being answered. */
   #kind = 0;
