@@ -6,10 +6,11 @@ import { isUtf8 } from '../cli/path-bytes.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import { usageError } from '../startup/start-errors.js';
 import { pairControlPath } from '../observability/control-paths.js';
-import { openMetrics, type Scraped } from '../observability/openmetrics.js';
+import { openMetrics } from '../observability/openmetrics.js';
 import { printable, printableJson, serverStatusText, statusText } from '../observability/status-text.js';
 import { isThere } from './ask.js';
 import { askAbout, type Asked, type Asking } from './machines.js';
+import { series } from './series.js';
 
 const WATCH_MS = 1000;
 /** Goes to a terminal's first line, clears the rest of a line, and what is below: console_codes(4). */
@@ -81,27 +82,16 @@ function fieldsOf(half: Asked<object> | undefined): object {
 const showMetrics: Show = ({ machines }) => {
   const helpers = machines.flatMap(({ helper }) => present(helper));
   const servers = machines.flatMap(({ server }) => present(server));
-  [...helpers, ...servers].forEach(complain);
+  const ofHelpers = series(helpers, String, (status) => status.export);
   // both halves of a pair have the same name
-  print(openMetrics(scraped(helpers, String), scraped(servers, pairControlPath)));
+  const ofServers = series(servers, pairControlPath, ({ transport }) => transport);
+  [...helpers, ...servers, ...ofHelpers.leftOut, ...ofServers.leftOut].forEach(complain);
+  print(openMetrics(ofHelpers.scraped, ofServers.scraped));
   return ExitStatus.OK;
 };
 
 function present<Status extends object>(half: Asked<Status> | undefined): Asked<Status>[] {
   return half !== undefined && isThere(half.answer) ? [half] : [];
-}
-
-/** One for each name, that one which answers: the same series twice is no exposition. */
-function scraped<Status extends object>(
-  halves: readonly Asked<Status>[],
-  nameOf: (socket: string) => string,
-): Scraped<Status>[] {
-  const named = new Map<string, Scraped<Status>>();
-  for (const { socket: path, answer } of halves) {
-    const socket = nameOf(path);
-    if (named.get(socket)?.status === undefined) named.set(socket, { socket, status: answer.status });
-  }
-  return [...named.values()];
 }
 
 /** Until one of those that were named is gone. */
