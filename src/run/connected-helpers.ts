@@ -4,10 +4,12 @@ import { describeErrno } from '../abi/errno-text.js';
 import type { Logger } from '../observability/log.js';
 import { HelperClient } from '../server/helper-client/helper-client.js';
 import { StartError } from '../startup/start-errors.js';
+import { DescriptorRefuser } from '../syscalls/descriptor-messages.js';
 import { close } from '../syscalls/files.js';
 import { HangUpWatch } from '../syscalls/descriptor-watch.js';
 import { duplicate, setNonBlocking } from '../syscalls/process.js';
 import { connectUnix, peerCredentials, shutdown, SOCK_STREAM, unixSocket } from '../syscalls/sockets.js';
+import { closeStranger } from '../syscalls/stranger.js';
 import type { HelperLoss, HelperSource, ServingHelper } from './helper-source.js';
 
 /** How long it is waited between two tries to connect: milliseconds. */
@@ -53,7 +55,7 @@ export class ConnectedHelpers implements HelperSource {
     if (socket === undefined) return 'no helper is needed any more';
     const { user, root } = await this.#ask(socket, abandoned);
     if (user === this.#served?.user && root === this.#served?.root) return new ConnectedHelper(socket);
-    close(socket);
+    closeStranger(socket);
     return root === this.#served?.root
       ? `another user listens at ${this.#path} now (${user})`
       : 'the exported directory is not the one that it was';
@@ -80,7 +82,8 @@ export class ConnectedHelpers implements HelperSource {
 
   /** Waits until the helper answers. Throws a StartError when it does not in time, and closes the socket. */
   async #ask(socket: number, abandoned: AbortSignal): Promise<Served> {
-    const client = new HelperClient(duplicate(socket));
+    // the attributes come without one
+    const client = new HelperClient(duplicate(socket), { receiver: new DescriptorRefuser() });
     const late = new AbortController();
     // what is not answered then is answered with an error
     const end = (): void => {
@@ -101,7 +104,7 @@ export class ConnectedHelpers implements HelperSource {
       const { device, inode } = attributes;
       return { user: peerCredentials(socket)?.uid, root: `${device}:${inode}` };
     }
-    close(socket);
+    closeStranger(socket);
     const failed = late.signal.aborted ? -errno.ETIMEDOUT : attributes;
     throw notReached(this.#path, `it does not answer: ${describeErrno(failed)}`);
   }
@@ -118,7 +121,7 @@ interface Served {
 export async function tryConnection(path: string): Promise<void> {
   const socket = await connect(path);
   if (socket < 0) throw notReached(path, describeErrno(socket));
-  close(socket);
+  closeStranger(socket);
 }
 
 function notReached(path: string, why: string): StartError {
@@ -191,6 +194,6 @@ class ConnectedHelper implements ServingHelper {
     if (!this.#open) return;
     this.#open = false;
     this.#watch.close();
-    close(this.descriptor);
+    closeStranger(this.descriptor);
   }
 }

@@ -1,5 +1,6 @@
 import { addressOf, declareInt } from './libc.js';
 import { littleEndian, stableMemory } from './memory.js';
+import { withoutLinger } from './stranger.js';
 
 /** Bytes with open descriptors beside them (SCM_RIGHTS): unix(7), cmsg(3). */
 const libc = {
@@ -91,9 +92,15 @@ export class DescriptorSender {
  * What the kernel gives at once ends with the first message that carries descriptors.
  */
 export class DescriptorReceiver {
-  readonly #message = new Message(CONTROL_BYTES);
+  readonly #message: Message;
+  readonly #controlBytes: number;
   /** What came with the bytes that were received last, O_CLOEXEC. */
   readonly descriptors: number[] = [];
+
+  constructor(controlBytes = CONTROL_BYTES) {
+    this.#message = new Message(controlBytes);
+    this.#controlBytes = controlBytes;
+  }
 
   /** Takes what is there without waiting. @param into an address. @returns bytes, 0 at the end of the stream, or -errno */
   receive(socket: number, into: bigint, size: number): number {
@@ -109,7 +116,7 @@ export class DescriptorReceiver {
     const message = this.#message;
     // even to set it to what it is takes V8 longer than all the rest of this
     if (this.descriptors.length > 0) this.descriptors.length = 0;
-    message.controlBytes = CONTROL_BYTES;
+    message.controlBytes = this.#controlBytes;
     message.setData(into, size);
     const bytes = libc.recvmsg(socket, message.address, flags | MSG_CMSG_CLOEXEC);
     if (bytes > 0 && message.controlBytes > 0) this.#collect(CONTROL + message.controlBytes);
@@ -134,5 +141,23 @@ export class DescriptorReceiver {
       }
       at += (length + 7) & ~7;
     }
+  }
+}
+
+/**
+ * Receives bytes, and takes no descriptor: the kernel closes those that came, all within one call, and has no file flushed,
+ * for which the server of a FUSE file system could be waited for.
+ */
+export class DescriptorRefuser extends DescriptorReceiver {
+  constructor() {
+    super(0);
+  }
+
+  override receive(socket: number, into: bigint, size: number): number {
+    return withoutLinger(() => super.receive(socket, into, size));
+  }
+
+  override receiveWaiting(socket: number, into: bigint, size: number): number {
+    return withoutLinger(() => super.receiveWaiting(socket, into, size));
   }
 }

@@ -25,9 +25,9 @@ export function withoutLinger<Result>(call: () => Result): Result {
   }
 }
 
-/** Closes the socket of a client. */
-export function closeStranger(socket: number): void {
-  withoutLinger(() => close(socket));
+/** Closes the socket of somebody who is not trusted, or a descriptor that came from him. */
+export function closeStranger(descriptor: number): void {
+  withoutLinger(() => close(descriptor));
 }
 
 /** So many that wait to be closed are too many. The table of descriptors has room for those of a message besides. */

@@ -1,9 +1,9 @@
 import { DescriptorWatch } from '../../syscalls/descriptor-watch.js';
-import { close } from '../../syscalls/files.js';
 import { InputWait } from '../../syscalls/input-wait.js';
 import { Poll, POLLIN, POLLOUT } from '../../syscalls/poll.js';
 import { type MonotonicClock, setBlocking } from '../../syscalls/process.js';
 import { setReceiveTimeout } from '../../syscalls/sockets.js';
+import { closeStranger } from '../../syscalls/stranger.js';
 import type { ReplyStream } from './reply-stream.js';
 
 /** How long the process sleeps for a reply before the event loop takes over, and a tick of the kernel at least. */
@@ -54,6 +54,6 @@ export class Connection {
 
   close(): void {
     this.#watch.close();
-    close(this.socket);
+    closeStranger(this.socket);
   }
 }

@@ -3,6 +3,7 @@ import { errnoName } from '../../abi/errno-text.js';
 import { type FieldsOf, RequestEncoder } from '../../proxy-protocol/encoder.js';
 import type { AnyReply, ReplyOf } from '../../proxy-protocol/reply-decoder.js';
 import { type RequestName, requests } from '../../proxy-protocol/requests.js';
+import type { DescriptorReceiver } from '../../syscalls/descriptor-messages.js';
 import { elapsedMicroseconds, MonotonicClock } from '../../syscalls/process.js';
 import { Connection, WAIT_MS } from './connection.js';
 import { HelperCounts } from './counts.js';
@@ -23,7 +24,6 @@ const endings = new Map([
 ]);
 
 type Encoders = { readonly [Name in RequestName]: RequestEncoder<Name> };
-
 const encoders = Object.fromEntries(
   (Object.keys(requests) as RequestName[]).map((name) => [name, new RequestEncoder(name)]),
 ) as unknown as Encoders;
@@ -40,6 +40,8 @@ export interface HelperClientOptions {
   readonly pollCeiling?: number;
   /** Is told once why there is no helper any more. From then on every request is answered with EIO. */
   readonly onLost?: (reason: string) => void;
+  /** Another one than that which takes the descriptors of replies. */
+  readonly receiver?: DescriptorReceiver;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface HelperClientOptions {
  */
 export class HelperClient {
   readonly #queue = new RequestQueue();
-  readonly #replies = new ReplyStream();
+  readonly #replies: ReplyStream;
   readonly #clock = new MonotonicClock();
   readonly #onGone: (reason: string) => boolean;
   readonly #onLost: ((reason: string) => void) | undefined;
@@ -72,8 +74,9 @@ export class HelperClient {
   /** @param socket a connected unix stream socket, which from now on is the client's own */
   constructor(
     socket: number,
-    { pollCeiling = 0, onGone = (): boolean => false, onLost }: HelperClientOptions = {},
+    { pollCeiling = 0, onGone = (): boolean => false, onLost, receiver }: HelperClientOptions = {},
   ) {
+    this.#replies = new ReplyStream(receiver);
     this.#pollCeiling = pollCeiling;
     this.#onGone = onGone;
     this.#onLost = onLost;

@@ -4,9 +4,9 @@ import { type AnyReply, type Found, ReplyDecoder } from '../../proxy-protocol/re
 import { DESCRIPTOR_FOLLOWS } from '../../proxy-protocol/replies.js';
 import { requests } from '../../proxy-protocol/requests.js';
 import { DescriptorReceiver } from '../../syscalls/descriptor-messages.js';
-import { close } from '../../syscalls/files.js';
 import { addressOf } from '../../syscalls/libc.js';
 import { stableMemory } from '../../syscalls/memory.js';
+import { closeStranger } from '../../syscalls/stranger.js';
 import type { Pending } from './request-queue.js';
 
 /** Room for a part of a reply and all that can come behind it. */
@@ -21,7 +21,7 @@ const BUFFER_BYTES = 2 * MAX_FRAME_BYTES;
 export class ReplyStream {
   readonly #buffer = new Frame(stableMemory(BUFFER_BYTES));
   readonly #address = addressOf(this.#buffer.bytes);
-  readonly #receiver = new DescriptorReceiver();
+  readonly #receiver: DescriptorReceiver;
   readonly #decoder = new ReplyDecoder(this.#buffer);
   /** Received and not taken yet. */
   #from = 0;
@@ -32,6 +32,10 @@ export class ReplyStream {
   #drained = false;
   /** What the reply that was taken last says. */
   value: AnyReply = 0;
+
+  constructor(receiver = new DescriptorReceiver()) {
+    this.#receiver = receiver;
+  }
 
   /** Whether there was nothing more when it last received. */
   get drained(): boolean {
@@ -72,7 +76,7 @@ export class ReplyStream {
     this.#drained = bytes < room && descriptor === undefined;
     if (descriptor === undefined) return receiver.isCut ? -errno.EPROTO : bytes;
     if (this.#descriptor >= 0 || receiver.descriptors.length > 1 || receiver.isCut) {
-      for (const unasked of receiver.descriptors) close(unasked);
+      for (const unasked of receiver.descriptors) closeStranger(unasked);
       return -errno.EPROTO;
     }
     this.#descriptor = descriptor;
@@ -97,7 +101,7 @@ export class ReplyStream {
 
   /** Forgets what came. */
   clear(): void {
-    if (this.#descriptor >= 0) close(this.#descriptor);
+    if (this.#descriptor >= 0) closeStranger(this.#descriptor);
     this.#descriptor = -1;
     this.#from = this.#filled = 0;
   }
