@@ -181,7 +181,7 @@ function failure(path: string, bytes: number): Answer<never> {
   };
   return {
     status: undefined,
-    absent: bytes === -errno.ENOENT,
+    absent: bytes === -errno.ENOENT || bytes === -errno.ENOTDIR,
     reason: reasons[bytes] ?? describeErrno(bytes),
   };
 }
