@@ -1,5 +1,5 @@
 import type { Logger } from '../observability/log.js';
-import { exitNow } from '../syscalls/process.js';
+import { exitNow, returnFreedMemory } from '../syscalls/process.js';
 import { ExitStatus } from './exit-status.js';
 import { lineOf, StartError } from './start-errors.js';
 import { complain } from './journal.js';
@@ -53,6 +53,7 @@ export async function runServing({ name, log, readiness, journal, start }: Servi
     exitNow(error.status);
   }
   await turnOfTheEventLoop();
+  returnFreedMemory();
   readiness.tell();
   serving.begin();
 }

@@ -40,6 +40,15 @@ export function declareInt<const Arguments extends Types>(
   return withErrno(libc.func(name, 'int', [...types]), types.length);
 }
 
+/** Declares a function that only some C libraries have, and that takes and returns a number; elsewhere it does nothing. */
+export function declareWhereThere(name: string): (value: number) => number {
+  try {
+    return libc.func(name, 'int', ['int64']) as (value: number) => number;
+  } catch {
+    return () => 0;
+  }
+}
+
 /** Declares a function that tells nothing by errno. */
 export function declareWithoutErrno<const Arguments extends Types>(
   returned: 'int' | 'int64',

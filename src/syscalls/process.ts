@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { architecture } from '../abi/architecture.js';
-import { addressOf, declare, declareInt, type Pointer, syscall } from './libc.js';
+import { addressOf, declare, declareInt, type Pointer, syscall, declareWhereThere } from './libc.js';
 import { cString, stableMemory, wordsOf } from './memory.js';
 
 const libc = {
@@ -262,6 +262,13 @@ export function waitForChild(pid: number): ProcessEnd {
   return signal === 0
     ? { status: packed >> 8, signal: null }
     : { status: null, signal: signalNames.get(signal) ?? 'SIGKILL' };
+}
+
+const mallocTrim = declareWhereThere('malloc_trim');
+
+/** Gives the kernel back what was freed: glibc keeps it, and after a start that is 0.7 MB (malloc_trim(3)). */
+export function returnFreedMemory(): void {
+  mallocTrim(0);
 }
 
 /** Ends the process at once: no handlers, no flushing. */
