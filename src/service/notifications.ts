@@ -47,6 +47,8 @@ export function notifyChannel(
 export class Notifier {
   readonly #channel: NotifyChannel | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
+  /** What was told last. */
+  #status: string | undefined;
 
   constructor(channel: NotifyChannel | undefined) {
     this.#channel = channel;
@@ -72,7 +74,9 @@ export class Notifier {
   status(text: string): void {
     clearTimeout(this.#statusTimer);
     this.#statusTimer = undefined;
-    this.#send(`STATUS=${oneLine(text)}`);
+    if (text === this.#status) return;
+    // one that does not read is told again
+    this.#status = this.#send(`STATUS=${oneLine(text)}`) < 0 ? undefined : text;
   }
 
   /** Tells the status in a while, however often it is called until then: an idle helper has no timer. */

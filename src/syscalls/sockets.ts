@@ -41,6 +41,7 @@ const SO_SNDTIMEO = 21;
 const SHUT_RD = 0;
 const SHUT_RDWR = 2;
 const POLLHUP = 0x10;
+const POLLRDHUP = 0x2000;
 
 /** Ends a connection for both sides, whoever else has descriptors of it: shutdown(2). */
 export function shutdown(socket: number): number {
@@ -175,12 +176,15 @@ export function peerCredentials(socket: number): { pid: number; uid: number; gid
 const pollEntry = stableMemory(8);
 const pollWords = wordsOf(pollEntry);
 
-/** Whether the other end of a connection is closed for both ways, so that nobody would take an answer. */
+/**
+ * Whether the other end of a connection sends nothing any more, or is closed. A TCP peer that has closed looks like one that
+ * has shut down its sending only.
+ */
 export function hasHungUp(socket: number): boolean {
   pollWords[0] = socket;
-  pollWords[1] = 0;
+  pollWords[1] = POLLRDHUP;
   const found = libc.poll(pollEntry, 1, 0);
-  return found > 0 && ((pollWords[1] >>> 16) & POLLHUP) !== 0;
+  return found > 0 && ((pollWords[1] >>> 16) & (POLLHUP | POLLRDHUP)) !== 0;
 }
 
 /** Takes what is there without waiting: the number of bytes, 0 at the end of the stream, or -errno (EAGAIN). */

@@ -1,8 +1,10 @@
 /** `share --keep-listening` over TCP: one who takes all places that one may have takes nothing from those of other addresses. */
 import { execFileSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { networkOf } from '../../src/server/transports/address.js';
 import { ipAddress } from '../../src/syscalls/network-sockets.js';
+import { hasHungUp } from '../../src/syscalls/sockets.js';
 import { whyNotRoot } from '../../harness/helper-process.js';
 import { patience } from '../../harness/patience.js';
 import { exportForTest } from '../../harness/tree.js';
@@ -77,4 +79,24 @@ describe('where a client of TCP comes from', () => {
   ])('%s', (text, network) => {
     expect(networkOf(ipAddress(text)!)).toBe(network);
   });
+});
+
+it.each([
+  ['has closed', (client: Socket) => client.destroy()],
+  ['sends nothing any more', (client: Socket) => client.end()],
+])('a TCP client that %s gives up its place in the queue', async (_what, leave) => {
+  let came: (socket: Socket) => void = () => undefined;
+  const come = new Promise<Socket>((resolve) => (came = resolve));
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, came);
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const client = connect((listener.address() as AddressInfo).port, '127.0.0.1');
+  const socket = await come;
+  onTestFinished(() => {
+    for (const one of [client, socket]) one.destroy();
+    listener.close();
+  });
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  expect(hasHungUp(fd)).toBe(false);
+  leave(client);
+  await vi.waitUntil(() => hasHungUp(fd), 5_000 * patience);
 });

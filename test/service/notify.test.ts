@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { notifyChannel, Notifier } from '../../src/service/notifications.js';
 import { commandLine, helperForTest, OURS, type Session, whyNotRoot } from '../../harness/helper-process.js';
 import { fillDatagrams } from '../../harness/libc.js';
 import { NotifySocket } from '../../harness/notify-socket.js';
@@ -200,4 +201,15 @@ describe.skipIf(skipped !== undefined)('the watchdog', () => {
     await manager.has('READY=1');
     expect(await fedFor(manager, 600)).toBe(false);
   });
+});
+
+it('a service manager hears a status once, however often it is told', async () => {
+  const manager = new NotifySocket(join(exportForTest(), 'notify'));
+  const notifier = new Notifier(
+    notifyChannel({ NOTIFY_SOCKET: manager.address }, process.pid, (reason) => expect.fail(reason)),
+  );
+  for (const text of ['a', 'a', 'a', 'b', 'a']) notifier.status(text);
+  notifier.stopping();
+  await manager.has('STOPPING=1');
+  expect(manager.messages).toEqual(['STATUS=a', 'STATUS=b', 'STATUS=a', 'STOPPING=1']);
 });
