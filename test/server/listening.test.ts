@@ -11,7 +11,7 @@ import { accepting, client, listening, own } from './sockets.js';
 
 const refusal = (text: string, allowNetwork = false): string => {
   try {
-    parseListenAddress(text, allowNetwork, 'share');
+    parseListenAddress(text, allowNetwork, 'virtfs-proxy-helper share');
     return 'accepted';
   } catch (error) {
     return (error as Error).message;
@@ -20,16 +20,24 @@ const refusal = (text: string, allowNetwork = false): string => {
 
 describe('the address of --listen', () => {
   it('is a path, an IP address, a port of AF_VSOCK or a descriptor', () => {
-    expect(parseListenAddress('unix:/run/a:b', false, 'share')).toMatchObject({
+    expect(parseListenAddress('unix:/run/a:b', false, 'virtfs-proxy-helper share')).toMatchObject({
       kind: 'unix',
       path: '/run/a:b',
     });
-    expect(parseListenAddress('unix:a', false, 'share')).toMatchObject({ path: join(process.cwd(), 'a') });
-    expect(parseListenAddress('vsock:564', false, 'share')).toMatchObject({ kind: 'vsock', port: 564 });
-    expect(parseListenAddress('fd:7', false, 'share')).toMatchObject({ kind: 'descriptor', descriptor: 7 });
-    const tcp = parseListenAddress('tcp:127.0.0.1:564', false, 'share');
+    expect(parseListenAddress('unix:a', false, 'virtfs-proxy-helper share')).toMatchObject({
+      path: join(process.cwd(), 'a'),
+    });
+    expect(parseListenAddress('vsock:564', false, 'virtfs-proxy-helper share')).toMatchObject({
+      kind: 'vsock',
+      port: 564,
+    });
+    expect(parseListenAddress('fd:7', false, 'virtfs-proxy-helper share')).toMatchObject({
+      kind: 'descriptor',
+      descriptor: 7,
+    });
+    const tcp = parseListenAddress('tcp:127.0.0.1:564', false, 'virtfs-proxy-helper share');
     expect(tcp).toMatchObject({ kind: 'tcp', port: 564, address: Uint8Array.of(127, 0, 0, 1) });
-    const six = parseListenAddress('tcp:[::1]:564', false, 'share');
+    const six = parseListenAddress('tcp:[::1]:564', false, 'virtfs-proxy-helper share');
     expect(six).toMatchObject({
       kind: 'tcp',
       address: Uint8Array.from({ length: 16 }, (_, at) => +(at === 15)),
