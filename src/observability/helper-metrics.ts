@@ -4,9 +4,11 @@ import {
   type ByKind,
   counter,
   counterByKind,
+  errorsAndBytes,
   type Families,
   gauge,
   latencies,
+  logLinesLost,
   up,
 } from './metric-families.js';
 
@@ -37,23 +39,11 @@ export const helperFamilies: Families<HelperStatus> = {
     help: 'Requests answered.',
     samples: counterByKind(byOperation, ({ requests }) => requests),
   },
-  errors: {
-    type: 'counter',
-    help: 'Requests answered with an error, which may be what the guest expects (ENOENT).',
-    samples: counterByKind(byOperation, ({ errors }) => errors),
-  },
-  received_bytes: {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Size of the requests.',
-    samples: counterByKind(byOperation, ({ bytesReceived }) => bytesReceived),
-  },
-  sent_bytes: {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Size of the replies.',
-    samples: counterByKind(byOperation, ({ bytesSent }) => bytesSent),
-  },
+  ...errorsAndBytes(byOperation, {
+    errors: 'Requests answered with an error, which may be what the guest expects (ENOENT).',
+    received: 'Size of the requests.',
+    sent: 'Size of the replies.',
+  }),
   descriptors_passed: {
     type: 'counter',
     help: 'Open files passed to the client.',
@@ -64,11 +54,7 @@ export const helperFamilies: Families<HelperStatus> = {
     help: 'Open files that the client has not taken yet.',
     samples: gauge(({ descriptors }) => descriptors.held),
   },
-  log_lines_lost: {
-    type: 'counter',
-    help: 'Lines of the log that nobody took.',
-    samples: counter(({ logLinesLost }) => logLinesLost),
-  },
+  log_lines_lost: logLinesLost,
   request_duration_seconds: {
     type: 'histogram',
     unit: 'seconds',

@@ -73,3 +73,31 @@ export function latencies<Status>({ kind, operations }: ByKind<Status>): Family<
       histogram(latency, { [kind]: name }),
     );
 }
+
+/** What is told of each kind of request beside how many there were. @param help of each family */
+export function errorsAndBytes<Status>(
+  byKind: ByKind<Status>,
+  help: { readonly errors: string; readonly received: string; readonly sent: string },
+): Families<Status> {
+  return {
+    errors: { type: 'counter', help: help.errors, samples: counterByKind(byKind, ({ errors }) => errors) },
+    received_bytes: {
+      type: 'counter',
+      unit: 'bytes',
+      help: help.received,
+      samples: counterByKind(byKind, ({ bytesReceived }) => bytesReceived),
+    },
+    sent_bytes: {
+      type: 'counter',
+      unit: 'bytes',
+      help: help.sent,
+      samples: counterByKind(byKind, ({ bytesSent }) => bytesSent),
+    },
+  };
+}
+
+export const logLinesLost: Family<{ readonly logLinesLost: number }> = {
+  type: 'counter',
+  help: 'Lines of the log that nobody took.',
+  samples: counter((status) => status.logLinesLost),
+};

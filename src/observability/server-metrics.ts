@@ -2,9 +2,11 @@ import {
   type ByKind,
   counter,
   counterByKind,
+  errorsAndBytes,
   type Families,
   gauge,
   latencies,
+  logLinesLost,
   up,
 } from './metric-families.js';
 import type { ServerStatus } from './server-status.js';
@@ -34,23 +36,11 @@ export const serverFamilies: Families<ServerStatus> = {
     help: 'Messages of the guest that were answered.',
     samples: counterByKind(byMessage, ({ requests }) => requests),
   },
-  errors: {
-    type: 'counter',
-    help: 'Messages answered with an error, which may be what the guest expects (ENOENT).',
-    samples: counterByKind(byMessage, ({ errors }) => errors),
-  },
-  received_bytes: {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Size of the messages of the guest.',
-    samples: counterByKind(byMessage, ({ bytesReceived }) => bytesReceived),
-  },
-  sent_bytes: {
-    type: 'counter',
-    unit: 'bytes',
-    help: 'Size of the replies to the guest.',
-    samples: counterByKind(byMessage, ({ bytesSent }) => bytesSent),
-  },
+  ...errorsAndBytes(byMessage, {
+    errors: 'Messages answered with an error, which may be what the guest expects (ENOENT).',
+    received: 'Size of the messages of the guest.',
+    sent: 'Size of the replies to the guest.',
+  }),
   message_duration_seconds: {
     type: 'histogram',
     unit: 'seconds',
@@ -110,9 +100,5 @@ export const serverFamilies: Families<ServerStatus> = {
     help: 'Helpers that took the place of one that had ended.',
     samples: counter(({ helper }) => helper.replacements),
   },
-  log_lines_lost: {
-    type: 'counter',
-    help: 'Lines of the log that nobody took.',
-    samples: counter(({ logLinesLost }) => logLinesLost),
-  },
+  log_lines_lost: logLinesLost,
 };
