@@ -1,7 +1,6 @@
 import { SOCK_SEQPACKET } from '../syscalls/sockets.js';
 import { openPlace, type Place } from './place.js';
-import { type ListeningSocket, listenAt, type SocketKind } from './socket-file.js';
-import { StartError } from './start-errors.js';
+import { cannotCreate, type ListeningSocket, listenAt, type SocketKind } from './socket-file.js';
 
 /** For the owner alone. Who answers there is `accepting/answers.ts`. */
 const control: SocketKind = { name: 'control socket', type: SOCK_SEQPACKET, mode: 0o600 };
@@ -11,10 +10,7 @@ const BACKLOG = 8;
 
 /** Where a control socket is to be. Throws a StartError. */
 export function controlPlace(path: string): Place {
-  return openPlace(
-    path,
-    (code, reason) => new StartError(code, `cannot create the ${control.name} ${path}: ${reason}`),
-  );
+  return openPlace(path, cannotCreate(control.name, path));
 }
 
 /**

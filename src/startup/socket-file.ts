@@ -32,6 +32,11 @@ export interface ListeningSocket {
   readonly file: SocketFile;
 }
 
+/** What a start that could not make a socket fails with. @param name what the socket is for */
+export function cannotCreate(name: string, path: string): Fail {
+  return (code, reason) => new StartError(code, `cannot create the ${name} ${path}: ${reason}`);
+}
+
 /**
  * Makes a listening socket at a path. Nobody else can enter the staging directory, so it has its owner and mode before
  * anybody can see it. Throws a StartError.
@@ -44,7 +49,7 @@ export function listenAt(
   backlog: number,
   { name, type, mode }: SocketKind = forClients,
 ): ListeningSocket {
-  const fail: Fail = (code, reason) => new StartError(code, `cannot create the ${name} ${path}: ${reason}`);
+  const fail = cannotCreate(name, path);
   const check = (result: number): number => {
     if (result < 0) throw fail('file-not-created', describeErrno(result));
     return result;
