@@ -81,6 +81,7 @@ export class ClientQueue<Client extends QueuedClient> {
     clearTimeout(this.#timer);
     this.#sendGoneAway();
     const now = performance.now();
+    this.#forgetStarts(now - PERIOD_MS);
     const pauses: number[] = [];
     this.#waiting = this.#waiting.filter((client) => {
       const pause = this.#pauseOf(client.peer, now);
@@ -102,13 +103,17 @@ export class ClientQueue<Client extends QueuedClient> {
     );
   }
 
+  /** Forgets the starts until a time. */
+  #forgetStarts(until: number): void {
+    for (const [peer, times] of this.#starts) {
+      const recent = times.filter((time) => time > until);
+      if (recent.length > 0) this.#starts.set(peer, recent);
+      else this.#starts.delete(peer);
+    }
+  }
+
   /** How long the next client of a peer has to wait. */
   #pauseOf(peer: string, now: number): number {
-    for (const [one, times] of this.#starts) {
-      const recent = times.filter((time) => time > now - PERIOD_MS);
-      if (recent.length > 0) this.#starts.set(one, recent);
-      else this.#starts.delete(one);
-    }
     const starts = this.#starts.get(peer) ?? [];
     const [oldest = now] = starts;
     return starts.length < STARTS ? 0 : oldest + PERIOD_MS - now;
