@@ -81,7 +81,8 @@ function changeableDevices(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
   const devices = readdirSync(directory)
     .map((descriptor) => join(directory, descriptor))
-    .filter((path) => statSync(path).isCharacterDevice());
+    // a descriptor may have been closed since then
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isCharacterDevice());
   expect(devices.length).toBeGreaterThan(0);
   return devices.filter((path) => {
     try {
