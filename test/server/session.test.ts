@@ -1,10 +1,15 @@
 /** What a session costs at the helper, and what it makes of requests that race, and of clients that want too much. */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type Limits, Session } from '../../src/server/session/session.js';
+import { overStream } from '../../src/server/session/stream-channel.js';
+import type { StreamEvents, StreamFactory } from '../../src/server/transports/stream.js';
 import { whyNotRoot } from '../../harness/helper-process.js';
+import { encodeMessage } from '../../harness/ninep-codec.js';
+import { NOFID, NOTAG } from '../../harness/ninep-messages.js';
 import { exportForTest } from '../../harness/tree.js';
-import { sessionInProcess } from './session-in-process.js';
+import { helperInProcess, sessionInProcess, sessionOptions } from './session-in-process.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of a session skipped: ${skipped}`);
@@ -18,6 +23,33 @@ function tree(): string {
   mkdirSync(join(path, 'a/b/c'), { recursive: true });
   writeFileSync(join(path, 'a/b/c/file'), 'content');
   return path;
+}
+
+/** A session whose stream a test plays. */
+function unreadSession(
+  path: string,
+  limits: Partial<Limits>,
+): { events: StreamEvents; paused: () => boolean; replies: () => number } {
+  let isPaused = false;
+  let replies = 0;
+  let events: StreamEvents | undefined;
+  const connect: StreamFactory = (given) => {
+    events = given;
+    return {
+      buffered: 0,
+      send: () => replies++,
+      pause: () => (isPaused = true),
+      resume: () => (isPaused = false),
+      expect: () => undefined,
+      close: () => undefined,
+    };
+  };
+  const options = sessionOptions(() => undefined, limits);
+  const session = new Session(overStream(connect), helperInProcess(path), options);
+  onTestFinished(() => {
+    session.end();
+  });
+  return { events: events!, paused: () => isPaused, replies: () => replies };
 }
 
 describe.skipIf(skipped !== undefined)('trips to the helper', () => {
@@ -122,6 +154,23 @@ describe.skipIf(skipped !== undefined)('a client that wants too much', () => {
     const { client } = await sessionInProcess(tree(), { requests: 4 });
     const sent = Array.from({ length: 300 }, () => client.request('Tgetattr', { fid: 0, mask: 0x7ffn }));
     expect(new Set((await Promise.all(sent)).map(({ mode }) => mode)).size).toBe(1);
+  });
+
+  it('is not heard on while it has as many requests as it may, however much came with one system call', async () => {
+    const { events, paused, replies } = unreadSession(tree(), { requests: 4 });
+    const version = encodeMessage('9P2000.L', 'Tversion', NOTAG, { msize: 65_536, version: '9P2000.L' });
+    events.received(version);
+    events.received(
+      encodeMessage('9P2000.L', 'Tattach', 0, { fid: 0, afid: NOFID, uname: 'root', aname: '', n_uname: 0 }),
+    );
+    await vi.waitFor(() => {
+      expect(replies()).toBe(2);
+    });
+    const asked = Array.from({ length: 300 }, (_, tag) =>
+      encodeMessage('9P2000.L', 'Tgetattr', tag, { fid: 0, mask: 0x7ffn }),
+    );
+    expect(events.received(Buffer.concat(asked))).toBe(4 * asked[0]!.length);
+    expect(paused()).toBe(true);
   });
 
   it('that breaks the protocol is sent away with the reason', async () => {

@@ -33,10 +33,10 @@ export class Framer {
   /**
    * Takes bytes from the stream.
    *
-   * @param whole is called for each message that is complete, which it then owns
-   * @returns why the stream cannot go on, or `undefined`
+   * @param whole is called for each message that is complete, which it then owns; says whether it wants another one
+   * @returns how many bytes were taken, or why the stream cannot go on
    */
-  take(bytes: Uint8Array, whole: (message: Framed) => void): string | undefined {
+  take(bytes: Uint8Array, whole: (message: Framed) => boolean): number | string {
     let at = 0;
     while (at < bytes.length) {
       if (this.#message === undefined) {
@@ -44,7 +44,7 @@ export class Framer {
         this.#size.set(part, this.#sizeBytes);
         this.#sizeBytes += part.length;
         at += part.length;
-        if (this.#sizeBytes < SIZE_BYTES) return undefined;
+        if (this.#sizeBytes < SIZE_BYTES) break;
         const size = this.#sizeView.getUint32(0, littleEndian);
         if (size < HEADER_BYTES) return `a message of ${size} bytes, less than its header`;
         if (size > this.limit) return `a message of ${size} bytes, more than the ${this.limit} agreed`;
@@ -58,11 +58,11 @@ export class Framer {
       message.frame.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled < message.frame.length) return undefined;
+      if (this.#filled < message.frame.length) break;
       this.#message = undefined;
       this.#sizeBytes = 0;
-      whole(message);
+      if (!whole(message)) break;
     }
-    return undefined;
+    return at;
   }
 }

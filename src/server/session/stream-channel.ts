@@ -68,16 +68,19 @@ class StreamChannel implements Channel {
   readonly #framer: Framer;
   readonly #stream: ClientStream;
   #open = true;
+  #paused = false;
 
   constructor(connect: StreamFactory, events: ChannelEvents, buffers: MessageBuffers) {
     this.#framer = new Framer(buffers);
     this.#stream = connect({
       received: (bytes) => {
-        const wrong = this.#framer.take(bytes, (framed) => {
-          if (this.#open) events.received(new StreamMessage(framed, buffers, this.#stream));
-          else buffers.give(framed.buffer);
+        const taken = this.#framer.take(bytes, (framed) => {
+          events.received(new StreamMessage(framed, buffers, this.#stream));
+          return this.#open && !this.#paused;
         });
-        if (wrong !== undefined && this.#open) events.violated(wrong);
+        if (typeof taken === 'number') return taken;
+        events.violated(taken);
+        return bytes.length;
       },
       closed: (error) => {
         events.closed(error ?? (this.#framer.partial ? 'it left in the middle of a message' : undefined));
@@ -101,10 +104,12 @@ class StreamChannel implements Channel {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#stream.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#stream.resume();
   }
 

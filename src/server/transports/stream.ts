@@ -24,8 +24,11 @@ export interface ClientStream {
 
 /** What is told of a stream, never while one of its methods runs. */
 export interface StreamEvents {
-  /** @param bytes valid until this returns */
-  received(bytes: Uint8Array): void;
+  /**
+   * @param bytes valid until this returns
+   * @returns how many of them it took: all, unless it paused the stream. What it left comes again after `resume`.
+   */
+  received(bytes: Uint8Array): number;
   /** The client has left; without an error: between two of its messages or not. The stream is closed. */
   closed(error?: string): void;
   /** Nothing is buffered any more. */
@@ -48,6 +51,8 @@ export class SocketStream implements ClientStream {
   readonly #events: StreamEvents;
   readonly #watch: DescriptorWatch;
   readonly #input = stableMemory(RECEIVE_BYTES);
+  /** What of `#input` was received and not taken. */
+  #untaken: Uint8Array | undefined;
   /** What the socket has not taken. */
   #output: Uint8Array[] = [];
   #buffered = 0;
@@ -118,7 +123,8 @@ export class SocketStream implements ClientStream {
 
   resume(): void {
     this.#paused = false;
-    this.#changeInterest();
+    if (this.#untaken === undefined) this.#changeInterest();
+    else setImmediate(this.#goOn);
   }
 
   expect(): void {
@@ -171,7 +177,7 @@ export class SocketStream implements ClientStream {
   }
 
   get #receives(): boolean {
-    return this.#open && !this.#paused && this.#failure === undefined;
+    return this.#open && !this.#paused && this.#untaken === undefined && this.#failure === undefined;
   }
 
   #receive(): void {
@@ -185,12 +191,28 @@ export class SocketStream implements ClientStream {
 
   /** @param bytes how many were received, 0 for the end, or -errno */
   #take(bytes: number): void {
-    if (bytes > 0) this.#events.received(this.#input.subarray(0, bytes));
+    if (bytes > 0) this.#give(this.#input.subarray(0, bytes));
     else if (bytes !== -errno.EAGAIN && bytes !== -errno.EINTR) this.#end(bytes);
   }
 
+  #give(bytes: Uint8Array): void {
+    const taken = this.#events.received(bytes);
+    if (taken < bytes.length) this.#untaken = bytes.subarray(taken);
+  }
+
+  /** Gives what was left when the stream was paused. */
+  readonly #goOn = (): void => {
+    const untaken = this.#untaken;
+    if (!this.#open || this.#paused || this.#failure !== undefined || untaken === undefined) return;
+    this.#untaken = undefined;
+    this.#give(untaken);
+    this.#changeInterest();
+  };
+
   #changeInterest(): void {
-    if (this.#open) this.#watch.change({ readable: !this.#paused, writable: this.#buffered > 0 });
+    if (!this.#open) return;
+    const readable = !this.#paused && this.#untaken === undefined;
+    this.#watch.change({ readable, writable: this.#buffered > 0 });
   }
 
   #fail(failed: number): void {
