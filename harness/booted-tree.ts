@@ -10,6 +10,16 @@ const BOOT_MS = 60_000;
 /** An argument of systemd: from 256 on it does not start on a machine whose control groups are of version 1 otherwise. */
 const OLD_GROUPS = 'SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1';
 
+/** For nspawn: the control groups of version 2 alone, whatever this machine has. */
+const UNIFIED_GROUPS = { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' };
+
+export interface BootOptions {
+  /** Directories of this machine by the path at which the tree has them. */
+  readonly binds?: Readonly<Record<string, string>>;
+  /** For systemd from 258 on, which knows no control groups of version 1. */
+  readonly unified?: boolean;
+}
+
 export interface CommandResult {
   readonly status: number | null;
   readonly stdout: string;
@@ -24,11 +34,11 @@ export class BootedTree {
   #systemd: number | undefined;
   readonly #abandon = (): void => {
     // the first process takes all others of its namespace with it
-    if (this.#systemd !== undefined) process.kill(this.#systemd, 'SIGKILL');
+    spawnSync('kill', ['-KILL', String(this.#systemd)], { stdio: 'ignore' });
     this.#nspawn.kill('SIGKILL');
   };
 
-  private constructor(tree: DebianTree, binds: Readonly<Record<string, string>>) {
+  private constructor(tree: DebianTree, { binds = {}, unified = false }: BootOptions) {
     this.#consoleLog = `${tree.path}.console`;
     // where control groups are of two kinds nspawn fails over the groups that an earlier one left behind
     this.#groups = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified']
@@ -45,7 +55,7 @@ export class BootedTree {
         ...['-c', [...enter, 'exec systemd-nspawn "$@"'].join(' && '), 'sh'],
         ...[...options, ...bindOptions, `--directory=${tree.path}`, OLD_GROUPS],
       ],
-      { stdio: ['ignore', log, log] },
+      { stdio: ['ignore', log, log], env: { ...process.env, ...(unified && UNIFIED_GROUPS) } },
     );
     fs.closeSync(log);
     this.#ended = new Promise((resolve) => {
@@ -55,13 +65,9 @@ export class BootedTree {
     process.once('exit', this.#abandon);
   }
 
-  /**
-   * Returns when systemd has started all that belongs to the start.
-   *
-   * @param binds directories of this machine by the path at which the tree has them
-   */
-  static async boot(tree: DebianTree, binds: Readonly<Record<string, string>> = {}): Promise<BootedTree> {
-    const booted = new BootedTree(tree, binds);
+  /** Returns when systemd has started all that belongs to the start. */
+  static async boot(tree: DebianTree, options: BootOptions = {}): Promise<BootedTree> {
+    const booted = new BootedTree(tree, options);
     const deadline = Date.now() + BOOT_MS;
     while (!booted.#isRunning()) {
       if (Date.now() > deadline || booted.#nspawn.exitCode !== null) {

@@ -99,6 +99,18 @@ export class DebianTree {
   }
 }
 
+/**
+ * A bare tree of Debian testing, whose QEMU is the only one that lets its user make a vhost-user device of any kind; or why there
+ * is none: testing changes every day, and may not be installable.
+ */
+export function debianTesting(packages: readonly string[]): DebianTree | string {
+  try {
+    return new DebianTree(packages, { bare: 'testing' });
+  } catch (error) {
+    return `no tree of Debian testing: ${(error as Error).message.split('\n', 1)[0]!}`;
+  }
+}
+
 function releaseOfHost(): string {
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(fs.readFileSync('/etc/os-release', 'utf8'))?.[1];
   if (release === undefined) throw new Error('/etc/os-release names no release');

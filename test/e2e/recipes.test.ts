@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { DebianTree } from '../../harness/debian-tree.js';
+import { type DebianTree, debianTesting } from '../../harness/debian-tree.js';
 import { GuestAgent } from '../../harness/guest/agent.js';
 import { startQemu, unprivileged } from '../../harness/guest/emulator.js';
 import { Helper, type HelperEndpoint } from '../../harness/guest/helper.js';
@@ -226,15 +226,7 @@ describe.skipIf(skipped)('with the QEMU of this machine', () => {
   recipes(ways, () => undefined);
 });
 
-/** Debian testing's, the only one whose QEMU lets its user make such a device. */
-function testing(): DebianTree | string {
-  try {
-    return new DebianTree(['qemu-system-x86', 'linux-image-amd64'], { bare: 'testing' });
-  } catch (error) {
-    return `no tree of Debian testing: ${(error as Error).message.split('\n', 1)[0]!}`;
-  }
-}
-const tree = skipped ? 'only as root' : testing();
+const tree = skipped ? 'only as root' : debianTesting(['qemu-system-x86', 'linux-image-amd64']);
 if (typeof tree === 'string' && !skipped) console.warn(`recipes with a new QEMU skipped: ${tree}`);
 afterAll(() => {
   if (typeof tree !== 'string') tree.remove();

@@ -55,11 +55,22 @@ class Hook {
     });
   }
 
-  run(domain: string, operation: 'prepare' | 'release', moment: 'begin' | 'end', name = 'vm1'): Ran {
-    const value = `proxy,id=share,socket=${this.sockets}/${name}/9p.sock`;
+  /** What QEMU's proxy driver has in a domain. */
+  argument(name: string): string {
+    return `<qemu:arg value='proxy,id=share,socket=${this.sockets}/${name}/9p.sock'/>`;
+  }
+
+  /** @param xml of the shares, when it is not that of the proxy driver */
+  run(
+    domain: string,
+    operation: 'prepare' | 'release',
+    moment: 'begin' | 'end',
+    name = 'vm1',
+    xml = this.argument(name),
+  ): Ran {
     return spawnSync(this.#program, [domain, operation, moment, '-'], {
       encoding: 'utf8',
-      input: `<domain>\n    <qemu:arg value='${value}'/>\n</domain>\n`,
+      input: `<domain>\n    ${xml.replaceAll('\n', '\n    ')}\n</domain>\n`,
       env: { PATH: `${join(this.#directory, 'bin')}:${process.env['PATH'] ?? ''}` },
       timeout: 30_000,
     });
@@ -121,12 +132,31 @@ describe.skipIf(skipped !== undefined)('the hook', () => {
       const { status, stderr } = hook.run('vm', 'prepare', 'begin', name);
       expect([status, stderr]).toEqual([
         1,
-        `virtfs-proxy-helper: domain vm: ${name}: a helper's name begins with a letter or digit, and has only these and _ . -\n`,
+        `virtfs-proxy-helper: domain vm: ${name}: a share's name begins with a letter or digit, and has only these and _ . -\n`,
       ]);
       expect(hook.run('vm', 'release', 'end', name)).toMatchObject({ status: 0, stderr: '' });
       expect(hook.left()).toEqual([]);
     },
   );
+
+  it('says that nothing starts a 9P server where no systemd runs, and that a share is not both', () => {
+    const hook = new Hook();
+    const server = "<source mode='connect' path='/run/virtfs-9p-server/vm1/9p.sock'/>";
+    expect(hook.run('vm', 'prepare', 'begin', undefined, server)).toMatchObject({
+      status: 1,
+      stderr: `without systemd a 9P server is yours to start: virtfs-proxy-helper share
+virtfs-proxy-helper: domain vm: the share vm1 did not start\n`,
+    });
+    expect(hook.run('vm', 'release', 'end', undefined, server)).toMatchObject({ status: 0, stderr: '' });
+    expect(hook.left()).toEqual([]);
+    const both = `${hook.argument('vm1')}\n${server}`;
+    expect(hook.run('vm', 'prepare', 'begin', undefined, both)).toMatchObject({
+      status: 1,
+      stderr:
+        "virtfs-proxy-helper: domain vm: vm1: a share is either for QEMU's proxy driver or has a 9P server\n",
+    });
+    expect(hook.left()).toEqual([]);
+  });
 
   it('takes a pattern in the options as it is', () => {
     const { status, stderr } = new Hook('--fmode=/*').run('vm', 'prepare', 'begin');

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Machine } from '../../harness/guest/qemu.js';
-import { DebianTree } from '../../harness/debian-tree.js';
+import { type DebianTree, debianTesting } from '../../harness/debian-tree.js';
 import { patience } from '../../harness/patience.js';
 import { exportForTest } from '../../harness/tree.js';
 import { differences, type Feature } from './guest-work.js';
@@ -17,17 +17,8 @@ const linux: readonly Feature[] = [
   ...(['moves', 'special', 'space'] as const),
 ];
 
-/** Debian testing, which is the only release with a QEMU that lets its user make such a device. */
-function testing(): DebianTree | string {
-  try {
-    return new DebianTree(['qemu-system-x86', 'linux-image-amd64'], { bare: 'testing' });
-  } catch (error) {
-    return `no tree of Debian testing: ${(error as Error).message.split('\n', 1)[0]!}`;
-  }
-}
-
 const whyNot = whyNoShare();
-const tree = whyNot ?? testing();
+const tree = whyNot ?? debianTesting(['qemu-system-x86', 'linux-image-amd64']);
 const skip = typeof tree === 'string' ? tree : undefined;
 if (skip !== undefined) console.warn(`guests of QEMU with a vhost-user device skipped: ${skip}`);
 afterAll(() => {

@@ -37,7 +37,11 @@ export class SystemdMachine {
     installPackage(tree);
     const run = fs.mkdtempSync(path.join(os.tmpdir(), 'systemd-run-'));
     fs.chmodSync(run, 0o755);
-    return new SystemdMachine(tree, await BootedTree.boot(tree, { '/run/virtfs-proxy-helper': run }), run);
+    return new SystemdMachine(
+      tree,
+      await BootedTree.boot(tree, { binds: { '/run/virtfs-proxy-helper': run } }),
+      run,
+    );
   }
 
   /** Runs the documented block of commands that has this in it, with the names of this tree. */
