@@ -21,6 +21,15 @@ import { guestForTest, made, makeAll } from './made.js';
 
 const skip = skipUnlessRoot('records of replaced objects');
 
+/**
+ * Removes what the host is to make anew, which may get the number of the old one: so not before the clock of the kernel, which
+ * ticks a hundred times a second at least, has another time for its birth.
+ */
+function removeOnHost(path: string): void {
+  rmSync(path);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 11);
+}
+
 describe.skipIf(skip)('mapped-file', () => {
   const metadata = (guest: Guest, name: string): string =>
     readFileSync(guest.host(`.virtfs_metadata/${name}`), 'latin1');
@@ -48,7 +57,7 @@ describe.skipIf(skip)('mapped-file', () => {
       for (const name of kinds) beforehand(guest.host(`${name}.old`));
       makeAll(guest);
       for (const name of kinds) {
-        rmSync(guest.host(name));
+        removeOnHost(guest.host(name));
         put(guest.host(`${name}.old`), guest.host(name));
       }
       rmdirSync(guest.host('/directory'));
@@ -62,7 +71,7 @@ describe.skipIf(skip)('mapped-file', () => {
       const guest = guestForTest('mapped-file');
       makeAll(guest);
       guest.link('/file', '/other');
-      rmSync(guest.host('/file'));
+      removeOnHost(guest.host('/file'));
       writeFileSync(guest.host('/file'), '');
       expect([guest.chown('/file', 7, 8), guest.look('/file'), metadata(guest, 'file')]).toEqual([
         'ok',
@@ -80,7 +89,7 @@ describe.skipIf(skip)('mapped-file', () => {
       const guest = guestForTest('mapped-file');
       makeAll(guest);
       for (const name of ['/file', '/owned']) {
-        rmSync(guest.host(name));
+        removeOnHost(guest.host(name));
         writeFileSync(guest.host(name), '');
       }
       expect([guest.link('/file', '/linked'), guest.rename('/file', '/moved')]).toEqual(['ok', 'ok']);
@@ -94,7 +103,7 @@ describe.skipIf(skip)('mapped-file', () => {
       guest.create('/file');
       const capability = Buffer.from('0100000201000000000000000000000000000000', 'hex');
       expect(guest.setxattr('/file', 'security.capability', capability)).toBe('ok');
-      rmSync(guest.host('/file'));
+      removeOnHost(guest.host('/file'));
       writeFileSync(guest.host('/file'), '');
       expect(guest.getxattr('/file', 'security.capability')).toBe('ENODATA');
     });
@@ -102,7 +111,7 @@ describe.skipIf(skip)('mapped-file', () => {
     it('has what QEMU recorded of it in the same file', () => {
       const guest = guestForTest('mapped-file');
       makeAll(guest);
-      rmSync(guest.host('/owned'));
+      removeOnHost(guest.host('/owned'));
       writeFileSync(guest.host('/owned'), '');
       // as QEMU, which empties and writes the file that is there
       writeFileSync(guest.host('.virtfs_metadata/owned'), 'virtfs.uid=5\nvirtfs.gid=6\nvirtfs.mode=41471\n');
