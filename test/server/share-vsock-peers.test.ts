@@ -40,6 +40,7 @@ else:
 const share = `${helperNode} ${helperUnderTest} share --path /mnt/disk/export`;
 /** Starts what is given, and waits until it is ready. */
 const started = (command: string): string => `
+: >/tmp/ready # it may hold what another one said, until the shell has opened it anew
 ${command} --ready-fd 5 5>/tmp/ready 2>/tmp/log </dev/null &
 until grep -q . /tmp/ready; do kill -0 $!; sleep 0.1; done
 grep -x ready /tmp/ready`;
