@@ -18,30 +18,44 @@ export const OLDER = '0.0.1';
 /** What no package manager is asked to leave as it was: its own records, logs, caches, and what is not on disk. */
 const passing = ['/var/lib/dpkg', '/var/lib/apt', '/var/lib/systemd', '/var/log', '/var/cache', '/root'];
 
+export interface BareOptions {
+  /** What the tree has besides the minimum. */
+  readonly packages?: readonly string[];
+  /** A directory of this machine that the tree has at the same path; it goes with the tree. */
+  readonly meeting?: string;
+}
+
 export class BareDebian {
   readonly booted: BootedTree;
   readonly #tree: DebianTree;
+  readonly #meeting: string | undefined;
 
-  private constructor(tree: DebianTree, booted: BootedTree) {
+  private constructor(tree: DebianTree, booted: BootedTree, meeting?: string) {
     this.#tree = tree;
     this.booted = booted;
+    this.#meeting = meeting;
   }
 
-  static async boot(release: string): Promise<BareDebian> {
-    const tree = new DebianTree(barePackages, { bare: release });
+  static async boot(
+    release: string,
+    { packages = barePackages, meeting }: BareOptions = {},
+  ): Promise<BareDebian> {
+    const tree = new DebianTree(packages, { bare: release });
     // nobody answers questions; removing asks one
     fs.writeFileSync(tree.at('/etc/apt/apt.conf.d/unattended'), 'APT::Get::Assume-Yes "true";\n');
-    const packages = builtPackages('amd64');
+    const built = builtPackages('amd64');
     for (const [directory, name] of [
       ['archive', archiveName],
       ['new', debName('amd64')],
     ] as const) {
       fs.mkdirSync(tree.at(`/root/${directory}`));
-      fs.copyFileSync(path.join(packages, name), tree.at(`/root/${directory}/${name}`));
+      fs.copyFileSync(path.join(built, name), tree.at(`/root/${directory}/${name}`));
     }
     fs.mkdirSync(tree.at('/root/old'));
-    makeOlder(path.join(packages, debName('amd64')), tree.at(`/root/old/${debName('amd64', OLDER)}`));
-    return new BareDebian(tree, await BootedTree.boot(tree));
+    makeOlder(path.join(built, debName('amd64')), tree.at(`/root/old/${debName('amd64', OLDER)}`));
+    if (meeting === undefined) return new BareDebian(tree, await BootedTree.boot(tree));
+    fs.mkdirSync(tree.at(meeting), { recursive: true });
+    return new BareDebian(tree, await BootedTree.boot(tree, { binds: { [meeting]: meeting } }), meeting);
   }
 
   /** Runs the block of commands of a page that has this in it, in a directory, with the names of this tree. */
@@ -79,6 +93,7 @@ export class BareDebian {
   async remove(): Promise<void> {
     await this.booted.powerOff();
     this.#tree.remove();
+    if (this.#meeting !== undefined) fs.rmSync(this.#meeting, { recursive: true, force: true });
   }
 }
 
