@@ -17,6 +17,7 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   external: ['koffi', 'posix', './node-version.cjs'],
+  alias: { worker_threads: `${import.meta.dirname}/main-thread.cjs` },
   sourcemap: false,
   // half as much to read and parse at every start; names stay, for the stack of a bug
   minifyWhitespace: true,
