@@ -99,12 +99,19 @@ export class DebianTree {
   }
 }
 
+/** What runs machines in a bare tree: one archive for all tests of a release. */
+export const qemuPackages: readonly string[] = [
+  ...['systemd', 'systemd-sysv', 'dbus'],
+  ...['qemu-system-x86', 'linux-image-amd64'],
+];
+
 /**
- * A bare tree of Debian testing, whose QEMU is the only one that lets its user make a vhost-user device of any kind; or why there
- * is none: testing changes every day, and may not be installable.
+ * A bare tree of Debian testing, with libvirt, whose QEMU is the only one that lets its user make a vhost-user device of any
+ * kind; or why there is none: testing changes every day, and may not be installable.
  */
-export function debianTesting(packages: readonly string[]): DebianTree | string {
+export function debianTesting(): DebianTree | string {
   try {
+    const packages = [...qemuPackages, 'libvirt-daemon-system', 'libvirt-clients'];
     return new DebianTree(packages, { bare: 'testing' });
   } catch (error) {
     return `no tree of Debian testing: ${(error as Error).message.split('\n', 1)[0]!}`;

@@ -226,7 +226,7 @@ describe.skipIf(skipped)('with the QEMU of this machine', () => {
   recipes(ways, () => undefined);
 });
 
-const tree = skipped ? 'only as root' : debianTesting(['qemu-system-x86', 'linux-image-amd64']);
+const tree = skipped ? 'only as root' : debianTesting();
 if (typeof tree === 'string' && !skipped) console.warn(`recipes with a new QEMU skipped: ${tree}`);
 afterAll(() => {
   if (typeof tree !== 'string') tree.remove();

@@ -3,12 +3,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, describe, it } from 'vitest';
+import { qemuPackages } from '../../harness/debian-tree.js';
 import { shellBlocks } from '../../harness/documented.js';
 import { GuestAgent } from '../../harness/guest/agent.js';
 import { guestImage } from '../../harness/guest/image.js';
 import { patience } from '../../harness/patience.js';
 import { skipUnlessRoot } from '../../harness/root-only.js';
-import { BareDebian, barePackages } from './bare-debian.js';
+import { BareDebian } from './bare-debian.js';
 
 const MINUTE = 60_000 * patience;
 
@@ -28,7 +29,7 @@ describe.skipIf(skipUnlessRoot('the quick start'))('who follows the quick start'
     agent = await GuestAgent.listen(path.join(meeting, 'agent'));
     fs.chmodSync(path.join(meeting, 'agent'), 0o777);
     // the tree has no network to get QEMU from
-    debian = await BareDebian.boot('trixie', { packages: [...barePackages, 'qemu-system-x86'], meeting });
+    debian = await BareDebian.boot('trixie', { packages: qemuPackages, meeting });
   }, 10 * MINUTE);
   afterAll(async () => {
     agent.close();

@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Machine } from '../../harness/guest/qemu.js';
-import { DebianTree } from '../../harness/debian-tree.js';
+import { DebianTree, qemuPackages } from '../../harness/debian-tree.js';
 import { patience } from '../../harness/patience.js';
 import { exportForTest } from '../../harness/tree.js';
 import { differences, type Feature } from './guest-work.js';
@@ -36,7 +36,7 @@ const emulators = [
   { name: 'QEMU of this machine', tree: () => undefined, full: 'forwarded' },
   {
     name: "Debian 13's QEMU and kernel",
-    tree: () => new DebianTree(['qemu-system-x86', 'linux-image-amd64'], { bare: 'trixie' }),
+    tree: () => new DebianTree(qemuPackages, { bare: 'trixie' }),
     full: 'tcp',
   },
 ] as const;

@@ -18,7 +18,7 @@ const linux: readonly Feature[] = [
 ];
 
 const whyNot = whyNoShare();
-const tree = whyNot ?? debianTesting(['qemu-system-x86', 'linux-image-amd64']);
+const tree = whyNot ?? debianTesting();
 const skip = typeof tree === 'string' ? tree : undefined;
 if (skip !== undefined) console.warn(`guests of QEMU with a vhost-user device skipped: ${skip}`);
 afterAll(() => {

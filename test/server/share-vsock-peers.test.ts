@@ -74,6 +74,16 @@ kill $!; wait $!; echo "status $?"; cat /tmp/log`);
     expect(printed).toMatch(/refused a client that may not connect \(.*cid=1\)/);
   });
 
+  it("serves on systemd's socket, with which a client starts it", async () => {
+    // of systemd, which no systemd has to run for; it listens when its program's own start is still far
+    const printed = await guest.run(`
+systemd-socket-activate --listen=vsock::566 ${share} --allow-cid 1 2>/tmp/log </dev/null &
+until grep -q 'Listening on' /tmp/log; do kill -0 $!; sleep 0.1; done
+python3 -S /tmp/asking.py 566
+wait $!; echo "status $?"`);
+    expect(printed).toBe('101\nstatus 0');
+  });
+
   it('looks at who is connected to a socket that it was passed', async () => {
     const command = `python3 -S /tmp/passing.py connected ${share} --listen fd:4`;
     const refused = await guest.attempt(`${command} --allow-cid 3`);
