@@ -155,6 +155,7 @@ virtfs-proxy-helper: domain vm: the share vm1 did not start\n`,
       stderr:
         "virtfs-proxy-helper: domain vm: vm1: a share is either for QEMU's proxy driver or has a 9P server\n",
     });
+    expect(hook.run('vm', 'release', 'end', undefined, both)).toMatchObject({ status: 0, stderr: '' });
     expect(hook.left()).toEqual([]);
   });
 
