@@ -16,14 +16,6 @@ import { measureScale } from './scale.js';
 import { measureStartup } from './startup.js';
 import { measureSystemCalls } from './system-calls.js';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    'report-only': { type: 'boolean', default: false },
-  },
-});
-
 const parts = {
   guest: measureGuest,
   proxyGuest: measureProxyGuest,
@@ -37,16 +29,48 @@ const parts = {
 };
 type Part = keyof typeof parts;
 
-const { quick } = values;
+/** What the command line asks for. */
+interface Asked {
+  readonly quick: boolean;
+  /** What is to be measured; undefined for a report alone. */
+  readonly chosen: readonly Part[] | undefined;
+  /** Whether the figures of other parts stay. */
+  readonly addsTo: boolean;
+}
+
+/** Reads the command line, or ends with what is wrong with it. */
+function asked(): Asked {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        'report-only': { type: 'boolean', default: false },
+      },
+    });
+    const { quick, only, 'report-only': reportOnly } = values;
+    const chosen = only?.split(',') ?? Object.keys(parts);
+    const unknown = chosen.find((part) => !Object.hasOwn(parts, part));
+    if (unknown !== undefined)
+      throw new Error(`--only ${unknown}: there is ${Object.keys(parts).join(', ')}`);
+    return {
+      quick,
+      chosen: reportOnly ? undefined : (chosen as Part[]),
+      addsTo: reportOnly || only !== undefined,
+    };
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message} (see scripts/bench --help)\n`);
+    process.exit(2);
+  }
+}
+
+const { quick, chosen, addsTo } = asked();
 // a quick run is to try the programs: its figures say nothing, and do not replace those of a whole one
 const place = path.join(repositoryRoot, quick ? '.cache/bench/quick' : 'docs');
 const saved = path.join(place, 'benchmarks', 'results.json');
 
-let results = values['report-only'] || values.only !== undefined ? load() : undefined;
-if (!values['report-only']) {
-  const chosen = (values.only?.split(',') ?? Object.keys(parts)) as Part[];
-  const unknown = chosen.filter((part) => !Object.hasOwn(parts, part));
-  if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(', ')}`);
+let results = addsTo ? load() : undefined;
+if (chosen !== undefined) {
   for (const part of chosen) {
     const machine = await describeMachine();
     const measured = await parts[part](quick);

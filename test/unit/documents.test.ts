@@ -1,4 +1,5 @@
 /** What the documents name is there: files, sections, npm scripts. The npm scripts have all suites. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -85,5 +86,19 @@ describe('the npm scripts', () => {
       .flatMap(([, command]) => command.split(' ').filter((word) => word.startsWith('test/')));
     // server/p9 is pure: unit takes it, too
     expect(named.filter((name) => name !== 'test/server/p9/').sort()).toEqual([...suites].sort());
+  });
+});
+
+describe('the scripts', () => {
+  const programs = readdirSync(at('scripts')).filter((name) => read(`scripts/${name}`).startsWith('#!'));
+
+  it.each(programs)('tell what they do, and do nothing, when asked for help: %s', (name) => {
+    const source = read(`scripts/${name}`);
+    // or it would do all that it does
+    expect(source).toContain('!= --help ]');
+    const { status, stdout, stderr } = spawnSync(at(`scripts/${name}`), ['--help'], { encoding: 'utf8' });
+    const [, first] = source.split('\n');
+    expect([status, stdout.split('\n')[0], stderr]).toEqual([0, first!.slice(2), '']);
+    expect(stdout).not.toContain('set -');
   });
 });
