@@ -29,11 +29,12 @@ export interface Amounts {
 
 const full: Amounts = {
   files: 1000,
-  treeFiles: 2000,
-  slices: 20,
-  megabytes: 1024,
+  treeFiles: 1000,
+  slices: 10,
+  // written 4 KiB at a time without a cache, which takes a minute and a half for a GiB
+  megabytes: 256,
   reads: 1000,
-  dataSlices: 3,
+  dataSlices: 2,
 };
 const few: Amounts = { files: 50, treeFiles: 40, slices: 2, megabytes: 16, reads: 50, dataSlices: 1 };
 

@@ -131,7 +131,7 @@ function guestTargets({ guest, proxyGuest }: Results): Target[] {
       ...worst(metadataRatios(guest, 'ours-cached', 'virtiofs-cached'), 1),
     },
     {
-      target: '1 GiB written and read, and random reads of 4 KiB: time ≤ 1 × `local`',
+      target: 'writing and reading with dd, and random reads of 4 KiB: time ≤ 1 × `local`',
       ...worst(dataRatios(guest, 'ours', 'local'), 1),
     },
     {
