@@ -12,7 +12,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --prefer-offline --no-audit --no-fund
 COPY tsconfig.json ./
-COPY scripts/build.js scripts/manual.ts scripts/
+COPY scripts/build.js scripts/main-thread.cjs scripts/manual.ts scripts/
 COPY src src
 RUN npm run build && npm prune --omit=dev
 
