@@ -19,7 +19,7 @@ import { cString, stableMemory } from '../syscalls/memory.js';
 import { mountNothing, ownMounts, pivotToWorkingDirectory } from '../syscalls/privileged/mounts.js';
 import * as errno from '../abi/errno.js';
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from './capabilities.js';
-import { askRootChanger, forkRootChanger, type RootChange, type RootChanger } from './root-changer.js';
+import { askRootChanger, forkRootChanger, type RootChanger } from './root-changer.js';
 
 const HERE = cString('.');
 const ROOT = cString('/');
@@ -72,11 +72,7 @@ function removedDirectory(): number {
 
 /** Has the root changed, and checks that nothing is in it. Throws a StartError. */
 export function enterEmptyRoot(changer: RootChanger): void {
-  const answer: RootChange | undefined = askRootChanger(changer);
-  if (answer === undefined || answer.failed < 0) {
-    const why = answer === undefined ? 'no answer' : describeErrno(answer.failed);
-    throw new StartError('root-not-changed', `cannot change to an empty root directory: ${why}`);
-  }
+  askRootChanger(changer, 'cannot change to an empty root directory');
   if (chdir(ROOT) < 0 || !isEmpty(ROOT))
     throw new StartError('root-not-changed', 'the root directory is not empty');
 }

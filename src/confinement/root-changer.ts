@@ -1,10 +1,17 @@
+import * as errno from '../abi/errno.js';
 import { describeErrno } from '../abi/errno-text.js';
 import { StartError } from '../startup/start-errors.js';
 import { close } from '../syscalls/files.js';
 import { stableMemory, wordsOf } from '../syscalls/memory.js';
 import { CapabilitySets } from '../syscalls/privileged/credentials.js';
-import { dieWithParent, exitNow, forkSharingRoot, waitForChild } from '../syscalls/process.js';
-import { receiveWaiting, send, setReceiveTimeout, socketPair } from '../syscalls/sockets.js';
+import {
+  dieWithParent,
+  exitNow,
+  forkSharingRoot,
+  type ProcessEnd,
+  waitForChild,
+} from '../syscalls/process.js';
+import { receiveUninterrupted, send, setReceiveTimeout, socketPair } from '../syscalls/sockets.js';
 import type { Capability } from './capabilities.js';
 
 /**
@@ -58,7 +65,7 @@ export function forkRootChanger(needed: readonly Capability[], change: () => Roo
     dieWithParent();
     close(ours);
     const limited = capabilities.apply();
-    if (receiveWaiting(theirs, byte, 1) !== 1) exitNow(0);
+    if (receiveUninterrupted(theirs, byte, 1) !== 1) exitNow(0);
     const { failed, restricted } = limited < 0 ? { failed: limited, restricted: 0 } : change();
     wordsOf(answer).set([failed, restricted]);
     send(theirs, answer, ANSWER_BYTES);
@@ -68,16 +75,30 @@ export function forkRootChanger(needed: readonly Capability[], change: () => Roo
   return { socket: ours, pid };
 }
 
-/** Has the root changed. @returns undefined when the root changer does not answer */
-export function askRootChanger(changer: RootChanger): RootChange | undefined {
+/**
+ * Has the root changed. Throws a StartError when it is not.
+ *
+ * @param what could not be done then
+ * @returns `restricted` of the change: 0 or -errno
+ */
+export function askRootChanger(changer: RootChanger, what: string): number {
   const answer = stableMemory(ANSWER_BYTES);
   setReceiveTimeout(changer.socket, ANSWER_MS);
   send(changer.socket, stableMemory(1), 1);
-  const received = receiveWaiting(changer.socket, answer, ANSWER_BYTES);
+  const received = receiveUninterrupted(changer.socket, answer, ANSWER_BYTES);
   close(changer.socket);
-  if (received !== ANSWER_BYTES) return undefined;
-  // for a daemon it is the child of the process that forked both, and no longer ours to wait for
-  waitForChild(changer.pid);
+  // one that hangs is not waited for
+  const end = received === -errno.EAGAIN ? undefined : waitForChild(changer.pid);
   const [failed = 0, restricted = 0] = new Int32Array(answer.buffer);
-  return { failed, restricted };
+  if (received === ANSWER_BYTES && failed >= 0) return restricted;
+  const why = received === ANSWER_BYTES ? describeErrno(failed) : howItEnded(end);
+  throw new StartError('root-not-changed', `${what}: ${why}`);
+}
+
+function howItEnded(end: ProcessEnd | undefined): string {
+  const which = 'the process that changes the root';
+  if (end === undefined) return `${which} has not answered for ${ANSWER_MS / 1000} s`;
+  if (end.signal !== null) return `${which} was killed by ${end.signal}`;
+  // for a daemon it is the child of the process that forked both, and no longer ours to wait for
+  return end.status === null ? `${which} has ended` : `${which} ended with status ${end.status}`;
 }

@@ -5,7 +5,7 @@ import { describeErrno } from '../abi/errno-text.js';
 import { AT_FDCWD, close, O_RDWR, openat } from '../syscalls/files.js';
 import { cString, stableMemory } from '../syscalls/memory.js';
 import { duplicateTo, exitNow, forkSharingRoot, setSession, waitForChild } from '../syscalls/process.js';
-import { receiveWaiting } from '../syscalls/sockets.js';
+import { receiveUninterrupted } from '../syscalls/sockets.js';
 import { earlyEnd, KeptOutput } from './early-end.js';
 import { READY, report } from './report.js';
 import { openSocketPair } from './socket-pair.js';
@@ -65,7 +65,7 @@ function readAll(socket: number): string {
   const chunk = stableMemory(MAX_REPORT_BYTES);
   let text = '';
   for (;;) {
-    const bytes = receiveWaiting(socket, chunk, MAX_REPORT_BYTES);
+    const bytes = receiveUninterrupted(socket, chunk, MAX_REPORT_BYTES);
     if (bytes <= 0) return text.trimEnd();
     text += new TextDecoder().decode(chunk.subarray(0, bytes));
   }

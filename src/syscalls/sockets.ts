@@ -197,6 +197,14 @@ export function receiveWaiting(socket: number, into: Pointer, size: number): num
   return libc.recv(socket, into, size, 0);
 }
 
+/** The same, whatever signal comes meanwhile: a time of `setReceiveTimeout` begins anew then. */
+export function receiveUninterrupted(socket: number, into: Pointer, size: number): number {
+  for (;;) {
+    const bytes = receiveWaiting(socket, into, size);
+    if (bytes !== -errno.EINTR) return bytes;
+  }
+}
+
 /** Sends what fits without waiting: the number of bytes, or -errno (EAGAIN, EPIPE). */
 export function send(socket: number, from: Pointer, size: number): number {
   return libc.send(socket, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);

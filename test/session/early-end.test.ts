@@ -1,7 +1,7 @@
 /** Programs that die before they are ready: whoever started them is told why, in one line. */
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns, type StdioOptions } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
@@ -11,6 +11,7 @@ import {
   sessionForTest,
   whyNotRoot,
 } from '../../harness/helper-process.js';
+import { whyNoInjection } from '../../harness/injection.js';
 import { requests } from '../../harness/requests.js';
 import { exportForTest } from '../../harness/tree.js';
 import { WireClient } from '../../harness/wire-client.js';
@@ -18,6 +19,8 @@ import { patience } from '../../harness/patience.js';
 
 const skipped = whyNotRoot();
 if (skipped !== undefined) console.warn(`tests of starts that die skipped: ${skipped}`);
+const noInjection = skipped ?? whyNoInjection();
+if (noInjection !== skipped) console.warn(`some tests of starts that die skipped: ${noInjection}`);
 
 /** Where compiled packages are for a program that lies elsewhere. */
 const koffi = JSON.stringify(createRequire(import.meta.url).resolve('koffi'));
@@ -154,6 +157,35 @@ describe.skipIf(skipped !== undefined)('a program that dies before it is ready',
       expect(helper.child.exitCode).toBeNull();
     },
   );
+});
+
+describe.skipIf(noInjection !== undefined)('a start in which the kernel interrupts', () => {
+  /** A helper whose client has already left, with one system call of each process injected. */
+  function injected(injection: string): SpawnSyncReturns<string> {
+    const [command, argv] = commandLine(OURS, ['-n', '-p', exportForTest(), '-f', '3']);
+    const { client, peer } = WireClient.pair();
+    client.close();
+    const strace = ['-f', '-qq', '-o', '/dev/null', '-e', `inject=${injection}`];
+    const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', peer];
+    const options = { encoding: 'utf8', stdio, timeout: 20_000 * patience } as const;
+    const ended = spawnSync('strace', [...strace, command, ...argv], options);
+    closeSync(peer);
+    return ended;
+  }
+
+  it('the process that changes the root: that one is killed', () => {
+    const { status, stderr } = injected('pivot_root:signal=KILL');
+    expect(stderr).toContain(
+      'cannot make the export the root directory: the process that changes the root was killed by SIGKILL [root-not-changed]\n',
+    );
+    expect(status).toBe(1);
+  });
+
+  it('those that wait for each other: they go on to wait', () => {
+    const { status, stderr } = injected('recvfrom:error=EINTR:when=1');
+    expect(stderr).toContain('the client has left');
+    expect(status).toBe(0);
+  });
 });
 
 describe.skipIf(skipped !== undefined)('a helper that is ready', () => {

@@ -8,7 +8,6 @@ import {
   MountAttributes,
   pivotToWorkingDirectory,
 } from '../../syscalls/privileged/mounts.js';
-import { describeErrno } from '../../abi/errno-text.js';
 import { cString } from '../../syscalls/memory.js';
 import { AT_FDCWD, chdir, chroot, fchdir } from '../../syscalls/files.js';
 import { isSameFile } from '../../syscalls/status.js';
@@ -67,12 +66,8 @@ function changeRoot({ directory, isMount, guard }: NewRoot): number {
  * @returns 0, or -errno when the mount could not be given its attributes
  */
 export function enterRoot(changer: RootChanger, exportDirectory: number): number {
-  const answer = askRootChanger(changer);
-  if (answer === undefined || answer.failed < 0) {
-    const why = answer === undefined ? 'no answer' : describeErrno(answer.failed);
-    throw new StartError('root-not-changed', `cannot make the export the root directory: ${why}`);
-  }
+  const restricted = askRootChanger(changer, 'cannot make the export the root directory');
   if (chdir(ROOT) < 0 || !isSameFile(exportDirectory, AT_FDCWD, ROOT))
     throw new StartError('root-not-changed', 'the root directory is not the export');
-  return answer.restricted;
+  return restricted;
 }

@@ -1,7 +1,7 @@
 import { close } from '../../syscalls/files.js';
 import { stableMemory, wordsOf } from '../../syscalls/memory.js';
 import { openProcess } from '../../syscalls/process.js';
-import { receiveWaiting, send, setReceiveTimeout } from '../../syscalls/sockets.js';
+import { receiveUninterrupted, send, setReceiveTimeout } from '../../syscalls/sockets.js';
 
 /**
  * How the process that follows the host's mounts and its helper get to know each other, over a socket that both close
@@ -21,7 +21,7 @@ export function introduceHelper(socket: number): boolean {
   wordsOf(message)[0] = process.pid;
   setReceiveTimeout(socket, ANSWER_MS);
   send(socket, message, PID_BYTES);
-  const received = receiveWaiting(socket, message, 1);
+  const received = receiveUninterrupted(socket, message, 1);
   close(socket);
   return received === 1;
 }
@@ -33,7 +33,7 @@ export function introduceHelper(socket: number): boolean {
  */
 export function meetHelper(socket: number): number {
   const message = stableMemory(PID_BYTES);
-  const received = receiveWaiting(socket, message, PID_BYTES);
+  const received = receiveUninterrupted(socket, message, PID_BYTES);
   return received === PID_BYTES ? openProcess(wordsOf(message)[0] ?? 0) : -1;
 }
 
