@@ -165,6 +165,7 @@ module.exports = {
         'observability',
         'server/session',
         'server/transports',
+        'service',
         'startup',
         'syscalls',
       ],

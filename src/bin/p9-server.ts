@@ -14,6 +14,7 @@ import { overStream } from '../server/session/stream-channel.js';
 import { acceptGuests } from '../server/transports/acceptance.js';
 import { SocketStream } from '../server/transports/stream.js';
 import { overVhostUser } from '../server/vhost-user/channel.js';
+import { beat } from '../service/heartbeat.js';
 import { Notifier } from '../service/notifications.js';
 import { ExitStatus } from '../startup/exit-status.js';
 import { StartError } from '../startup/start-errors.js';
@@ -50,7 +51,8 @@ interface Counting {
 
 /** Serves the client, or the first one that comes. @returns what ends that */
 function begin(handover: ServerHandover, log: Logger, { statistics, source }: Counting): () => void {
-  const { helper, furtherHelpers, client, allowed, tag } = handover;
+  const { helper, furtherHelpers, client, allowed, tag, heartbeat } = handover;
+  if (heartbeat !== undefined) beat(heartbeat);
   const refusals = new Refusals(log);
   let served: ServedClient | undefined;
   const serve = (descriptor: number): void => {

@@ -56,6 +56,10 @@ export class Pair {
     this.#helper = helper;
     this.#server = server;
     this.#restarts = new Restarts(plan.helperRestarts);
+    server.heartbeat?.begin((period) => {
+      plan.log.error(`the 9P server has not answered for ${period / 1000} s: it is killed`);
+      server.child.kill('SIGKILL');
+    });
     void server.ended.then(() => {
       this.#serverEnded.abort();
     });

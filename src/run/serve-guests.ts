@@ -50,7 +50,7 @@ export async function serveGuests(serving: Serving): Promise<number> {
   const notifier = new Notifier(channel);
   const readiness = new Readiness({ notifier, report: readyDescriptor, background: false });
   try {
-    return await start(serving, readiness);
+    return await start(serving, readiness, channel?.watchdogInterval);
   } catch (error) {
     if (!(error instanceof StartError) || !readiness.fail(error)) throw error;
     return error.status;
@@ -60,10 +60,14 @@ export async function serveGuests(serving: Serving): Promise<number> {
 /** What is the same for all clients. */
 type ClientsPlan = Omit<PairPlan, 'helpers'>;
 
-async function start(serving: Serving, readiness: Readiness): Promise<number> {
-  const { command, common, server, serverProgram } = serving;
+async function start(
+  serving: Serving,
+  readiness: Readiness,
+  heartbeatInterval: number | undefined,
+): Promise<number> {
+  const { command, common, server, serverProgram, helperPatience } = serving;
   const { owner, allowed } = await planPeers(server);
-  const settings = await planSettings(common, server, allowed, serving.helperPatience);
+  const settings = await planSettings(common, server, { allowed, helperPatience, heartbeatInterval });
   // what the caller left open is for nobody
   closeAllOnExec();
   umask(0);

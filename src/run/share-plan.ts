@@ -96,24 +96,23 @@ export async function planPeers({
 /**
  * What the server is told. Throws a StartError.
  *
- * @param helperPatience how long it is to wait for another helper, milliseconds
+ * @param given what is known beside the options: how long it is to wait for another helper, and how often it is to show that
+ *   it is alive, milliseconds
  */
 export async function planSettings(
   { model: { name }, pollCeiling, seccomp, control, logLevel, logFormat }: CommonConfiguration,
   server: ServerConfiguration,
-  allowed: AllowedPeers,
-  helperPatience: number | undefined,
+  given: Pick<ServerSettings, 'allowed' | 'helperPatience' | 'heartbeatInterval'>,
 ): Promise<ServerSettings> {
   return {
+    ...given,
     ids: await idsOf(server.runAs),
-    allowed,
     types: isMapped(name) ? 'attributes' : 'kernel',
     hidden: name === 'mapped-file' ? 'virtfs_metadata' : 'none',
     coherent: server.coherent,
     msize: server.msize,
     tag: server.tag,
     pollCeiling,
-    helperPatience,
     limits: server.limits,
     seccomp,
     control,

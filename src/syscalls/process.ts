@@ -166,10 +166,10 @@ export function replaceDescriptor(descriptor: number, by: number): number {
   return libc.dup3(by, descriptor, descriptor > STDERR ? O_CLOEXEC : 0);
 }
 
-/** The ends of a new pipe to read from and to write to, closed on exec, or -errno: pipe(2). */
-export function pipe(): readonly [number, number] | number {
+/** The ends of a new pipe to read from and to write to, neither of which waits, closed on exec; or -errno: pipe(2). */
+export function nonBlockingPipe(): readonly [number, number] | number {
   const ends = stableMemory(8);
-  const failed = libc.pipe2(ends, O_CLOEXEC);
+  const failed = libc.pipe2(ends, O_CLOEXEC | O_NONBLOCK);
   const [readable = -1, writable = -1] = new Int32Array(ends.buffer, 0, 2);
   return failed < 0 ? failed : [readable, writable];
 }

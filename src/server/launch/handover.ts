@@ -1,6 +1,7 @@
 import type { RootChanger } from '../../confinement/root-changer.js';
 import type { SeccompMode } from '../../confinement/seccomp-modes.js';
 import type { LogFormat, LogLevel } from '../../observability/levels.js';
+import type { Heartbeat } from '../../service/heartbeat.js';
 import type { SessionSettings } from '../session/serve-client.js';
 import type { AllowedPeers } from '../transports/acceptance.js';
 import type { ClientSocket } from '../transports/listening.js';
@@ -23,6 +24,8 @@ export interface ServerStart extends SessionSettings {
   readonly parent: number;
   /** A descriptor that is told when the server is ready, or why not. */
   readonly report: number;
+  /** How it shows that it is alive; undefined where nobody watches. */
+  readonly heartbeat: Heartbeat | undefined;
   readonly seccomp: SeccompMode;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

@@ -57,6 +57,7 @@ export async function launchServer(start: ServerStart, program: string): Promise
       start.client.descriptor,
       start.control,
       start.report,
+      start.heartbeat?.descriptor,
       rootChanger?.socket,
     ],
     {
