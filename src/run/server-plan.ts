@@ -5,7 +5,7 @@ import { isServerOption } from '../server/cli/options.js';
 import { unixPath } from '../server/transports/address.js';
 import { usageError } from '../startup/start-errors.js';
 import { planHelper } from './plan.js';
-import type { CommonConfiguration } from './share-plan.js';
+import { checkControl, type CommonConfiguration } from './share-plan.js';
 
 /** What a command line of `server` asks for, complete and valid in itself. */
 export interface ServerPlan {
@@ -30,10 +30,12 @@ export function planServer(
 ): ServerPlan {
   const [unexpected] = [...operands, ...rest];
   if (unexpected !== undefined) throw usageError(`unexpected argument ${unexpected}`, PROGRAM);
-  const common = given.filter(({ name }) => name !== 'helper' && !isServerOption(name));
+  const ofHelper = given.filter(({ name }) => name !== 'helper' && !isServerOption(name));
+  const common = planHelper([ANY_PATH, ...ofHelper], PROGRAM).configuration;
+  checkControl(common, PROGRAM);
   return {
     helper: helperPath(given),
-    common: planHelper([ANY_PATH, ...common], PROGRAM).configuration,
+    common,
     server: configureServer(given, passed, PROGRAM),
   };
 }

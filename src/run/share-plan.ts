@@ -54,16 +54,16 @@ export function planShare(
     given.filter(({ name }) => !isServerOption(name)),
     PROGRAM,
   );
-  checkControl(configuration);
+  checkControl(configuration, PROGRAM);
   return { path, helperOptions: [...words, ...FOR_THE_SERVER], helper: configuration, server };
 }
 
 /** The server has a socket beside that of the helper. Throws a usage error. */
-function checkControl({ control }: Configuration): void {
+export function checkControl({ control }: Pick<Configuration, 'control'>, command: string): void {
   if (control !== undefined && Buffer.byteLength(serverControlPath(control)) > MAX_PATH_BYTES)
     throw usageError(
       `--control ${control}: ${serverControlPath(control)} is longer than the ${MAX_PATH_BYTES} bytes that a socket's path can have`,
-      PROGRAM,
+      command,
     );
 }
 

@@ -11,6 +11,7 @@ import { patience } from '../../harness/patience.js';
 import { attached, sharedForTest, ShareProcess, socketPathForTest } from '../../harness/share-process.js';
 import { controlPathForTest, pairJson, type ServerCounters, status } from '../../harness/status-command.js';
 import { exportForTest } from '../../harness/tree.js';
+import { helperAt, place, serverAt } from '../server/halves.js';
 import { DATA, REGIONS, RING, tmsg } from '../server/vhost-device.js';
 import { Driver } from '../server/vhost-driver.js';
 import { Emulator, Memory } from '../server/vhost-front-end.js';
@@ -229,6 +230,21 @@ describe.skipIf(skipped !== undefined)('the status of a 9P server', () => {
     await share.end();
     expect(existsSync(`${control}.9p`)).toBe(false);
     expect(existsSync(control)).toBe(false);
+  });
+
+  it('is shown with the helper that was started apart from it', async () => {
+    const here = place();
+    const control = controlPathForTest();
+    await helperAt(here, `--control=${control}`);
+    writeFileSync(join(here.directory, 'file'), CONTENT);
+    const server = await serverAt(here, [`--control=${control}`]).ready();
+    await work(await attached(here.path));
+    const pair = pairJson(control);
+    expect(pair.server.pid).toBe(server.servers()[0]);
+    expectWork(pair.server);
+    server.child.kill('SIGTERM');
+    await server.end();
+    expect(existsSync(`${control}.9p`)).toBe(false);
   });
 
   it('takes the place that a killed share left, and no other', async () => {

@@ -64,7 +64,9 @@ describe.skipIf(skipUnlessRoot('the units of the 9P server'))('helper and 9P ser
   });
 
   it('goes on with open files over every way in which the helper ends, and ends with the server', async () => {
-    const scene = await enter('vm2');
+    const scene = await enter('vm2').catch((error: unknown) => {
+      throw new Error(machine.journalText(server), { cause: error });
+    });
     const named = await scene.create('named');
     const unlinked = await scene.create('unlinked');
     await scene.write(unlinked, '0123456789');
@@ -73,6 +75,9 @@ describe.skipIf(skipUnlessRoot('the units of the 9P server'))('helper and 9P ser
       'Status: "sharing the export of /run/virtfs-9p-helper/vm2/socket',
     );
     const serverPid = mainPid(server);
+    const shown = machine.documented('virtfs-proxy-helper status /run/virtfs-proxy-helper-control/vm2');
+    expect(shown).toContain('export: /srv/vm2\n');
+    expect(shown).toContain('dialect: 9P2000.L, ');
     const installed = `${globalModules}/virtfs-proxy-helper`;
     const ends = {
       restart: () => machine.documented('systemctl restart virtfs-proxy-helper@vm2.service'),

@@ -108,6 +108,10 @@ ${ExitStatus.USAGE} wrong usage, ${ExitStatus.PROTOCOL_VIOLATION} the guest brok
     options: {
       helper: { value: 'PATH', help: 'the unix socket at which the helper serves' },
       ...serverOptions,
+      control: {
+        ...options.control,
+        help: 'answer the status command at PATH.9p; PATH is that of the helper, if it answers, too',
+      },
       'security-model': { ...options['security-model'], help: 'that of the helper (default: passthrough)' },
       ...Object.fromEntries(alsoOfServer.map((name) => [name, options[name]])),
       help,
