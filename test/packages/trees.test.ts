@@ -144,7 +144,9 @@ describe.skipIf(skipUnlessRoot('the packages on bare trees')).each([
     for (const client of clients.values()) expect(answers(client)).toBe(0);
     expect([debian.state(service), debian.state(socket), mainPid()]).toEqual(['active', 'active', pid]);
     expect(debian.program(pid)).toMatch(/ \(deleted\)$/);
-    expect(debian.documented('docs/systemd.md', 'virtfs-proxy-helper status')).toContain(`pid ${pid}`);
+    expect(debian.documented('docs/systemd.md', 'status /run/virtfs-proxy-helper-control/vm1')).toContain(
+      `pid ${pid}`,
+    );
     await guest?.request('Twrite', { fid: 1, offset: 0n, data: Buffer.from('upgrade') });
     expect(debian.booted.run('cat /srv/vm2/guests')).toBe('upgrade');
     debian.documented('docs/systemd.md', 'systemctl restart virtfs-proxy-helper@vm2');

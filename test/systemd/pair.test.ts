@@ -75,7 +75,7 @@ describe.skipIf(skipUnlessRoot('the units of the 9P server'))('helper and 9P ser
       'Status: "sharing the export of /run/virtfs-9p-helper/vm2/socket',
     );
     const serverPid = mainPid(server);
-    const shown = machine.documented('virtfs-proxy-helper status /run/virtfs-proxy-helper-control/vm2');
+    const shown = machine.documented('status /run/virtfs-proxy-helper-control/vm2');
     expect(shown).toContain('export: /srv/vm2\n');
     expect(shown).toContain('dialect: 9P2000.L, ');
     const installed = `${globalModules}/virtfs-proxy-helper`;

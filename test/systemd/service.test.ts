@@ -82,7 +82,7 @@ describe.skipIf(skipUnlessRoot('the units of systemd'))('an instance under syste
     expect(machine.documented('systemctl status virtfs-proxy-helper@')).toMatch(
       /Status: "serving \/srv\/vm1 to uid 0/,
     );
-    expect(machine.documented('virtfs-proxy-helper status')).toMatch(/mkdir/i);
+    expect(machine.documented('status /run/virtfs-proxy-helper-control/vm1')).toMatch(/mkdir/i);
   });
 
   it('keeps seven capabilities, two layers of system call filters and no network', () => {
