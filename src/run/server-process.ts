@@ -1,4 +1,3 @@
-import type { StdioOptions } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { clientControlPath, CONTROL_VARIABLE, serverControlPath } from '../observability/control-paths.js';
 import { HeartbeatWatch } from '../service/heartbeat.js';
@@ -77,10 +76,7 @@ export async function startServer(
     // what it needs to find unshare(1), and to know what its stderr is
     const { NODE_OPTIONS, PATH, JOURNAL_STREAM } = process.env;
     const { child, ended } = await startProgram([program, JSON.stringify(start)], {
-      stdio: [
-        ...['ignore', 'ignore', 'inherit', client.descriptor, 'pipe', helper],
-        ...theirs,
-      ] as StdioOptions,
+      stdio: ['ignore', 'ignore', 'inherit', client.descriptor, 'pipe', helper, ...theirs],
       env: { NODE_OPTIONS, PATH, JOURNAL_STREAM, [CONTROL_VARIABLE]: path },
     }).finally(closeTheirs);
     const report = await reportFrom(child.stdio[REPORT] as Readable);

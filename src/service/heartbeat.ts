@@ -16,18 +16,18 @@ export interface Heartbeat {
 export function beat({ descriptor, interval }: Heartbeat): void {
   const sign = stableMemory(1);
   setInterval(() => {
-    // one that finds the pipe full has been seen
+    // if the pipe is full, the reader has signs enough
     write(descriptor, sign, 1);
   }, interval).unref();
 }
 
-/** More than the signs of a period: what comes on top is read with the next ones. */
+/** More than the signs of one period. */
 const READ_BYTES = 4096;
 
 /**
- * Watches whether another process is alive. A service manager watches only its main process, and no other one may speak to
- * the manager. A pipe, because descriptors could be passed through a socket. A process that floods it costs nothing: it is
- * read once in a period.
+ * Watches whether another process is alive. A service manager watches only its main process, and accepts messages from no
+ * other. The signs come through a pipe, because a socket would also carry descriptors. It is read once in a period, so a
+ * process that floods it costs nothing.
  */
 export class HeartbeatWatch {
   /** The watched process's end, which who starts that process closes. */
@@ -45,7 +45,7 @@ export class HeartbeatWatch {
     this.theirs = { descriptor: ends[1], interval };
   }
 
-  /** Looks from now on, until `close`. @param missed there was no sign for so many milliseconds; is called once */
+  /** Watches until `close`. @param missed is called once, when there was no sign for so many milliseconds */
   begin(missed: (period: number) => void): void {
     const period = 2 * this.theirs.interval;
     this.#timer = setInterval(() => {

@@ -3,11 +3,11 @@ import { describeErrno } from '../abi/errno-text.js';
 import { chownDescriptor, close, O_NOFOLLOW, O_PATH, openat } from '../syscalls/files.js';
 import { cString } from '../syscalls/memory.js';
 import { bindUnix, fchmod, listen, SOCK_STREAM, type SocketType, unixSocket } from '../syscalls/sockets.js';
-import { FileStatus, fstat, isSameFile } from '../syscalls/status.js';
+import { isSameFile } from '../syscalls/status.js';
 import { type Fail, StartError } from './start-errors.js';
 import { openPlace, pathIn, type Place } from './place.js';
 import { NEW, Staging } from './staging.js';
-import { removeStale } from './stale-socket.js';
+import { isOurs, removeStale } from './stale-socket.js';
 
 /** What a socket is for. */
 export interface SocketKind {
@@ -60,8 +60,8 @@ export function listenAt(
   const file = Staging.run(place, fail, (staging) => {
     check(bindUnix(descriptor, pathIn(staging.directory, NEW)));
     const made = check(openat(staging.directory, cString(NEW), O_PATH | O_NOFOLLOW, 0));
-    // a sandbox may forbid to change an owner, also to the one that it is
-    if (!isOwnedBy(made, uid, gid)) check(chownDescriptor(made, uid, gid));
+    // a sandbox may forbid chown(2), even where it changes nothing
+    if (!isOurs(made, { mode, uid, gid })) check(chownDescriptor(made, uid, gid));
     check(listen(descriptor, backlog));
     let published = staging.publish();
     if (published === -errno.EEXIST) {
@@ -72,14 +72,6 @@ export function listenAt(
     return made;
   });
   return { descriptor, file: new SocketFile(place, file, fail) };
-}
-
-const status = new FileStatus();
-
-function isOwnedBy(file: number, uid: number, gid: number): boolean {
-  return (
-    fstat(file, status) >= 0 && status.words[FileStatus.UID] === uid && status.words[FileStatus.GID] === gid
-  );
 }
 
 /** The file of a socket that we made, held open: whoever takes its place keeps his own. */

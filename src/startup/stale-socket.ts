@@ -33,8 +33,10 @@ export function removeStale(place: Place, staging: Staging, marks: SocketMarks, 
   }
 }
 
-function isOurs(socket: number, { mode, uid, gid }: SocketMarks): boolean {
-  const status = new FileStatus();
+const status = new FileStatus();
+
+/** Whether a file is a socket with these marks. */
+export function isOurs(socket: number, { mode, uid, gid }: SocketMarks): boolean {
   return (
     fstat(socket, status) >= 0 &&
     status.mode === (S_IFSOCK | mode) &&
